@@ -1,0 +1,30 @@
+/* graph.h - the operations that a run is made of, in the order in which it reaches them.
+ *
+ * Nothing is run: sizes and costs are those of n positions at once, with the plans of execution that the edits hold.
+ * Attention's scores, softmax and mix are one step of the engine and three operations here. */
+#ifndef SONDE_GRAPH_H
+#define SONDE_GRAPH_H
+#include "sonde/edit.h"
+#include "sonde/error.h"
+#include "sonde/model.h"
+
+typedef struct { int rank; int64_t dim[4]; } sonde_shape;
+
+typedef struct {
+    int         id;                         /* counted from 0 */
+    int         block;                      /* whose weights; -1 before and behind the blocks */
+    const char *operation;                  /* "linear", "scores" */
+    const char *site;                       /* whole names of the sites that its value is, ", " between; or NULL */
+    const char *weight, *bias;              /* whole names, or NULL */
+    size_t      n_in;
+    int         from[3];                    /* ids of the operations whose values it reads */
+    sonde_shape in[3], out;
+    double      flops, bytes;               /* bytes: read and written, weights included */
+} sonde_operation;
+
+typedef sonde_status (*sonde_operation_fn)(const sonde_operation *op, void *user, sonde_error *err);
+/* What a run with these edits executes; heads that an edit treats one by one bring operations of their own. USAGE as
+ * for sonde_sites; positions: 1 to the context. */
+SONDE_API sonde_status sonde_graph(const sonde_model *m, const sonde_edit *const *edits, size_t n_edits, int64_t n,
+                                   sonde_operation_fn fn, void *user, sonde_error *err);
+#endif

@@ -1,0 +1,80 @@
+/* model.h - a model file: its weights (mapped, read-only), its architecture, its tokenizer.
+ *
+ * A model is immutable after it is opened and may be used by any number of
+ * threads at once; sessions that run it belong to one thread each. It is
+ * reference-counted: sonde_model_share gives a second owner. */
+#ifndef SONDE_MODEL_H
+#define SONDE_MODEL_H
+#include "sonde/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct sonde_model sonde_model;
+
+/* Where names of models are looked for. Zeroed: paths and the embedded model only. */
+typedef struct {
+    const char *shipped;        /* folders of shipped models, separated by ':'; NAME/config.json inside */
+    const char *hub;            /* the local Hugging Face cache (.../huggingface/hub) */
+} sonde_model_search;
+
+/* NAME: a folder or file, else a shipped model ("demo" needs no file), else a name in the local cache ("gpt2",
+ * "org/name", "org/name@rev"). NULL means "demo". NOT_FOUND names the nearest shipped ones. FORMAT: broken files;
+ * UNSUPPORTED: well formed, but not something this version opens. */
+SONDE_API sonde_status sonde_model_open(sonde_model **out, const char *name, const sonde_model_search *search,
+                                        sonde_error *err);
+SONDE_API sonde_model *sonde_model_share(sonde_model *m);                       /* another owner of the same model */
+SONDE_API void         sonde_model_close(sonde_model *m);                       /* accepts NULL */
+/* Names of the shipped models, sorted, each once, the embedded one among them. */
+typedef sonde_status (*sonde_name_fn)(const char *name, void *user, sonde_error *err);
+SONDE_API sonde_status sonde_models_shipped(const sonde_model_search *search, sonde_name_fn fn, void *user, sonde_error *err);
+/* The embedded model's held-out cases: JSON text, lent for ever, with a NUL behind it. */
+SONDE_API const char  *sonde_demo_cases(size_t *size);
+
+typedef struct {
+    const char *name;           /* what sonde_model_open would take */
+    const char *family;         /* "gpt2" */
+    const char *hash;           /* 16 hex digits; tells files apart, proves nothing */
+    int64_t     layers, heads, kv_heads, d, e, f, vocab, context;
+    int64_t     parameters;     /* tied ones once */
+    int64_t     bytes;          /* of all stored tensors that are used */
+    int64_t     copied;         /* bytes that had to be copied out of the file */
+    bool        tied;           /* the unembedding is the embedding */
+    bool        adds_bos;       /* what --bos auto does */
+    int32_t     bos, eos;       /* -1: none; bos falls back to the end-of-text token for --bos yes */
+    bool        has_tokenizer;
+} sonde_model_info;
+SONDE_API const sonde_model_info *sonde_model_describe(const sonde_model *m);   /* lent, as long as the model */
+
+/* Weights as they are stored, TransformerLens's names ("blocks.3.mlp.W_out"), for info and export. */
+typedef struct { const char *name, *stored_as, *dtype; int rank; int64_t dim[4]; int64_t bytes; } sonde_weight_info;
+SONDE_API size_t sonde_model_weights(const sonde_model *m);
+SONDE_API void   sonde_model_weight(const sonde_model *m, size_t i, sonde_weight_info *out);
+/* The whole of it as float32, row-major in its TransformerLens shape (inputs first: y = x W). Sizes as in `dim`. */
+SONDE_API sonde_status sonde_model_weight_read(const sonde_model *m, size_t i, float *out, sonde_error *err);
+
+/* Tokens of a text. */
+typedef enum { SONDE_BOS_AUTO, SONDE_BOS_YES, SONDE_BOS_NO } sonde_bos;
+typedef struct {
+    sonde_bos bos;
+    bool      plain;            /* texts of special tokens are ordinary text */
+} sonde_token_options;
+typedef struct {
+    int64_t  n;
+    int32_t *id;                /* [n] */
+    int64_t *start, *end;       /* [n] bytes of the text; -1 for a token that the text does not have (BOS) */
+} sonde_tokens;
+/* USAGE for an empty result and for bytes that the tokenizer cannot take; UNSUPPORTED without a tokenizer. */
+SONDE_API sonde_status sonde_tokenize(const sonde_model *m, const char *text, size_t len, sonde_token_options o,
+                                      sonde_tokens *out, sonde_error *err);
+SONDE_API void         sonde_tokens_free(sonde_tokens *t);                      /* accepts a zeroed one */
+/* Raw bytes of one token, lent as long as the model; len 0 where there is no tokenizer. */
+SONDE_API const char  *sonde_token_bytes(const sonde_model *m, int32_t id, size_t *len);
+/* The id of the one token that `text` is; USAGE shows how it splits otherwise. */
+SONDE_API sonde_status sonde_token_single(const sonde_model *m, const char *text, size_t len, int32_t *out,
+                                          sonde_error *err);
+/* Text of ids by the tokenizer's decoder; caller frees with sonde_text_free. */
+SONDE_API sonde_status sonde_detokenize(const sonde_model *m, const int32_t *ids, int64_t n, char **out, size_t *len,
+                                        sonde_error *err);
+SONDE_API void         sonde_text_free(char *text);
+#endif

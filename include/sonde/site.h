@@ -1,0 +1,28 @@
+/* site.h - the named places where values exist (docs/reference/sites.md).
+ *
+ * Sites are known by name only; the names are TransformerLens's. */
+#ifndef SONDE_SITE_H
+#define SONDE_SITE_H
+#include "sonde/error.h"
+#include "sonde/edit.h"
+#include "sonde/model.h"
+
+typedef struct {
+    const char *name;           /* whole, "blocks.3.attn.hook_z" */
+    const char *axes;           /* "t h e" */
+    const char *doc;
+    bool        on_request;     /* a wildcard in the last part does not select it */
+    int         block;          /* its block's own number, -1 outside */
+    int         rank;
+    int64_t     dim[4];         /* for `n` positions: t and s are n */
+} sonde_site;
+
+typedef sonde_status (*sonde_site_fn)(const sonde_site *s, void *user, sonde_error *err);
+/* Sites that `pattern` selects (NULL: "**") in the order in which a run with these plans of execution (edits may hold
+ * others too) reaches them. USAGE with the three nearest where a name matches nothing. */
+SONDE_API sonde_status sonde_sites(const sonde_model *m, const char *pattern, const sonde_edit *const *edits,
+                                   size_t n_edits, int64_t n, sonde_site_fn fn, void *user, sonde_error *err);
+/* Every site there is, on request ones too. */
+SONDE_API sonde_status sonde_sites_all(const sonde_model *m, const sonde_edit *const *edits, size_t n_edits, int64_t n,
+                                       sonde_site_fn fn, void *user, sonde_error *err);
+#endif
