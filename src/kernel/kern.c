@@ -1,0 +1,45 @@
+/* Which table: the first in the list that was asked for and that this processor has. */
+#include "kern.h"
+#include "product.h"
+#include <string.h>
+
+extern const kern_table kern_scalar;
+#if defined(__x86_64__)
+extern const kern_table kern_avx2, kern_avx512;
+#elif defined(__aarch64__)
+extern const kern_table kern_neon;
+#endif
+
+const kern_table *const kern_tables[] = {
+#if defined(__x86_64__)
+    &kern_avx512,
+    &kern_avx2,
+#elif defined(__aarch64__)
+    &kern_neon,
+#endif
+    &kern_scalar,
+    NULL,
+};
+
+const kern_table *kern = &kern_scalar;
+
+const kern_table *kern_find(const char *isa) {
+    for (const kern_table *const *t = kern_tables; *t; t++)
+        if (strcmp(isa, (*t)->isa) == 0) return *t;
+    return NULL;
+}
+
+bool kern_init(const char *isa) {
+    for (const kern_table *const *t = kern_tables; *t; t++) {
+        if (isa && strcmp(isa, (*t)->isa) != 0) continue;
+        if (!(*t)->supported()) continue;
+        kern = *t;
+        return true;
+    }
+    return false;
+}
+
+size_t kern_product_scratch(size_t rows, size_t n, size_t k) {
+    if (rows < PRODUCT_MANY || n == 0 || k == 0) return 0;
+    return product_panels(n, k) + product_block(rows, k) + 16;
+}

@@ -1,0 +1,97 @@
+/* kern.h - the inner loops, one table per instruction set.
+ *
+ * Kernels know pointers and lengths, never tensors, threads or memory: what they need beyond their
+ * arguments is scratch that the caller passes. kern_init picks one table for the life of the
+ * process; kern_tables lists them all so that tests can run every one this machine supports.
+ *
+ * Every table gives the same bits (NaN counts as NaN, whatever its payload). Every sum has the one
+ * order: element k goes to partial sum k mod 16 by fma(x, w, partial), k ascending, partials begin
+ * at +0; then lanes 8 apart are added, then 4, 2, 1; then the bias. Subnormals are kept. */
+#ifndef SONDE_KERN_H
+#define SONDE_KERN_H
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How a stored weight becomes a float: exactly. */
+typedef enum { KERN_F32, KERN_F16, KERN_BF16, KERN_TYPES } kern_type;
+
+/* n outputs, k summed. Element (j, k) of rows lies at data + j*stride + k*size ([out, in], Linear),
+ * of columns at data + k*stride + j*size ([in, out], Conv1D). stride is in bytes; data and stride
+ * may be any (no alignment). Flipping `columns` and swapping n and k is the transposed weight. */
+typedef struct {
+    const void *data;
+    kern_type   type;
+    bool        columns;
+    size_t      n, k, stride;
+} kern_weight;
+
+/* y[r*ldy + j] = sum_k x[r*ldx + k] w(j, k) + bias[j] for r in [0, rows), j in [lo, hi).
+ * The bits of an output depend on its row of x and its row of w, on nothing else here. */
+typedef struct {
+    float             *y;
+    size_t             ldy;       /* floats from one row to the next, as ldx */
+    const float       *x;
+    size_t             ldx, rows;
+    const kern_weight *w;
+    const float       *bias;      /* [w->n], or NULL */
+    size_t             lo, hi;    /* outputs wanted, lo <= hi <= w->n */
+    float             *scratch;   /* kern_product_scratch floats, this thread's own; NULL if that is 0 */
+} kern_product;
+
+/*  K(result, name, parameters). Arrays may be the same, else they do not overlap. */
+#define KERN_MAP(K)                                                                               \
+    K(void,  product,        (const kern_product *p))                                             \
+    /* y[i] = the float that element i of a stored row is */                                      \
+    K(void,  widen,          (float *y, const void *row, kern_type type, size_t n))               \
+    /* sum a b; sum (a b) c, a b rounded first; sum x; sum exp(x - shift) */                      \
+    K(float, dot,            (const float *a, const float *b, size_t n))                          \
+    K(float, dot3,           (const float *a, const float *b, const float *c, size_t n))          \
+    K(float, sum,            (const float *x, size_t n))                                          \
+    K(float, sum_exp,        (const float *x, float shift, size_t n))                             \
+    /* NaN if any x is; -inf if n is 0 */                                                         \
+    K(float, max,            (const float *x, size_t n))                                          \
+    /* y = exp(x - max) / sum; gives max + log(sum), the logarithm of sum exp(x) */               \
+    K(float, softmax,        (float *y, const float *x, size_t n))                                \
+    /* y = f(x), within 2 ulp */                                                                  \
+    K(void,  exp,            (float *y, const float *x, size_t n))                                \
+    K(void,  log,            (float *y, const float *x, size_t n))                                \
+    K(void,  tanh,           (float *y, const float *x, size_t n))                                \
+    K(void,  erf,            (float *y, const float *x, size_t n))                                \
+    K(void,  sin,            (float *y, const float *x, size_t n))                                \
+    K(void,  cos,            (float *y, const float *x, size_t n))                                \
+    /* y = a + b; y = a b; y = fma(a, x, y); y = a x */                                           \
+    K(void,  add,            (float *y, const float *a, const float *b, size_t n))                \
+    K(void,  mul,            (float *y, const float *a, const float *b, size_t n))                \
+    K(void,  axpy,           (float *y, float a, const float *x, size_t n))                       \
+    K(void,  scale,          (float *y, float a, const float *x, size_t n))                       \
+    /* y = f(x); dx = dy f'(x) */                                                                 \
+    K(void,  gelu_tanh,      (float *y, const float *x, size_t n))                                \
+    K(void,  gelu_erf,       (float *y, const float *x, size_t n))                                \
+    K(void,  silu,           (float *y, const float *x, size_t n))                                \
+    K(void,  relu,           (float *y, const float *x, size_t n))                                \
+    K(void,  gelu_tanh_grad, (float *dx, const float *x, const float *dy, size_t n))              \
+    K(void,  gelu_erf_grad,  (float *dx, const float *x, const float *dy, size_t n))              \
+    K(void,  silu_grad,      (float *dx, const float *x, const float *dy, size_t n))              \
+    K(void,  relu_grad,      (float *dx, const float *x, const float *dy, size_t n))              \
+    /* references of kern_bench: chains of fma (gives operations done), a buffer read in order */ \
+    K(double, peak_fma,      (float *out, size_t steps))                                          \
+    K(float, peak_read,      (const void *data, size_t floats))
+
+typedef struct {
+    const char *isa;
+    bool      (*supported)(void);
+#define K(result, name, params) result (*name) params;
+    KERN_MAP(K)
+#undef K
+} kern_table;
+
+extern const kern_table *kern;                  /* scalar until kern_init */
+extern const kern_table *const kern_tables[];   /* best first, NULL-terminated */
+
+const kern_table *kern_find(const char *isa);   /* NULL: no such word */
+bool kern_init(const char *isa);                /* NULL: the best supported; false: unknown or unsupported */
+
+/* Floats of scratch for any product of at most this many rows, outputs (hi - lo) and summed
+ * elements, on any instruction set. */
+size_t kern_product_scratch(size_t rows, size_t n, size_t k);
+#endif

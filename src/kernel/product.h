@@ -1,0 +1,39 @@
+/* product.h - what the product's scratch holds; the same for every instruction set.
+ *
+ * With many rows, a block of rows of x and then the panels of a group of outputs are packed. Both
+ * are phase by phase: phase k mod 16, in the order in which the tree wants them, has one step for
+ * every 16 k, and one step of gap, so that phases of k = 1024 do not fall on the same lines of L1. */
+#ifndef SONDE_PRODUCT_H
+#define SONDE_PRODUCT_H
+#include <stddef.h>
+
+enum {
+    PRODUCT_MANY  = 10,             /* fewer rows never need scratch */
+    PRODUCT_STRIP = 32,             /* a group is a multiple of so many outputs */
+    PRODUCT_GROUP = 512 * 1024 / 4, /* floats of a group's panels, which should stay in L2 */
+    PRODUCT_BLOCK = 4096 * 1024 / 4 /* floats of a block of x, read once per group */
+};
+
+static inline size_t product_steps(size_t k) { return (k + 15) / 16 + 1; }
+
+/* Outputs per group. */
+static inline size_t product_group(size_t n, size_t k) {
+    const size_t all = (n + PRODUCT_STRIP - 1) / PRODUCT_STRIP;
+    const size_t fit = PRODUCT_GROUP / (16 * PRODUCT_STRIP * product_steps(k));
+    return PRODUCT_STRIP * (all < fit ? all : fit ? fit : 1);
+}
+
+/* Floats for the panels of a group, and for a block of rows in tiles of 14 of 16 lanes or 6 of 8:
+ * never less for more rows, n or k. */
+static inline size_t product_within(size_t all, size_t most, size_t least) {
+    return all < most ? all : least > most ? least : most;
+}
+static inline size_t product_panels(size_t n, size_t k) {
+    const size_t strip = PRODUCT_STRIP * 16 * product_steps(k);
+    return product_within((n + PRODUCT_STRIP - 1) / PRODUCT_STRIP * strip, PRODUCT_GROUP, strip);
+}
+static inline size_t product_block(size_t rows, size_t k) {
+    const size_t lane = 16 * product_steps(k);
+    return product_within((rows / 6 + 2) * 8 * lane, PRODUCT_BLOCK, 16 * lane);
+}
+#endif
