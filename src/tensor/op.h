@@ -1,0 +1,90 @@
+/* op.h - what an operation is.
+ *
+ * One row of ops.def and one file op_NAME.c add an operation. Its forward rule,
+ * backward rule, shape rule and cost stand next to each other there; the tests,
+ * the benchmark and the reference page are made from the table.
+ *
+ * Work is cut into units (a row, a tile of columns, a row of one head). A unit
+ * belongs to one thread and every sum to one unit, so any cut gives the same bits.
+ * Backward rules read inputs and the gradient of the output, never the output
+ * itself: an edit may have changed it. Weights have a type of their own and no
+ * gradient; a tensor holds float32 activations. */
+#ifndef SONDE_OP_H
+#define SONDE_OP_H
+#include "act.h"
+#include "kernel/kern.h"
+#include "sonde/error.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { MAX_DIM = 4, MAX_IN = 3 };
+
+typedef struct tensor {
+    const char *name;
+    int64_t     dim[MAX_DIM];       /* outermost first; unused dims in front are 1 */
+    float      *data;
+    float      *grad;               /* d metric / d data; NULL: nobody asked for it */
+} tensor;
+
+typedef enum { HEAD_OUTPUTS, HEAD_INPUTS } head_split;  /* which side of a weight the heads cut */
+
+typedef union {                     /* typed, one member per op that has any */
+    struct { const kern_weight *table; const int32_t *ids; } lookup;    /* ids [rows], below table->n */
+    struct { float eps; } norm;
+    struct { const float *gain, *bias; } affine;                        /* [cols]; bias may be NULL */
+    struct { const kern_weight *w; const float *bias; } linear;
+    struct { act_kind kind; } activation;
+    struct { int64_t first; float scale; } attention;   /* position of the first query row; key row s is position s */
+    struct { const kern_weight *w; const float *bias; head_split split; } head_linear;
+    struct { const uint8_t *mask; } pick;               /* [rows, heads]: which (row, head) */
+} op_attr;
+
+typedef struct op_call {
+    const struct op *op;
+    tensor          *out;
+    tensor          *in[MAX_IN];
+    float           *part[MAX_IN];  /* where bwd writes the share of in[i]'s gradient that comes through this call */
+    op_attr          attr;
+} op_call;
+
+typedef struct { int64_t lo, hi; } span;        /* units [lo, hi) */
+typedef struct { double flops, bytes; } op_cost;
+
+enum { FORWARD = -1 };
+
+typedef struct op {
+    const char *name, *doc;
+    int         n_in;
+    /* Check the inputs and set out->dim. */
+    sonde_status (*shape)(op_call *c, sonde_error *err);
+    /* How many units fwd (FORWARD) or bwd for in[which] has. */
+    int64_t   (*units)(const op_call *c, int which);
+    /* Write these units of out. */
+    void      (*fwd)(const op_call *c, span u);
+    /* Write these units of part[which] = d(metric)/d(in[which]) through out. NULL: there is no input to differentiate. */
+    void      (*bwd)(const op_call *c, int which, span u);
+    op_cost   (*cost)(const op_call *c);
+} op;
+
+enum op_id {
+#define OP(name) OP_##name,
+#include "ops.def"
+#undef OP
+    OP_COUNT
+};
+extern const op *const op_table[OP_COUNT];
+
+int64_t tensor_rows(const tensor *t);           /* product of all dims but the last */
+int64_t tensor_cols(const tensor *t);
+int64_t tensor_count(const tensor *t);
+void    tensor_same_shape(tensor *out, const tensor *as);
+
+/* Parts of a weight, in place: outputs (or inputs) [h * n/heads, (h+1) * n/heads); inputs and outputs exchanged. */
+kern_weight weight_head(const kern_weight *w, int64_t heads, int64_t h, head_split split);
+kern_weight weight_flipped(const kern_weight *w);
+size_t      kern_type_bytes(kern_type t);
+
+/* Run a whole call, cut over at most `threads` threads of the process's pool. */
+void op_forward(const op_call *c, int threads);
+void op_backward(const op_call *c, int which, int threads);
+#endif

@@ -1,0 +1,53 @@
+/* y[r,:] = (x[r,:] - mean(x[r,:])) / s[r]; s comes from layer_scale, or from an edit of it. */
+#include "kernel/kern.h"
+#include "norm_row.h"
+#include "op.h"
+
+static sonde_status shape(op_call *c, sonde_error *err) {
+    SONDE_FAIL_IF(tensor_rows(c->in[1]) != tensor_rows(c->in[0]) || tensor_cols(c->in[1]) != 1, err, SONDE_USAGE,
+                  "layer_normalize: x has %lld rows, scale [%lld, %lld]", (long long)tensor_rows(c->in[0]),
+                  (long long)tensor_rows(c->in[1]), (long long)tensor_cols(c->in[1]));
+    tensor_same_shape(c->out, c->in[0]);
+    return SONDE_OK;
+}
+
+static int64_t units(const op_call *c, int which) {
+    (void)which;
+    return tensor_rows(c->in[0]);
+}
+
+static void fwd(const op_call *c, span u) {
+    const int64_t d = tensor_cols(c->in[0]);
+    for (int64_t r = u.lo; r < u.hi; r++) {
+        const float *x = c->in[0]->data + r * d;
+        float       *y = c->out->data + r * d;
+        const float  mean = row_mean(x, d), s = c->in[1]->data[r];
+        for (int64_t i = 0; i < d; i++) y[i] = (x[i] - mean) / s;
+    }
+}
+
+/* dx = (dy - mean(dy)) / s;  ds = -<dy, x - mean> / s^2 = -(<dy, x> - mean(x) sum(dy)) / s^2 */
+static void bwd(const op_call *c, int which, span u) {
+    const int64_t d = tensor_cols(c->in[0]);
+    for (int64_t r = u.lo; r < u.hi; r++) {
+        const float *x = c->in[0]->data + r * d, *dy = c->out->grad + r * d;
+        const float  s = c->in[1]->data[r];
+        if (which == 0) {
+            const float mean = row_mean(dy, d);
+            for (int64_t i = 0; i < d; i++) c->part[0][r * d + i] = (dy[i] - mean) / s;
+        } else {
+            const float along = kern->dot(dy, x, (size_t)d) - row_mean(x, d) * kern->sum(dy, (size_t)d);
+            c->part[1][r] = -along / (s * s);
+        }
+    }
+}
+
+static op_cost cost(const op_call *c) {
+    const double n = (double)tensor_count(c->in[0]);
+    return (op_cost){ .flops = 3 * n, .bytes = 8 * n };
+}
+
+const op op_layer_normalize = {
+    .name = "layer_normalize", .doc = "y = (x - mean(x)) / s over the last axis", .n_in = 2,
+    .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
+};

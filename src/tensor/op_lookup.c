@@ -1,0 +1,33 @@
+/* y[r,:] = table[ids[r],:]: the rows of an embedding, widened. */
+#include "op.h"
+
+static sonde_status shape(op_call *c, sonde_error *err) {
+    const kern_weight *w = c->attr.lookup.table;
+    for (int64_t r = 0; r < tensor_rows(c->out); r++)
+        SONDE_FAIL_IF(c->attr.lookup.ids[r] < 0 || (size_t)c->attr.lookup.ids[r] >= w->n, err, SONDE_USAGE,
+                      "lookup: row %d of a table of %zu", (int)c->attr.lookup.ids[r], w->n);
+    c->out->dim[MAX_DIM - 1] = (int64_t)w->k;
+    return SONDE_OK;
+}
+
+static int64_t units(const op_call *c, int which) {
+    (void)which;
+    return tensor_rows(c->out);
+}
+
+static void fwd(const op_call *c, span u) {
+    const kern_weight *w = c->attr.lookup.table;
+    for (int64_t r = u.lo; r < u.hi; r++) {
+        const char *row = (const char *)w->data + (size_t)c->attr.lookup.ids[r] * w->stride;
+        kern->widen(c->out->data + r * (int64_t)w->k, row, w->type, w->k);
+    }
+}
+
+static op_cost cost(const op_call *c) {
+    return (op_cost){ .bytes = 8 * (double)tensor_count(c->out) };
+}
+
+const op op_lookup = {
+    .name = "lookup", .doc = "y[r,:] = table[id[r],:]", .n_in = 0,
+    .shape = shape, .units = units, .fwd = fwd, .bwd = NULL, .cost = cost,
+};

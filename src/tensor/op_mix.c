@@ -1,0 +1,80 @@
+/* z[t,h,:] = sum over the keys s that row t sees of p[h,t,s] v[s,g,:]; g = h / (heads / kv heads).
+ * in: pattern [1, H, T, S], v [1, S, G, e]; out [1, T, H, e]. A unit is one row of one head. */
+#include "attention_back.h"
+#include "op.h"
+#include "product_rows.h"
+
+static sonde_status shape(op_call *c, sonde_error *err) {
+    const tensor *p = c->in[0], *v = c->in[1];
+    SONDE_FAIL_IF(p->dim[1] % v->dim[2] || p->dim[3] != v->dim[1], err, SONDE_USAGE,
+                  "mix: pattern [%lld, .., %lld], values [%lld, %lld, ..]", (long long)p->dim[1], (long long)p->dim[3],
+                  (long long)v->dim[1], (long long)v->dim[2]);
+    SONDE_FAIL_IF(c->attr.attention.first + p->dim[2] > p->dim[3], err, SONDE_USAGE, "mix: rows %lld..%lld of %lld keys",
+                  (long long)c->attr.attention.first, (long long)(c->attr.attention.first + p->dim[2] - 1),
+                  (long long)p->dim[3]);
+    c->out->dim[0] = 1;
+    c->out->dim[1] = p->dim[2];
+    c->out->dim[2] = p->dim[1];
+    c->out->dim[3] = v->dim[3];
+    return SONDE_OK;
+}
+
+static int64_t units(const op_call *c, int which) {
+    return which == 1 ? c->in[1]->dim[1] * c->in[1]->dim[2] : c->in[0]->dim[1] * c->in[0]->dim[2];
+}
+
+/* Values of group g as a weight: e outputs, n keys summed. */
+static kern_weight values_of(const tensor *v, int64_t g, int64_t n) {
+    return (kern_weight){ .data = v->data + g * v->dim[3], .type = KERN_F32, .columns = true, .n = (size_t)v->dim[3],
+                          .k = (size_t)n, .stride = (size_t)(v->dim[2] * v->dim[3]) * sizeof(float) };
+}
+
+static void fwd(const op_call *c, span u) {
+    const tensor *p = c->in[0], *v = c->in[1];
+    const int64_t H = p->dim[1], T = p->dim[2], S = p->dim[3], e = v->dim[3], per = H / v->dim[2];
+    for (int64_t i = u.lo; i < u.hi; i++) {
+        const int64_t h = i / T, t = i % T;
+        const kern_weight w = values_of(v, h / per, c->attr.attention.first + t + 1);
+        product_run(&w, NULL, (product_rows){ .x = p->data + i * S, .ldx = S, .rows = 1,
+                                              .y = c->out->data + (t * H + h) * e, .ldy = e }, 0, e);
+    }
+}
+
+/* dp[h,t,s] = <dz[t,h,:], v[s,g,:]>, 0 where the row does not see the key */
+static void bwd_p(const op_call *c, span u) {
+    const tensor *p = c->in[0], *v = c->in[1];
+    const int64_t H = p->dim[1], T = p->dim[2], S = p->dim[3], e = v->dim[3], per = H / v->dim[2];
+    for (int64_t i = u.lo; i < u.hi; i++) {
+        const int64_t h = i / T, t = i % T, seen = c->attr.attention.first + t + 1;
+        float        *dp = c->part[0] + i * S;
+        const kern_weight w = values_of(v, h / per, seen), by = weight_flipped(&w);
+        product_run(&by, NULL, (product_rows){ .x = c->out->grad + (t * H + h) * e, .ldx = e, .rows = 1, .y = dp, .ldy = S },
+                    0, seen);
+        for (int64_t s = seen; s < S; s++) dp[s] = 0;
+    }
+}
+
+/* dv[s,g,:] = sum over the heads of g and the rows t that see s of p[h,t,s] dz[t,h,:] */
+static void bwd_v(const op_call *c, span u) {
+    const tensor *p = c->in[0], *v = c->in[1];
+    const int64_t G = v->dim[2], e = v->dim[3], per = p->dim[1] / G;
+    for (int64_t i = u.lo; i < u.hi; i++)
+        back_through_rows(&(rows_back){ .weights = p->data, .rows = c->out->grad, .T = p->dim[2], .H = p->dim[1], .e = e,
+                                        .S = p->dim[3], .first = c->attr.attention.first },
+                          i / G, (span){ i % G * per, (i % G + 1) * per }, 1, c->part[1] + i * e);
+}
+
+static void bwd(const op_call *c, int which, span u) {
+    if (which == 0) bwd_p(c, u);
+    else bwd_v(c, u);
+}
+
+static op_cost cost(const op_call *c) {
+    const double n = (double)tensor_count(c->in[0]), e = (double)c->in[1]->dim[3];
+    return (op_cost){ .flops = 2 * n * e, .bytes = 4 * (n + (double)tensor_count(c->out) + (double)tensor_count(c->in[1])) };
+}
+
+const op op_mix = {
+    .name = "mix", .doc = "z[t,h] = sum over s of p[h,t,s] v[s,g]", .n_in = 2,
+    .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
+};

@@ -1,0 +1,304 @@
+/* Every row of ops.def: forward against the formula in double, backward against finite differences of that formula, any
+ * cut into units the same bits, every instruction set the bits of scalar C, on numbers of every kind. A new operation
+ * gives its shapes in `cases` and its formula in tests/ref/ref_op.c; nothing else is written for it. */
+#include "test.h"
+#include "kernel/kern.h"
+#include "ref/ref_op.h"
+#include "tensor/op.h"
+#include <stdlib.h>
+
+enum { T = 5, H = 4, G = 2, E = 3, D = 12, N = 8, S = 7, FIRST = 2, VOCAB = 9, MOST = T * H * D };
+
+typedef struct {                    /* shapes of an operation's inputs and output, and what it reads beside them */
+    const char *op;
+    int64_t     out[4], in[3][4];
+    int64_t     n, k;               /* its weight */
+    bool        columns, by_inputs, no_bias;
+    act_kind    act;
+    const char *act_name;
+} op_case;
+
+static const op_case cases[] = {
+    { .op = "lookup", .out = { 1, 1, T, D }, .in = { { 0 } }, .n = VOCAB, .k = D },
+    { .op = "add", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D }, { 1, 1, T, D } } },
+    { .op = "layer_scale", .out = { 1, 1, T, 1 }, .in = { { 1, 1, T, D } } },
+    { .op = "layer_normalize", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D }, { 1, 1, T, 1 } } },
+    { .op = "affine", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } } },
+    { .op = "affine", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .no_bias = true },
+    { .op = "linear", .out = { 1, T, 1, N }, .in = { { 1, T, 1, D } }, .n = N, .k = D },
+    { .op = "linear", .out = { 1, T, H, 2 }, .in = { { 1, T, H, E } }, .n = N, .k = D, .columns = true },
+    { .op = "activation", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .act = ACT_GELU_TANH, .act_name = "gelu_tanh" },
+    { .op = "activation", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .act = ACT_GELU, .act_name = "gelu" },
+    { .op = "activation", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .act = ACT_SILU, .act_name = "silu" },
+    { .op = "activation", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .act = ACT_RELU, .act_name = "relu" },
+    { .op = "scores", .out = { 1, H, T, S }, .in = { { 1, T, H, E }, { 1, S, G, E } } },
+    { .op = "softmax", .out = { 1, H, T, S }, .in = { { 1, H, T, S } } },
+    { .op = "mix", .out = { 1, T, H, E }, .in = { { 1, H, T, S }, { 1, S, G, E } } },
+    { .op = "spread", .out = { 1, T, H, D }, .in = { { 1, 1, T, D } } },
+    { .op = "edited_copy", .out = { 1, T, H, D }, .in = { { 1, T, H, D } } },
+    { .op = "head_linear", .out = { 1, T, H, 2 }, .in = { { 1, T, H, D } }, .n = N, .k = D },
+    { .op = "head_linear", .out = { 1, T, H, N }, .in = { { 1, T, H, E } }, .n = N, .k = D, .columns = true, .by_inputs = true, .no_bias = true },
+    { .op = "choose", .out = { 1, T, H, E }, .in = { { 1, T, H, E }, { 1, T, H, E } } },
+    { .op = "head_delta", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D }, { 1, T, H, D }, { 1, T, H, D } } },
+};
+enum { CASES = sizeof cases / sizeof *cases };
+
+typedef struct {
+    op_call     call;
+    tensor      out, in[MAX_IN];
+    float       data[MAX_IN + 1][MOST], grad[MOST], part[MAX_IN][MOST];
+    float       w[N * D + VOCAB * D], gain[D], bias[D];
+    kern_weight weight;
+    int32_t     ids[T];
+    uint8_t     mask[T * H];
+    ref_call    ref;
+    double      ref_data[MAX_IN + 1][MOST], ref_w[N * D + VOCAB * D], ref_gain[D], ref_bias[D];
+} fixture;
+
+static uint32_t seed;
+static float uniform(void) {
+    seed = seed * 1664525u + 1013904223u;
+    return (float)(seed >> 8) / (float)(1u << 23) - 1.0f;
+}
+
+static const op *find_op(const char *name) {
+    for (int i = 0; i < OP_COUNT; i++)
+        if (!strcmp(op_table[i]->name, name)) return op_table[i];
+    return NULL;
+}
+
+static void fill_weights(fixture *f, const op_case *c) {
+    for (int64_t j = 0; j < c->n; j++)
+        for (int64_t i = 0; i < c->k; i++) {
+            const float v = uniform();
+            f->w[c->columns ? i * c->n + j : j * c->k + i] = v;
+            f->ref_w[j * c->k + i] = (double)v;
+        }
+    f->weight = (kern_weight){ .data = f->w, .type = KERN_F32, .columns = c->columns, .n = (size_t)c->n, .k = (size_t)c->k,
+                               .stride = (size_t)(c->columns ? c->n : c->k) * sizeof(float) };
+    for (int i = 0; i < D; i++) {
+        f->ref_gain[i] = (double)(f->gain[i] = 1 + 0.5f * uniform());
+        f->ref_bias[i] = (double)(f->bias[i] = uniform());
+    }
+    for (int i = 0; i < T; i++) f->ids[i] = i * 5 % VOCAB;
+    for (int i = 0; i < T * H; i++) f->mask[i] = 1;
+}
+
+static op_attr attr_of(const fixture *f, const op_case *c, const op *o) {
+    const float *bias = c->no_bias ? NULL : f->bias;
+    if (o == op_table[OP_lookup]) return (op_attr){ .lookup = { &f->weight, f->ids } };
+    if (o == op_table[OP_layer_scale]) return (op_attr){ .norm = { 1e-5f } };
+    if (o == op_table[OP_affine]) return (op_attr){ .affine = { f->gain, bias } };
+    if (o == op_table[OP_linear]) return (op_attr){ .linear = { &f->weight, bias } };
+    if (o == op_table[OP_activation]) return (op_attr){ .activation = { c->act } };
+    if (o == op_table[OP_head_linear])
+        return (op_attr){ .head_linear = { &f->weight, bias, c->by_inputs ? HEAD_INPUTS : HEAD_OUTPUTS } };
+    if (o == op_table[OP_scores] || o == op_table[OP_softmax] || o == op_table[OP_mix])
+        return (op_attr){ .attention = { FIRST, 0.5f } };
+    return (op_attr){ .pick = { f->mask } };
+}
+
+static void make(fixture *f, const op_case *c) {
+    const op *o = find_op(c->op);
+    memset(f, 0, sizeof *f);
+    seed = 7;
+    fill_weights(f, c);
+    f->ref = (ref_call){ .op = c->op, .w = f->ref_w, .n = c->n, .k = c->k, .heads = H, .by_inputs = c->by_inputs,
+                         .gain = f->ref_gain, .bias = c->no_bias ? NULL : f->ref_bias, .eps = (double)1e-5f, .scale = 0.5,
+                         .first = FIRST, .act = c->act_name, .ids = f->ids, .mask = f->mask };
+    f->call = (op_call){ .op = o, .out = &f->out, .attr = attr_of(f, c, o) };
+    f->out = (tensor){ .name = "out", .data = f->data[MAX_IN], .grad = f->grad };
+    memcpy(f->out.dim, c->out, sizeof c->out);
+    memcpy(f->ref.out.dim, c->out, sizeof c->out);
+    f->ref.out.data = f->ref_data[MAX_IN];
+    for (int i = 0; i < o->n_in; i++) {
+        f->in[i] = (tensor){ .name = "in", .data = f->data[i] };
+        memcpy(f->in[i].dim, c->in[i], sizeof c->in[i]);
+        memcpy(f->ref.in[i].dim, c->in[i], sizeof c->in[i]);
+        f->ref.in[i].data = f->ref_data[i];
+        f->call.in[i] = &f->in[i];
+        f->call.part[i] = f->part[i];
+        const bool scale = o == op_table[OP_layer_normalize] && i == 1;
+        for (int64_t k = 0; k < tensor_count(&f->in[i]); k++) {
+            f->data[i][k] = scale ? 1.5f + 0.5f * uniform() : uniform();
+            f->ref_data[i][k] = (double)f->data[i][k];
+        }
+    }
+    for (int64_t k = 0; k < MOST; k++) f->grad[k] = uniform();
+}
+
+static span all(const op_call *c, int which) { return (span){ 0, c->op->units(c, which) }; }
+
+static bool same(float a, double b, double tolerance) {
+    if (isinf(b)) return (double)a == b;
+    return fabs((double)a - b) <= tolerance * fmax(1, fabs(b));
+}
+
+static void every_operation_has_a_case(void) {
+    for (int i = 0; i < OP_COUNT; i++) {
+        bool found = false;
+        for (int j = 0; j < CASES; j++) found |= !strcmp(cases[j].op, op_table[i]->name);
+        if (!found) FAIL_("%s has no case here", op_table[i]->name);
+        CHECK(op_table[i]->doc && op_table[i]->shape && op_table[i]->units && op_table[i]->fwd && op_table[i]->cost);
+        CHECK((op_table[i]->bwd != NULL) == (op_table[i]->n_in > 0));
+    }
+}
+
+static void forward_is_the_formula(void) {
+    static fixture f;
+    for (int j = 0; j < CASES; j++) {
+        make(&f, &cases[j]);
+        CHECK_EQ(f.call.op->shape(&f.call, NULL), SONDE_OK);
+        for (int i = 0; i < MAX_DIM; i++) CHECK_EQ(f.out.dim[i], cases[j].out[i]);
+        f.call.op->fwd(&f.call, all(&f.call, FORWARD));
+        CHECK(ref_op(&f.ref));
+        for (int64_t k = 0; k < tensor_count(&f.out); k++)
+            if (!same(f.out.data[k], f.ref.out.data[k], 1e-5))
+                FAIL_("%s (case %d): element %lld is %g, expected %g", cases[j].op, j, (long long)k, (double)f.out.data[k],
+                      f.ref.out.data[k]);
+    }
+}
+
+/* d <out, probe> / d in[i][k] by central differences of the formula */
+static double difference(fixture *f, int i, int64_t k) {
+    const double was = f->ref_data[i][k], h = 1e-5;
+    double       value[2];
+    for (int side = 0; side < 2; side++) {
+        f->ref_data[i][k] = side ? was + h : was - h;
+        ref_op(&f->ref);
+        value[side] = 0;
+        for (int64_t e = 0; e < tensor_count(&f->out); e++)
+            if (isfinite(f->ref.out.data[e])) value[side] += f->ref.out.data[e] * (double)f->grad[e];
+    }
+    f->ref_data[i][k] = was;
+    return (value[1] - value[0]) / (2 * h);
+}
+
+static void backward_is_the_slope_of_the_formula(void) {
+    static fixture f;
+    for (int j = 0; j < CASES; j++) {
+        make(&f, &cases[j]);
+        for (int i = 0; i < f.call.op->n_in; i++) {
+            for (int k = 0; k < MOST; k++) f.part[i][k] = NAN;         /* bwd writes, it does not add */
+            f.call.op->bwd(&f.call, i, all(&f.call, i));
+            for (int64_t k = 0; k < tensor_count(&f.in[i]); k++) {
+                const double want = difference(&f, i, k);
+                if (!(fabs((double)f.part[i][k] - want) <= 2e-5 * fmax(1, fabs(want))))
+                    FAIL_("%s (case %d): d/d in[%d][%lld] is %g, expected %g", cases[j].op, j, i, (long long)k,
+                          (double)f.part[i][k], want);
+            }
+        }
+    }
+}
+
+/* Numbers of every kind: zeros of both signs, subnormals, infinities, NaN, large and small. */
+static void spoil(fixture *f) {
+    static const float odd[] = { 0.0f, -0.0f, 1e-42f, -1e-42f, INFINITY, -INFINITY, NAN, 3e38f, -1e-30f, 1e19f };
+    for (int i = 0; i < f->call.op->n_in; i++)
+        for (int64_t k = i; k < tensor_count(&f->in[i]); k += 11) f->data[i][k] = odd[(k / 11) % 10];
+    for (int64_t k = 3; k < MOST; k += 17) f->grad[k] = odd[(k / 17) % 10];
+}
+
+static bool same_bits(const float *a, const float *b, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (memcmp(&a[i], &b[i], sizeof *a) != 0 && !(isnan(a[i]) && isnan(b[i]))) return false;
+    return true;
+}
+
+static void by_units(fixture *f, int which) {
+    const int64_t n = f->call.op->units(&f->call, which);
+    for (int64_t u = n - 1; u >= 0; u--) {
+        if (which == FORWARD) f->call.op->fwd(&f->call, (span){ u, u + 1 });
+        else f->call.op->bwd(&f->call, which, (span){ u, u + 1 });
+    }
+}
+
+static void any_cut_into_units_gives_the_same_bits(void) {
+    static fixture f;
+    float whole[MOST];
+    for (int odd = 0; odd < 2; odd++)
+        for (int j = 0; j < CASES; j++) {
+            make(&f, &cases[j]);
+            if (odd) spoil(&f);
+            for (int which = FORWARD; which < f.call.op->n_in; which++) {
+                const int64_t n = tensor_count(which == FORWARD ? &f.out : &f.in[which]);
+                float *got = which == FORWARD ? f.out.data : f.part[which];
+                if (which == FORWARD) f.call.op->fwd(&f.call, all(&f.call, which));
+                else f.call.op->bwd(&f.call, which, all(&f.call, which));
+                memcpy(whole, got, (size_t)n * sizeof *got);
+                memset(got, 0x55, (size_t)n * sizeof *got);
+                by_units(&f, which);
+                if (!same_bits(whole, got, n)) FAIL_("%s (case %d, %d)", cases[j].op, j, which);
+                memset(got, 0x55, (size_t)n * sizeof *got);
+                if (which == FORWARD) op_forward(&f.call, 3);
+                else op_backward(&f.call, which, 3);
+                if (!same_bits(whole, got, n)) FAIL_("%s (case %d, %d) on threads", cases[j].op, j, which);
+            }
+        }
+}
+
+static void every_instruction_set_gives_the_bits_of_scalar(void) {
+    static fixture f;
+    static float scalar[CASES][2][MAX_IN + 1][MOST];
+    const kern_table *was = kern;
+    const kern_table *const *t = kern_tables;
+    while (*t) t++;
+    for (bool first = true; t != kern_tables; first = false) {      /* scalar is last in the table */
+        if (!kern_init((*--t)->isa)) continue;
+        for (int odd = 0; odd < 2; odd++)
+            for (int j = 0; j < CASES; j++) {
+                make(&f, &cases[j]);
+                if (odd) spoil(&f);
+                f.call.op->fwd(&f.call, all(&f.call, FORWARD));
+                for (int i = 0; i < f.call.op->n_in; i++) f.call.op->bwd(&f.call, i, all(&f.call, i));
+                for (int i = 0; i <= f.call.op->n_in; i++) {
+                    const float  *got = i ? f.part[i - 1] : f.out.data;
+                    const int64_t n = tensor_count(i ? &f.in[i - 1] : &f.out);
+                    if (first) memcpy(scalar[j][odd][i], got, (size_t)n * sizeof *got);
+                    else if (!same_bits(scalar[j][odd][i], got, n)) FAIL_("%s on %s (%d)", cases[j].op, (*t)->isa, i - 1);
+                }
+            }
+    }
+    kern = was;
+}
+
+/* What was not edited passes its gradient on by the common way only (op_choose.c, op_head_delta.c). */
+static void heads_that_were_not_edited_count_once(void) {
+    static fixture f;
+    static const char *const masked[] = { "spread", "edited_copy", "choose", "head_delta" };
+    for (size_t m = 0; m < sizeof masked / sizeof *masked; m++)
+        for (int j = 0; j < CASES; j++) {
+            if (strcmp(cases[j].op, masked[m])) continue;
+            make(&f, &cases[j]);
+            memset(f.mask, 0, sizeof f.mask);
+            const int passes = !strcmp(masked[m], "choose") ? 0 : !strcmp(masked[m], "head_delta") ? 2 : 0;
+            f.call.op->bwd(&f.call, passes, all(&f.call, passes));
+            for (int64_t k = 0; k < tensor_count(&f.in[passes]); k++) {
+                const double want = !strcmp(masked[m], "choose") ? (double)f.grad[k] : 0;
+                CHECK_NEAR((double)f.part[passes][k], want, 0);
+            }
+        }
+}
+
+static void wrong_shapes_are_named(void) {
+    static fixture f;
+    sonde_error err = { 0 };
+    make(&f, &cases[6]);
+    f.in[0].dim[3] = D - 1;
+    CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
+    CHECK_STR(err.message, "linear: x[.., 11] by w[.., 12]");
+    make(&f, &cases[2]);
+    f.call.attr.norm.eps = 0;
+    CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
+    CHECK_STR(err.message, "layer_scale: eps is 0, expected above zero");
+}
+
+#define TESTS(X) \
+    X(every_operation_has_a_case) \
+    X(forward_is_the_formula) \
+    X(backward_is_the_slope_of_the_formula) \
+    X(any_cut_into_units_gives_the_same_bits) \
+    X(every_instruction_set_gives_the_bits_of_scalar) \
+    X(heads_that_were_not_edited_count_once) \
+    X(wrong_shapes_are_named)
+TEST_MAIN(TESTS)
