@@ -1,0 +1,38 @@
+/* container.h - what the readers of containers share; for src/format alone.
+ *
+ * A `weights` is one file's arrays, or several of them joined. It owns the file's
+ * map and an arena that holds the header's tree, which names point into. */
+#ifndef SONDE_CONTAINER_H
+#define SONDE_CONTAINER_H
+#include "weights.h"
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/json.h"
+
+enum { WEIGHT_MAX_TENSORS = 1000000, WEIGHT_MAX_NOTES = 65536, WEIGHT_MAX_NAME = 1024 };
+
+struct weights {
+    arena         *memory;
+    file_map       file;
+    stored_tensor *tensor;      /* [n], sorted by name */
+    size_t         n;
+    const json    *notes;       /* an object of strings, or NULL */
+    weights      **part;        /* shards, or NULL */
+    size_t         parts;
+};
+
+/* Takes over the file, as safetensors_read and npy_read do, in any case. */
+weights     *weights_new(file_map file);
+void         weights_sort(weights *w);
+
+/* Bytes of rank dims of this type, and that the product of the dims that are not 0 fits in 63 bits. */
+bool         shape_bytes(const int64_t *dim, int rank, dtype_id type, uint64_t *bytes);
+
+sonde_status safetensors_read(file_map file, weights **out, sonde_error *err);
+sonde_status npy_read(file_map file, weights **out, sonde_error *err);         /* one array, named "" */
+bool         npy_probe(const uint8_t *head, size_t n);
+
+/* UNSUPPORTED, saying what to use instead, if this is a model file of another program (by its first bytes, else its
+ * name) or a Git LFS pointer; OK otherwise. `head` may be NULL. */
+sonde_status foreign_refuse(const char *name, const uint8_t *head, size_t n, sonde_error *err);
+#endif

@@ -1,0 +1,46 @@
+/* weights.h - named stored arrays, whatever container they lie in.
+ *
+ * A format knows containers only: names, storage types, shapes, and where the
+ * bytes lie in the mapped file. What a tensor means is said by the architecture's
+ * table of names. Nothing is copied; bytes stay valid until weights_close. */
+#ifndef SONDE_WEIGHTS_H
+#define SONDE_WEIGHTS_H
+#include "sonde/error.h"
+#include "base/dtype.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { WEIGHT_MAX_RANK = 8 };
+
+typedef struct {
+    const char    *name;
+    dtype_id       type;
+    int            rank;
+    int64_t        dim[WEIGHT_MAX_RANK];        /* outermost first */
+    const uint8_t *data;                        /* may be unaligned */
+    uint64_t       bytes;                       /* equals the product of dims times the item size */
+} stored_tensor;
+
+typedef struct weights weights;
+
+typedef struct {
+    const char *name, *doc;
+    /* Could these first bytes be ours? Cheap, never fails. */
+    bool      (*probe)(const uint8_t *head, size_t n);
+    /* Check the whole header before trusting any of it. `path` is a file. */
+    sonde_status (*open)(const char *path, weights **out, sonde_error *err);
+} format;
+
+extern const format *const format_table[];      /* from formats.def, NULL-terminated */
+
+/* A file of any format in the table, or a folder: model.safetensors, or model.safetensors.index.json with its shards. */
+sonde_status weights_open(const char *path, weights **out, sonde_error *err);
+/* A whole safetensors file that lies in memory (which must outlive it). */
+sonde_status weights_open_memory(const uint8_t *data, size_t size, weights **out, sonde_error *err);
+void         weights_close(weights *w);                                 /* accepts NULL */
+size_t       weights_count(const weights *w);
+const stored_tensor *weights_at(const weights *w, size_t i);            /* sorted by name */
+const stored_tensor *weights_find(const weights *w, const char *name);  /* NULL if there is none */
+const char  *weights_note(const weights *w, const char *key);           /* __metadata__, or NULL */
+#endif
