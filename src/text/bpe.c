@@ -1,0 +1,212 @@
+/* Symbols are a doubly linked list in an array; candidates for merging wait in a binary heap by (rank, position). A
+ * candidate is stale when the pair at its position no longer makes its token; the pair may have changed and still make
+ * it, and then it is merged at the older rank: `tokenizers` does the same, and ids must agree. */
+#define _GNU_SOURCE
+#include "bpe.h"
+#include "base/text.h"
+#include "bytes.h"
+#include "grow.h"
+#include <stdlib.h>
+#include <sys/random.h>
+
+typedef struct { uint64_t pair; uint32_t rank; int32_t id; } rule;
+
+struct bpe {
+    const vocab *v;
+    bpe_options  options;
+    rule        *rules;             /* open addressing, at most half full */
+    uint64_t     mask, seed;
+};
+
+struct bpe_merge { uint64_t key; int32_t id; };     /* key: rank, then position of the left symbol */
+
+enum { NONE = -1 };
+static const uint64_t NO_PAIR = UINT64_MAX;         /* ids are not negative */
+static const uint32_t END = UINT32_MAX;
+
+static uint64_t pair_of(int32_t a, int32_t b) { return (uint64_t)(uint32_t)a << 32 | (uint32_t)b; }
+
+/* A seeded finaliser (Stafford's variant 13): a file cannot know which pairs collide. */
+static uint64_t slot_of(const bpe *m, uint64_t pair) {
+    uint64_t h = pair ^ m->seed;
+    h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9u;
+    h = ((h ^ h >> 27) + m->seed) * 0x94d049bb133111ebu;
+    return (h ^ h >> 31) & m->mask;
+}
+
+/* The rule for this pair, or the free place where it belongs. */
+static rule *find(const bpe *m, uint64_t pair) {
+    uint64_t i = slot_of(m, pair);
+    while (m->rules[i].pair != pair && m->rules[i].pair != NO_PAIR) i = (i + 1) & m->mask;
+    return &m->rules[i];
+}
+
+static bool make_table(bpe *m, size_t n) {
+    size_t cap = 16;
+    while (cap < 2 * n) cap *= 2;
+    m->mask = cap - 1;
+    m->rules = malloc(cap * sizeof *m->rules);
+    if (!m->rules) return false;
+    for (size_t i = 0; i < cap; i++) m->rules[i] = (rule){ .pair = NO_PAIR };
+    if (getrandom(&m->seed, sizeof m->seed, 0) != (ssize_t)sizeof m->seed)
+        m->seed = (uint64_t)(uintptr_t)m->rules * 0x9e3779b97f4a7c15u;
+    return true;
+}
+
+static sonde_status part(const bpe *m, const char *text, size_t len, int32_t *id, sonde_error *err) {
+    *id = vocab_model_id(m->v, text, len);
+    SONDE_FAIL_IF(*id < 0, err, SONDE_FORMAT, "\"%s\" is not in the vocabulary", text_shown(text, len).text);
+    return SONDE_OK;
+}
+
+static sonde_status add_rule(bpe *m, const merge_text *t, uint32_t rank, char *joined, sonde_error *err) {
+    int32_t a, b, id;
+    SONDE_TRY(part(m, t->a, t->a_len, &a, err));
+    SONDE_TRY(part(m, t->b, t->b_len, &b, err));
+    memcpy(joined, t->a, t->a_len);
+    memcpy(joined + t->a_len, t->b, t->b_len);
+    SONDE_TRY(part(m, joined, t->a_len + t->b_len, &id, err));
+    *find(m, pair_of(a, b)) = (rule){ pair_of(a, b), rank, id };        /* of two the later one counts */
+    return SONDE_OK;
+}
+
+static sonde_status add_rules(bpe *m, const merge_text *merges, size_t n, sonde_error *err) {
+    size_t longest = 0;
+    for (size_t i = 0; i < n; i++) {
+        const size_t len = merges[i].a_len + merges[i].b_len;
+        if (len > longest) longest = len;
+    }
+    char *joined = malloc(longest + 1);
+    SONDE_FAIL_IF(!joined, err, SONDE_NOMEM, "no memory for %zu bytes", longest);
+    sonde_status s = SONDE_OK;
+    for (size_t i = 0; i < n && s == SONDE_OK; i++) {
+        s = add_rule(m, &merges[i], (uint32_t)i, joined, err);
+        if (s != SONDE_OK) sonde_fail_at(err, s, "merge %zu", i);
+    }
+    free(joined);
+    return s;
+}
+
+sonde_status bpe_new(bpe **out, const vocab *v, const merge_text *merges, size_t n, bpe_options o, sonde_error *err) {
+    *out = NULL;
+    bpe *m = calloc(1, sizeof *m);
+    if (!m || !make_table(m, n)) {
+        free(m);
+        return sonde_fail(err, SONDE_NOMEM, "no memory for %zu merges", n);
+    }
+    m->v = v;
+    m->options = o;
+    const sonde_status s = add_rules(m, merges, n, err);
+    if (s == SONDE_OK) *out = m; else bpe_free(m);
+    return s;
+}
+
+void bpe_free(bpe *m) {
+    if (!m) return;
+    free(m->rules);
+    free(m);
+}
+
+/* The heap in work->heap, smallest key first. */
+static void sift_down(bpe_merge *heap, size_t n, size_t i) {
+    const bpe_merge x = heap[i];
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && heap[child + 1].key < heap[child].key) child++;
+        if (heap[child].key >= x.key) break;
+        heap[i] = heap[child];
+    }
+    heap[i] = x;
+}
+
+static bpe_merge pop(bpe_merge *heap, size_t *n) {
+    const bpe_merge top = heap[0];
+    heap[0] = heap[--*n];
+    if (*n) sift_down(heap, *n, 0);
+    return top;
+}
+
+static void push(bpe_merge *heap, size_t *n, bpe_merge x) {
+    size_t i = (*n)++;
+    for (size_t up; i > 0 && heap[up = (i - 1) / 2].key > x.key; i = up) heap[i] = heap[up];
+    heap[i] = x;
+}
+
+/* The merge of symbol `at` with the one behind it, if there is a rule for it. */
+static bool candidate(const bpe *m, const bpe_symbol *s, uint32_t at, bpe_merge *out) {
+    const rule *r = find(m, pair_of(s[at].id, s[s[at].next].id));
+    *out = (bpe_merge){ (uint64_t)r->rank << 32 | at, r->id };
+    return r->pair != NO_PAIR;
+}
+
+/* One symbol for each byte that has a token; returns how many. */
+static size_t split_bytes(const bpe *m, const char *bytes, size_t n_bytes, bpe_symbol *s) {
+    size_t n = 0;
+    bool unknown_before = false;
+    for (uint32_t i = 0; i < n_bytes; i++) {
+        int32_t id = m->v->byte_id[(uint8_t)bytes[i]];
+        const bool unknown = id == NONE;
+        if (unknown) id = m->options.unknown;
+        if (id == NONE) continue;
+        if (unknown && unknown_before && m->options.fuse_unknown) {
+            s[n - 1].len++;
+            continue;
+        }
+        s[n] = (bpe_symbol){ .id = id, .start = i, .len = 1, .prev = (uint32_t)n - 1, .next = (uint32_t)n + 1 };
+        unknown_before = unknown;
+        n++;
+    }
+    if (n) s[n - 1].next = END;                 /* the first one's prev is END already */
+    return n;
+}
+
+static void merge_at(bpe_symbol *s, uint32_t at, int32_t id) {
+    bpe_symbol *right = &s[s[at].next];
+    s[at].id = id;
+    s[at].len = right->start + right->len - s[at].start;    /* with bytes left out between them */
+    s[at].next = right->next;
+    if (right->next != END) s[right->next].prev = at;
+    right->len = 0;
+}
+
+static void merge_all(const bpe *m, bpe_symbol *s, size_t n, bpe_merge *heap) {
+    size_t waiting = 0;
+    for (uint32_t i = 0; i + 1 < n; i++)
+        if (candidate(m, s, i, &heap[waiting])) waiting++;
+    for (size_t i = waiting / 2; i-- > 0; ) sift_down(heap, waiting, i);
+    while (waiting) {
+        const bpe_merge top = pop(heap, &waiting);
+        const uint32_t at = (uint32_t)top.key;
+        bpe_merge now;
+        if (s[at].len == 0 || s[at].next == END || !candidate(m, s, at, &now) || now.id != top.id) continue;
+        merge_at(s, at, top.id);
+        if (s[at].prev != END && candidate(m, s, s[at].prev, &now)) push(heap, &waiting, now);
+        if (s[at].next != END && candidate(m, s, at, &now)) push(heap, &waiting, now);
+    }
+}
+
+/* The token that is the whole piece, or NONE. */
+static int32_t whole(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *w) {
+    if (n_bytes > VOCAB_LONGEST) return NONE;
+    w->spelled = grow(w->memory, w->spelled, 0, 2 * n_bytes, &w->spelled_cap, 1);
+    return vocab_model_id(m->v, w->spelled, bytes_spell(bytes, n_bytes, w->spelled));
+}
+
+void bpe_encode(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *w, size_t *n) {
+    w->symbols = grow(w->memory, w->symbols, 0, n_bytes, &w->symbols_cap, sizeof *w->symbols);
+    const int32_t id = m->options.ignore_merges ? whole(m, bytes, n_bytes, w) : NONE;
+    if (id != NONE) {
+        w->symbols[0] = (bpe_symbol){ .id = id, .len = (uint32_t)n_bytes };
+        *n = 1;
+        return;
+    }
+    const size_t all = split_bytes(m, bytes, n_bytes, w->symbols);
+    if (all > 1) {
+        /* each merge takes one candidate out and puts at most two in */
+        w->heap = grow(w->memory, w->heap, 0, 2 * all, &w->heap_cap, sizeof *w->heap);
+        merge_all(m, w->symbols, all, w->heap);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < all; i++)
+        if (w->symbols[i].len) w->symbols[kept++] = w->symbols[i];
+    *n = kept;
+}

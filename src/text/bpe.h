@@ -1,0 +1,37 @@
+/* bpe.h - byte pair encoding of one piece of text (Sennrich et al. 2016), over bytes.
+ *
+ * The pair of neighbours with the lowest rank is merged first, among equals the leftmost; O(n log n) in the length
+ * of the piece. Read-only once made; the working memory belongs to the caller. */
+#ifndef SONDE_BPE_H
+#define SONDE_BPE_H
+#include "vocab.h"
+
+typedef struct { const char *a, *b; size_t a_len, b_len; } merge_text;     /* as the vocabulary spells them */
+
+typedef struct {
+    bool    ignore_merges;          /* a piece that is a token is not merged */
+    bool    fuse_unknown;           /* neighbouring bytes without a token are one unknown */
+    int32_t unknown;                /* for a byte without a token; -1: it is left out, as `tokenizers` does */
+} bpe_options;
+
+typedef struct bpe bpe;
+
+/* Rank: the place in `merges`. The vocabulary is lent and must outlive it. */
+sonde_status bpe_new(bpe **out, const vocab *v, const merge_text *merges, size_t n, bpe_options o, sonde_error *err);
+void         bpe_free(bpe *m);                                              /* accepts NULL */
+
+typedef struct { int32_t id; uint32_t start, len, prev, next; } bpe_symbol;
+typedef struct bpe_merge bpe_merge;
+
+/* Zeroed but for `memory`; used again for piece after piece. */
+typedef struct {
+    arena      *memory;
+    bpe_symbol *symbols;
+    bpe_merge  *heap;
+    char       *spelled;
+    size_t      symbols_cap, heap_cap, spelled_cap;
+} bpe_work;
+
+/* The first *n of work->symbols are the tokens: id, and bytes [start, start + len) of the piece. n_bytes < 2^31. */
+void         bpe_encode(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *work, size_t *n);
+#endif

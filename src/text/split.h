@@ -1,0 +1,25 @@
+/* split.h - cutting text by a regular expression, matches and what lies between them alike.
+ *
+ * PCRE2 is behind this file alone. Patterns are Oniguruma's, as in tokenizer.json (pattern.h). A pattern comes from a
+ * file, so the work at each place is limited. Read-only once made; matching needs a split_work for each thread. */
+#ifndef SONDE_SPLIT_H
+#define SONDE_SPLIT_H
+#include "sonde/error.h"
+#include "stretch.h"
+
+typedef struct splitter splitter;
+typedef struct split_work split_work;
+
+extern const char split_gpt2[];                 /* the pattern that ByteLevel names by `use_regex` */
+
+/* `literal`: the pattern is a text, not an expression. UNSUPPORTED: PCRE2 cannot read it. */
+sonde_status splitter_new(splitter **out, const char *pattern, size_t len, bool literal, sonde_error *err);
+void         splitter_free(splitter *s);                /* accepts NULL */
+
+split_work  *split_work_new(void);
+void         split_work_free(split_work *w);            /* accepts NULL */
+
+/* Cuts text[p.start, p.end), which is UTF-8 and is all the expression sees, and adds the parts to `out`. */
+sonde_status splitter_run(const splitter *s, const char *text, piece p, split_work *w, piece_list *out,
+                          sonde_error *err);
+#endif

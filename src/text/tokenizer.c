@@ -1,0 +1,251 @@
+/* What every kind of tokenizer does, in the order of `tokenizers`: added tokens in the text as it came, the normaliser
+ * on what lies between them, added tokens in the normalised text, the pre-tokenizer, the model, the post-processor. */
+#include "tokenizer.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "bytes.h"
+#include "load.h"
+#include "unicode.h"
+#include <stdlib.h>
+
+enum { LONGEST_TEXT = 1 << 28 };        /* positions stay below 2^31 whatever the stages add */
+
+/* One call of tokenizer_encode. */
+typedef struct {
+    const tokenizer *t;
+    tokenizer_options options;
+    arena           *scratch;
+    split_work      *split;
+    bpe_work         bpe;
+    piece_list       pieces, next;
+    token_span      *spans;
+    size_t           n, cap;
+    sonde_error     *err;
+} encoding;
+
+static sonde_status read_json(const text_file *f, const char *usual, arena *scratch, const json **root,
+                              sonde_error *err) {
+    static const char pointer[] = "version https://git-lfs.github.com/";
+    const char *name = f->name ? f->name : usual;
+    *root = NULL;
+    SONDE_FAIL_IF(f->size >= sizeof pointer - 1 && memcmp(f->data, pointer, sizeof pointer - 1) == 0, err, SONDE_FORMAT,
+                  "%s: a Git LFS pointer, not the file it stands for", name);
+    const sonde_status s = json_parse(f->data, f->size, scratch, root, err);
+    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", name);
+}
+
+/* The ids the configuration names, else those the post-processor puts at the ends. */
+static void name_ends(tokenizer *t, const json *config) {
+    const char *text;
+    size_t len;
+    if (t->n_before) t->bos = t->before[0];
+    if (t->n_after) t->eos = t->after[t->n_after - 1];
+    if (load_named_text(config, "bos_token", &text, &len)) t->bos = vocab_id(&t->vocab, text, len);
+    if (load_named_text(config, "eos_token", &text, &len)) t->eos = vocab_id(&t->vocab, text, len);
+}
+
+static sonde_status load(loader *l, const tokenizer_files *files) {
+    const json *config = NULL, *root;
+    SONDE_FAIL_IF(!files->json.size && !files->vocab.size, l->err, SONDE_FORMAT,
+                  "no tokenizer: neither tokenizer.json nor vocab.json and merges.txt");
+    SONDE_FAIL_IF(!files->json.size && !files->merges.size && !files->merges.name, l->err, SONDE_FORMAT,
+                  "%s without merges.txt", files->vocab.name ? files->vocab.name : "vocab.json");
+    if (files->config.size) SONDE_TRY(read_json(&files->config, "tokenizer_config.json", l->scratch, &config, l->err));
+    if (!files->json.size) return load_vocab_and_merges(l, files, config);
+    SONDE_TRY(read_json(&files->json, "tokenizer.json", l->scratch, &root, l->err));
+    const sonde_status s = load_tokenizer_json(l, root);
+    if (s != SONDE_OK) return sonde_fail_at(l->err, s, "%s", files->json.name ? files->json.name : "tokenizer.json");
+    name_ends(l->t, config);
+    return SONDE_OK;
+}
+
+sonde_status tokenizer_new(tokenizer **out, const tokenizer_files *files, sonde_error *err) {
+    *out = NULL;
+    arena *memory = arena_new();
+    tokenizer *t = arena_alloc(memory, sizeof *t);
+    t->memory = memory;
+    t->raw.memory = t->normalized.memory = memory;
+    t->bos = t->eos = -1;
+    vocab_init(&t->vocab, memory);
+    loader l = { .t = t, .scratch = arena_new(), .err = err };
+    l.added_place = map_new(l.scratch, 0);
+    const sonde_status s = load(&l, files);
+    arena_free(l.scratch);
+    if (s == SONDE_OK) *out = t; else tokenizer_free(t);
+    return s;
+}
+
+void tokenizer_free(tokenizer *t) {
+    if (!t) return;
+    for (size_t i = 0; i < t->n_stages; i++) splitter_free(t->stages[i].split);
+    bpe_free(t->model);
+    arena_free(t->memory);
+}
+
+int64_t tokenizer_size(const tokenizer *t) { return (int64_t)t->vocab.largest + 1; }
+int32_t tokenizer_bos(const tokenizer *t)  { return t->bos; }
+int32_t tokenizer_eos(const tokenizer *t)  { return t->eos; }
+
+bool tokenizer_bytes(const tokenizer *t, int32_t id, const char **bytes, size_t *len) {
+    const token *k = vocab_token(&t->vocab, id);
+    if (!k) return false;
+    *bytes = k->bytes;
+    *len = k->bytes_len;
+    return true;
+}
+
+bool tokenizer_special(const tokenizer *t, int32_t id) {
+    const token *k = vocab_token(&t->vocab, id);
+    return k && k->special;
+}
+
+int32_t tokenizer_find(const tokenizer *t, const char *bytes, size_t len) {
+    int64_t added;
+    if (map_get(t->vocab.by_added_text, bytes, len, &added)) return (int32_t)added;
+    if (len > VOCAB_LONGEST) return -1;
+    char *text = malloc(2 * len + 1);
+    if (!text) return -1;
+    const int32_t id = vocab_model_id(&t->vocab, text, bytes_spell(bytes, len, text));
+    free(text);
+    return id;
+}
+
+static void add_span(encoding *e, int32_t id, size_t start, size_t end) {
+    e->spans = grow(e->scratch, e->spans, e->n, e->n + 1, &e->cap, sizeof *e->spans);
+    e->spans[e->n++] = (token_span){ id, (int64_t)start, (int64_t)end };
+}
+
+/* Stretches of UTF-8, and each byte that is not by itself. */
+static void split_valid(const stretch *s, piece_list *out) {
+    for (size_t start = 0; start < s->len; ) {
+        size_t bad = s->len;
+        const bool whole = utf8_valid(s->text + start, s->len - start, &bad);
+        const size_t end = whole ? s->len : start + bad;
+        if (start < end) pieces_add(out, start, end, false);
+        if (!whole) pieces_add(out, end, end + 1, true);
+        start = whole ? end : end + 1;
+    }
+}
+
+/* The stretch with a space in front of each piece that has none. A piece behind a bad byte goes on, does not begin. */
+static stretch add_spaces(encoding *e, const stretch *s) {
+    piece_list *p = &e->pieces;
+    char *text = arena_alloc(e->scratch, s->len + p->n + 1);
+    size_t *origin = arena_new_array(e->scratch, size_t, s->len + p->n + 1);
+    size_t n = 0;
+    bool after_bad = false;
+    for (size_t i = 0; i < p->n; i++) {
+        piece *q = &p->at[i];
+        const size_t start = n;
+        if (!q->bad && !after_bad && s->text[q->start] != ' ') {
+            text[n] = ' ';
+            origin[n++] = stretch_origin(s, q->start);
+        }
+        after_bad = q->bad;
+        for (size_t k = q->start; k < q->end; k++) {
+            text[n] = s->text[k];
+            origin[n++] = stretch_origin(s, k);
+        }
+        *q = (piece){ start, n, q->bad };
+    }
+    origin[n] = stretch_origin(s, s->len);
+    return (stretch){ .text = text, .len = n, .origin = origin };
+}
+
+static sonde_status run_split(encoding *e, const splitter *split, const stretch *s) {
+    e->next.n = 0;
+    for (size_t i = 0; i < e->pieces.n; i++) {
+        const piece p = e->pieces.at[i];
+        if (p.bad) pieces_add(&e->next, p.start, p.end, true);
+        else SONDE_TRY(splitter_run(split, s->text, p, e->split, &e->next, e->err));
+    }
+    const piece_list done = e->pieces;
+    e->pieces = e->next;
+    e->next = done;
+    return SONDE_OK;
+}
+
+/* Pre-tokenizer and model. */
+static sonde_status encode_stretch(encoding *e, stretch s) {
+    e->pieces.n = 0;
+    split_valid(&s, &e->pieces);
+    for (size_t i = 0; i < e->t->n_stages; i++) {
+        const stage *g = &e->t->stages[i];
+        if (g->split) SONDE_TRY(run_split(e, g->split, &s));
+        else s = add_spaces(e, &s);
+    }
+    for (size_t i = 0; i < e->pieces.n; i++) {
+        const piece p = e->pieces.at[i];
+        size_t n;
+        bpe_encode(e->t->model, s.text + p.start, p.end - p.start, &e->bpe, &n);
+        for (size_t k = 0; k < n; k++) {
+            const bpe_symbol *y = &e->bpe.symbols[k];
+            const size_t start = p.start + y->start;
+            add_span(e, y->id, stretch_origin(&s, start), stretch_origin(&s, start + y->len));
+        }
+    }
+    return SONDE_OK;
+}
+
+/* The added tokens of one set in the stretch, `rest` for what lies between. */
+static sonde_status walk(encoding *e, const added_set *set, const stretch *s,
+                         sonde_status (*rest)(encoding *e, stretch part)) {
+    added_walk w = { .text = s->text, .len = s->len, .plain = e->options.plain };
+    added_match m;
+    while (added_next(set, &w, &m)) {
+        if (m.gap < m.start) SONDE_TRY(rest(e, stretch_part(s, m.gap, m.start)));
+        add_span(e, m.id, stretch_origin(s, m.start), stretch_origin(s, m.end));
+    }
+    return w.covered < w.len ? rest(e, stretch_part(s, w.covered, w.len)) : SONDE_OK;
+}
+
+static sonde_status encode_part(encoding *e, stretch s) {
+    if (e->t->nfc) s = unicode_nfc(&s, e->scratch);
+    return walk(e, &e->t->normalized, &s, encode_stretch);
+}
+
+static void add_around(encoding *e, const int32_t *ids, size_t n, size_t at) {
+    for (size_t i = 0; i < n && !e->options.no_specials; i++) add_span(e, ids[i], at, at);
+}
+
+/* NOLINTNEXTLINE(readability-function-size): parameters as in tokenizer.h */
+sonde_status tokenizer_encode(const tokenizer *t, const char *text, size_t len, tokenizer_options o, arena *into,
+                              token_span **out, size_t *n, sonde_error *err) {
+    SONDE_FAIL_IF(len > LONGEST_TEXT, err, SONDE_USAGE, "a text of %zu bytes, at most %d", len, LONGEST_TEXT);
+    encoding e = { .t = t, .options = o, .scratch = arena_new(), .split = split_work_new(), .err = err };
+    e.pieces.memory = e.next.memory = e.bpe.memory = e.scratch;
+    const stretch all = { .text = text, .len = len };
+    add_around(&e, t->before, t->n_before, 0);
+    const sonde_status s = e.split ? walk(&e, &t->raw, &all, encode_part)
+                                   : sonde_fail(err, SONDE_NOMEM, "no memory for matching");
+    add_around(&e, t->after, t->n_after, len);
+    if (s == SONDE_OK) {
+        *out = arena_new_array(into, token_span, e.n);
+        if (e.n) memcpy(*out, e.spans, e.n * sizeof *e.spans);
+        *n = e.n;
+    }
+    split_work_free(e.split);
+    arena_free(e.scratch);
+    return s;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): parameters as in tokenizer.h */
+sonde_status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, arena *into,
+                              char **out, size_t *len, sonde_error *err) {
+    size_t size = 0;
+    for (size_t i = 0; i < n; i++) {
+        const token *k = vocab_token(&t->vocab, ids[i]);
+        if (k && !(skip_special && k->special)) SONDE_FAIL_IF(__builtin_add_overflow(size, k->bytes_len, &size), err,
+                                                              SONDE_USAGE, "%zu ids are too many", n);
+    }
+    char *bytes = arena_alloc(into, size + 1);
+    *out = bytes;
+    *len = size;
+    for (size_t i = 0; i < n; i++) {
+        const token *k = vocab_token(&t->vocab, ids[i]);
+        if (!k || (skip_special && k->special)) continue;
+        if (k->bytes_len) memcpy(bytes, k->bytes, k->bytes_len);
+        bytes += k->bytes_len;
+    }
+    return SONDE_OK;
+}

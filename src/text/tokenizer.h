@@ -1,0 +1,62 @@
+/* tokenizer.h - text to token ids and back, exactly as the Hugging Face `tokenizers` library does it.
+ *
+ * Made from tokenizer.json, or from vocab.json + merges.txt. Read-only after it is
+ * made: any number of threads may encode and decode with one (regular-expression
+ * match data is per call). Text is bytes: what is not UTF-8 is taken by byte-level
+ * tokenizers (each bad byte is a piece of its own) and refused by others (USAGE, with the offset).
+ *
+ * Known differences: what is a letter or digit is Unicode 14's (PCRE2 10.42), so characters assigned later may be cut
+ * elsewhere. Spans are exact: the library gives a whole character to each token that has a byte of it, and cuts spaces
+ * off where the file says trim_offsets. Added tokens decode to their own text, where the library reads it in the byte
+ * alphabet. Truncation and padding stored in a file are not applied. */
+#ifndef SONDE_TOKENIZER_H
+#define SONDE_TOKENIZER_H
+#include "sonde/error.h"
+#include "base/arena.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct tokenizer tokenizer;
+
+typedef struct { int32_t id; int64_t start, end; } token_span;          /* bytes [start, end) of the text */
+
+typedef struct { const char *data; size_t size; const char *name; } text_file;  /* name: for messages */
+
+typedef struct {
+    text_file json;             /* tokenizer.json; size 0: there is none */
+    text_file vocab, merges;    /* vocab.json and merges.txt, used when json has size 0 */
+    text_file config;           /* tokenizer_config.json, may be absent */
+} tokenizer_files;
+
+/* FORMAT for what breaks the format, UNSUPPORTED (naming it) for a component that is not known. Nothing of `files` is
+ * kept. A tokenizer.json is followed as it stands; beside it `config` only names bos and eos (else they are what the
+ * post-processor puts at the ends). Beside vocab.json and merges.txt <|endoftext|> is special, bos and eos. */
+sonde_status tokenizer_new(tokenizer **out, const tokenizer_files *files, sonde_error *err);
+void         tokenizer_free(tokenizer *t);                              /* accepts NULL */
+
+int64_t      tokenizer_size(const tokenizer *t);                        /* 1 + the largest id */
+/* Raw bytes of a token (byte-level decoded; added tokens: their text). False for an id that has no token. */
+bool         tokenizer_bytes(const tokenizer *t, int32_t id, const char **bytes, size_t *len);
+bool         tokenizer_special(const tokenizer *t, int32_t id);         /* an added token marked special */
+/* Id of the token whose text (as in the vocabulary for added tokens, else raw bytes) is exactly this; -1: none. */
+int32_t      tokenizer_find(const tokenizer *t, const char *bytes, size_t len);
+int32_t      tokenizer_bos(const tokenizer *t);                         /* -1: none named by the files */
+int32_t      tokenizer_eos(const tokenizer *t);
+
+typedef struct {
+    bool plain;                 /* texts of special tokens are ordinary text */
+    bool no_specials;           /* do not run the post-processor (add_special_tokens=False) */
+} tokenizer_options;
+
+/* Spans in the arena. They tile the text: what the post-processor adds, and a space that is put in front, is empty;
+ * where normal form C joins characters the first token of them has all their bytes. (Not tiled: where a byte has no
+ * token, and where an added token begins in the white space that one before it took in.) Worst case O(n log n) in the
+ * length of the text, but for a pattern of the file that backtracks. */
+sonde_status tokenizer_encode(const tokenizer *t, const char *text, size_t len, tokenizer_options o, arena *into,
+                              token_span **out, size_t *n, sonde_error *err);
+/* The bytes of the ids, in the arena, by the file's decoder; special tokens are kept unless `skip_special`. An id that
+ * has no token gives nothing, as in the library. */
+sonde_status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, arena *into,
+                              char **out, size_t *len, sonde_error *err);
+#endif

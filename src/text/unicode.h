@@ -1,0 +1,14 @@
+/* unicode.h - what a code point is, and normal form C. utf8proc is behind this file alone. */
+#ifndef SONDE_UNICODE_H
+#define SONDE_UNICODE_H
+#include "stretch.h"
+#include <stdint.h>
+
+bool unicode_space(uint32_t c);                 /* White_Space: \s of Rust's regex */
+bool unicode_word(uint32_t c);                  /* \w of Rust's regex */
+/* Length of the character that ends at text[end], 0 if none does. */
+size_t unicode_before(const char *text, size_t end, uint32_t *c);
+
+/* Normal form C. Bytes that are not UTF-8 stay as they are. Memory from the arena where something changes. */
+stretch unicode_nfc(const stretch *s, arena *into);
+#endif

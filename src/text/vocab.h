@@ -1,0 +1,44 @@
+/* vocab.h - ids, the texts that spell them and the bytes they stand for.
+ *
+ * Filled by one thread, then read by any. The model's tokens come first; an added token takes the id of the model's
+ * token of the same text or a new one, and its text stands for itself. */
+#ifndef SONDE_VOCAB_H
+#define SONDE_VOCAB_H
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/map.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { VOCAB_LONGEST = 1 << 16, VOCAB_MOST = 4000000 };
+
+typedef struct {
+    int32_t     id;
+    bool        added, special;
+    const char *text, *bytes;       /* as the vocabulary spells it; what it stands for */
+    size_t      text_len, bytes_len;
+} token;
+
+typedef struct {
+    arena   *memory;
+    token   *at;                    /* ascending by id once vocab_close was called */
+    size_t   n, cap, n_model;
+    int32_t  largest, largest_added;/* -1: none */
+    map     *by_text;               /* the model's */
+    map     *by_added_text;         /* places in `at` until vocab_close, then ids */
+    int32_t  byte_id[256];          /* the model's token for each byte, or -1 */
+} vocab;
+
+void         vocab_init(vocab *v, arena *memory);
+/* {"text": id, ...}; the texts are copied. */
+sonde_status vocab_read(vocab *v, const json *object, const char *where, sonde_error *err);
+/* The id it gets: the one of the same text, else the next one (as `tokenizers` counts: not the one in the file). The
+ * text is lent. */
+int32_t      vocab_add(vocab *v, const char *text, size_t len, bool special);
+/* After the last vocab_add. */
+void         vocab_close(vocab *v);
+
+const token *vocab_token(const vocab *v, int32_t id);                           /* NULL: no such token */
+int32_t      vocab_model_id(const vocab *v, const char *text, size_t len);      /* -1: no such text */
+int32_t      vocab_id(const vocab *v, const char *text, size_t len);            /* added tokens first; once closed */
+#endif
