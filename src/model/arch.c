@@ -1,0 +1,79 @@
+#include "arch.h"
+#include "config.h"
+#include "base/text.h"
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ARCH(name) extern const arch arch_##name;
+#include "archs.def"
+#undef ARCH
+
+const arch *const arch_table[] = {
+#define ARCH(name) &arch_##name,
+#include "archs.def"
+#undef ARCH
+    NULL
+};
+
+/* What there is, for messages: "a, b". */
+static void list_types(char *out, size_t size) {
+    size_t used = 0;
+    out[0] = 0;
+    for (const arch *const *a = arch_table; *a && used < size; a++)
+        used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "", (*a)->hf_type);
+}
+
+static bool is_text(const json *j, const char *text) {
+    return j && j->kind == JSON_STRING && j->len == strlen(text) && memcmp(j->text, text, j->len) == 0;
+}
+
+static const arch *by_class(const json *class) {
+    for (const arch *const *a = arch_table; *a; a++)
+        for (const char *const *c = (*a)->hf_classes; *c; c++)
+            if (is_text(class, *c)) return *a;
+    return NULL;
+}
+
+static const arch *by_type(const json *type) {
+    for (const arch *const *a = arch_table; *a; a++)
+        if (is_text(type, (*a)->hf_type)) return *a;
+    return NULL;
+}
+
+/* What changes the meaning of weights whatever the family is. */
+static sonde_status refuse_transformed(const json *config, sonde_error *err) {
+    const json *q = json_get(config, "quantization_config");
+    SONDE_FAIL_IF(q && q->kind != JSON_NULL, err, SONDE_UNSUPPORTED,
+                  "quantization_config: quantised weights are not read, expected plain F32, F16 or BF16");
+    const json *pruned = json_get(config, "pruned_heads");
+    SONDE_FAIL_IF(pruned && pruned->len > 0, err, SONDE_UNSUPPORTED,
+                  "pruned_heads: removed heads are not read, expected all heads to be there");
+    return SONDE_OK;
+}
+
+sonde_status arch_find(const json *config, const arch **out, sonde_error *err) {
+    *out = NULL;
+    SONDE_FAIL_IF(config->kind != JSON_OBJECT, err, SONDE_FORMAT, "is %s, expected an object",
+                  json_shown(config).text);
+    const json *type = json_get(config, "model_type"), *classes = json_get(config, "architectures");
+    if (type && type->kind == JSON_NULL) type = NULL;
+    if (classes && classes->kind == JSON_NULL) classes = NULL;
+    SONDE_FAIL_IF(type && type->kind != JSON_STRING, err, SONDE_FORMAT, "model_type is %s, expected a text",
+                  json_shown(type).text);
+    SONDE_FAIL_IF(classes && classes->kind != JSON_ARRAY, err, SONDE_FORMAT, "architectures is %s, expected an array",
+                  json_shown(classes).text);
+    const json *class = classes ? classes->child : NULL;
+    char known[256];
+    list_types(known, sizeof known);
+    SONDE_FAIL_IF(!type && !class, err, SONDE_FORMAT, "has neither model_type nor architectures, expected one of: %s",
+                  known);
+    const arch *found = type ? by_type(type) : by_class(class);
+    SONDE_FAIL_IF(!found, err, SONDE_UNSUPPORTED, "%s is %s, expected one of: %s",
+                  type ? "model_type" : "architectures", json_shown(type ? type : class).text, known);
+    SONDE_FAIL_IF(class && by_class(class) != found, err, SONDE_UNSUPPORTED, "architectures is %s, expected %s",
+                  json_shown(class).text, found->hf_classes[0]);
+    SONDE_TRY(refuse_transformed(config, err));
+    *out = found;
+    return SONDE_OK;
+}

@@ -1,0 +1,70 @@
+/* arch.h - an architecture is a description, not code.
+ *
+ * decoder.c reads the description and nothing else: no file but arch_*.c may name
+ * an architecture. A new family is a row in archs.def and a file of tables. */
+#ifndef SONDE_ARCH_H
+#define SONDE_ARCH_H
+#include "base/json.h"
+#include "sonde/error.h"
+#include "tensor/act.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum { NORM_LAYER, NORM_RMS } norm_kind;
+
+typedef enum { PART_NONE, PART_SELF, PART_MLP } part_kind;
+
+/* Weights by meaning; [..] is the TransformerLens shape, inputs first. */
+typedef enum {
+    W_NONE,
+    W_EMBED, W_POS,                                     /* [v, d] [n_ctx, d] */
+    W_LN1, B_LN1, W_LN2, B_LN2, W_LNF, B_LNF,           /* [d] */
+    W_Q, B_Q, W_K, B_K, W_V, B_V, W_O, B_O,             /* [h, d, e] [h, e] .. [h, e, d] [d] */
+    W_IN, B_IN, W_OUT, B_OUT,                           /* [d, f] [f] [f, d] [d] */
+    W_UNEMBED, B_UNEMBED,                               /* [d, v] [v] */
+    WEIGHT_COUNT
+} weight_id;
+
+typedef enum { LAYOUT_OUT_IN, LAYOUT_IN_OUT } layout;   /* Linear; Conv1D */
+
+typedef struct {                /* where a weight lies in a checkpoint */
+    weight_id   id;
+    const char *hf;             /* "%d" is the layer; prefixes of the family are tried in front */
+    int         part, parts;    /* part i of n fused along the outputs; 0, 1: the whole */
+    layout      layout;
+    bool        optional;
+} weight_row;
+
+typedef struct {                /* one of up to three parts of a block */
+    part_kind kind;
+    weight_id before;           /* the norm in front of it (its weight; the bias is the id behind), W_NONE: none */
+} part_spec;
+
+typedef struct {                /* sizes and constants of one model */
+    const struct arch *arch;
+    int64_t  layers, heads, kv_heads, d, e, f, vocab, context;
+    double   norm_eps;
+    act_kind act;
+    double   score_scale;       /* scores are q . k times this */
+    bool     scale_by_layer;    /* and divided by layer + 1 */
+    bool     tied;              /* unembedding is embedding; until bound: it is if the file has no other */
+    int32_t  bos, eos;          /* of config.json, -1: none */
+} arch_config;
+
+typedef struct arch {
+    const char *name;           /* "gpt2"; also what info prints as the family */
+    const char *const *hf_classes;      /* config.json "architectures", NULL-terminated, the usual one first */
+    const char *hf_type;        /* config.json "model_type" */
+    const char *const *prefixes;        /* of tensor names, NULL-terminated, "" allowed */
+    const char *const *ignored;         /* tensors that mean nothing here ("h.%d.attn.bias"), NULL-terminated */
+    part_spec   part[3];
+    norm_kind   norm;
+    const weight_row *weights;  /* ends with W_NONE */
+    /* Reads and checks the fields; `out` comes zeroed; sizes stay below config.h's. */
+    sonde_status (*config)(const json *file, arch_config *out, sonde_error *err);
+} arch;
+
+extern const arch *const arch_table[];          /* NULL-terminated, from archs.def */
+/* The row for a config.json; UNSUPPORTED names what was found and what there is. */
+sonde_status arch_find(const json *config, const arch **out, sonde_error *err);
+#endif

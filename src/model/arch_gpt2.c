@@ -1,0 +1,101 @@
+/* The GPT-2 family: layer norm before each half, learned positions, fused q k v, matrices stored [in, out] (Conv1D).
+ * Radford et al., Language Models are Unsupervised Multitask Learners, 2019; fields and defaults as transformers 5
+ * (GPT2Config) has them. */
+#include "arch.h"
+#include "config.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+/* transformers' ACT2FN names of functions that we compute; the five spellings of tanh-GELU are one formula. */
+static const struct { const char *name; act_kind act; } activations[] = {
+    { "gelu_new", ACT_GELU_TANH },    { "gelu_pytorch_tanh", ACT_GELU_TANH }, { "gelu_python_tanh", ACT_GELU_TANH },
+    { "gelu_fast", ACT_GELU_TANH },   { "gelu_accurate", ACT_GELU_TANH },     { "gelu", ACT_GELU },
+    { "gelu_python", ACT_GELU },      { "relu", ACT_RELU },                   { "silu", ACT_SILU },
+    { "swish", ACT_SILU },
+};
+
+static sonde_status read_activation(const json *file, act_kind *out, sonde_error *err) {
+    const char *name;
+    SONDE_TRY(config_text(file, "activation_function", &name, err));
+    if (!name) name = "gelu_new";
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+        if (strcmp(activations[i].name, name) == 0) {
+            *out = activations[i].act;
+            return SONDE_OK;
+        }
+    return sonde_fail(err, SONDE_UNSUPPORTED, "activation_function is \"%s\", expected gelu_new, gelu, relu or silu",
+                      name_shown(name).text);
+}
+
+static sonde_status read_sizes(const json *file, arch_config *c, sonde_error *err) {
+    SONDE_TRY(config_int(file, (config_range){ "n_embd", "hidden_size", 768, 1, MOST_WIDTH }, &c->d, err));
+    SONDE_TRY(config_int(file, (config_range){ "n_layer", "num_hidden_layers", 12, 1, MOST_LAYERS }, &c->layers, err));
+    SONDE_TRY(config_int(file, (config_range){ "n_head", "num_attention_heads", 12, 1, MOST_WIDTH }, &c->heads, err));
+    SONDE_TRY(config_int(file, (config_range){ "vocab_size", NULL, 50257, 1, MOST_VOCAB }, &c->vocab, err));
+    int64_t n_ctx;
+    SONDE_TRY(config_int(file, (config_range){ "n_ctx", NULL, 1024, 1, MOST_CONTEXT }, &n_ctx, err));
+    SONDE_TRY(config_int(file, (config_range){ "n_positions", "max_position_embeddings", n_ctx, 1, MOST_CONTEXT },
+                         &c->context, err));
+    SONDE_FAIL_IF(c->d % c->heads, err, SONDE_FORMAT, "n_head is %" PRId64 ", expected a divisor of n_embd %" PRId64,
+                  c->heads, c->d);
+    c->kv_heads = c->heads;
+    c->e = c->d / c->heads;
+    c->f = 4 * c->d;
+    const json *inner = json_get(file, "n_inner");
+    if (inner && inner->kind != JSON_NULL)
+        SONDE_TRY(config_int(file, (config_range){ "n_inner", NULL, 0, 1, MOST_INNER }, &c->f, err));
+    return SONDE_OK;
+}
+
+static sonde_status read_config(const json *file, arch_config *c, sonde_error *err) {
+    bool scale, cross;
+    SONDE_TRY(read_sizes(file, c, err));
+    SONDE_TRY(read_activation(file, &c->act, err));
+    SONDE_TRY(config_double(file, "layer_norm_epsilon", 1e-5, 1, &c->norm_eps, err));
+    SONDE_TRY(config_bool(file, "scale_attn_weights", true, &scale, err));
+    SONDE_TRY(config_bool(file, "scale_attn_by_inverse_layer_idx", false, &c->scale_by_layer, err));
+    SONDE_TRY(config_bool(file, "tie_word_embeddings", true, &c->tied, err));
+    SONDE_TRY(config_bool(file, "add_cross_attention", false, &cross, err));
+    SONDE_FAIL_IF(cross, err, SONDE_UNSUPPORTED, "add_cross_attention is true, expected a model of one stack");
+    SONDE_TRY(config_token(file, "bos_token_id", 50256, c->vocab, &c->bos, err));
+    SONDE_TRY(config_token(file, "eos_token_id", 50256, c->vocab, &c->eos, err));
+    c->score_scale = scale ? 1 / sqrt((double)c->e) : 1;
+    return SONDE_OK;
+}
+
+static const weight_row rows[] = {
+    { W_EMBED,   .hf = "wte.weight",                .layout = LAYOUT_OUT_IN },
+    { W_POS,     .hf = "wpe.weight",                .layout = LAYOUT_OUT_IN },
+    { W_LN1,     .hf = "h.%d.ln_1.weight"           },
+    { B_LN1,     .hf = "h.%d.ln_1.bias"             },
+    { W_Q,       .hf = "h.%d.attn.c_attn.weight",   .part = 0, .parts = 3, .layout = LAYOUT_IN_OUT },
+    { W_K,       .hf = "h.%d.attn.c_attn.weight",   .part = 1, .parts = 3, .layout = LAYOUT_IN_OUT },
+    { W_V,       .hf = "h.%d.attn.c_attn.weight",   .part = 2, .parts = 3, .layout = LAYOUT_IN_OUT },
+    { B_Q,       .hf = "h.%d.attn.c_attn.bias",     .part = 0, .parts = 3 },
+    { B_K,       .hf = "h.%d.attn.c_attn.bias",     .part = 1, .parts = 3 },
+    { B_V,       .hf = "h.%d.attn.c_attn.bias",     .part = 2, .parts = 3 },
+    { W_O,       .hf = "h.%d.attn.c_proj.weight",   .layout = LAYOUT_IN_OUT },
+    { B_O,       .hf = "h.%d.attn.c_proj.bias"      },
+    { W_LN2,     .hf = "h.%d.ln_2.weight"           },
+    { B_LN2,     .hf = "h.%d.ln_2.bias"             },
+    { W_IN,      .hf = "h.%d.mlp.c_fc.weight",      .layout = LAYOUT_IN_OUT },
+    { B_IN,      .hf = "h.%d.mlp.c_fc.bias"         },
+    { W_OUT,     .hf = "h.%d.mlp.c_proj.weight",    .layout = LAYOUT_IN_OUT },
+    { B_OUT,     .hf = "h.%d.mlp.c_proj.bias"       },
+    { W_LNF,     .hf = "ln_f.weight"                },
+    { B_LNF,     .hf = "ln_f.bias"                  },
+    { W_UNEMBED, .hf = "lm_head.weight",            .layout = LAYOUT_OUT_IN, .optional = true },
+    { W_NONE,    .hf = NULL                         },
+};
+
+static const char *const classes[]  = { "GPT2LMHeadModel", "GPT2Model", "GPT2DoubleHeadsModel", NULL };
+static const char *const prefixes[] = { "transformer.", "", NULL };
+static const char *const ignored[]  = { "h.%d.attn.bias", "h.%d.attn.masked_bias", NULL };
+
+const arch arch_gpt2 = {
+    .name = "gpt2", .hf_classes = classes, .hf_type = "gpt2", .prefixes = prefixes, .ignored = ignored,
+    .part = { { PART_SELF, .before = W_LN1 }, { PART_MLP, .before = W_LN2 } },
+    .norm = NORM_LAYER, .weights = rows, .config = read_config,
+};

@@ -1,0 +1,203 @@
+/* The other runs of a batch: A of every base, and the named ones; kept as far as edits and metrics read them. */
+#include "batch_data.h"
+#include <stdlib.h>
+#include <string.h>
+
+sonde_status prompt_check(const sonde_model *m, const int32_t *tokens, int64_t n, sonde_error *err) {
+    SONDE_FAIL_IF(n < 1, err, SONDE_USAGE, "the prompt has no tokens, expected at least one");
+    SONDE_FAIL_IF(n > m->config.context, err, SONDE_USAGE, "the prompt has %lld tokens, the context holds %lld",
+                  (long long)n, (long long)m->config.context);
+    for (int64_t i = 0; i < n; i++)
+        SONDE_FAIL_IF(tokens[i] < 0 || tokens[i] >= m->config.vocab, err, SONDE_USAGE,
+                      "token %lld is %d, the vocabulary has %lld", (long long)i, (int)tokens[i], (long long)m->config.vocab);
+    return SONDE_OK;
+}
+
+/* ---- what is read ---- */
+
+typedef struct { uint8_t *place; uint8_t *row; int64_t n; slots run; } needed;
+
+static sonde_status needed_open(batch_runs *r, int64_t n, needed *out, sonde_error *err) {
+    const arch_config *c = &r->session->model->config;
+    SONDE_TRY(plan_slots(r->memory, c, NULL, 0, &out->run, err));
+    out->place = arena_alloc(r->memory, (size_t)(out->run.n + 2) * SITE_COUNT);
+    out->row = arena_alloc(r->memory, (size_t)n + 1);
+    out->n = n;
+    return SONDE_OK;
+}
+
+static size_t line_of(const slots *run, int at) { return at == FRONT ? 0 : at == BACK ? (size_t)run->n + 1 : (size_t)at + 1; }
+
+/* Adds what the variants of `base` (-1: of any) read of the run `name`. */
+static sonde_status needed_add(batch_runs *r, const char *name, int base, needed *out, sonde_error *err) {
+    const sonde_batch *b = r->batch;
+    const arch_config *c = &r->session->model->config;
+    for (size_t i = 0; i < b->n_variants; i++) {
+        const sonde_variant *v = &b->variants[i];
+        place *at;
+        size_t n;
+        if (base >= 0 && v->base != base) continue;
+        SONDE_TRY(edits_read(r->memory, c, v->edits, v->n_edits, name, &at, &n, err));
+        for (size_t j = 0; j < n; j++) out->place[line_of(&out->run, at[j].slot) * SITE_COUNT + at[j].site] = 1;
+    }
+    for (size_t i = 0; i < b->n_wants; i++) {
+        if (!b->wants[i].metric) continue;
+        for (size_t p = 0; p < b->n_bases; p++) {
+            int64_t *row;
+            size_t   n;
+            if (base >= 0 && (int)p != base) continue;
+            SONDE_TRY(metric_run_positions(r->memory, b->wants[i].metric, name, b->bases[p].n, out->n, &row, &n, err));
+            for (size_t j = 0; j < n; j++) out->row[row[j]] = 1;
+        }
+    }
+    return SONDE_OK;
+}
+
+static capture_wants needed_list(batch_runs *r, const needed *in) {
+    capture_wants w = { 0 };
+    place   *at = arena_new_array(r->memory, place, (size_t)(in->run.n + 2) * SITE_COUNT);
+    int64_t *row = arena_new_array(r->memory, int64_t, (size_t)in->n + 1);
+    for (int line = 0; line < in->run.n + 2; line++)
+        for (int s = 0; s < SITE_COUNT; s++)
+            if (in->place[(size_t)line * SITE_COUNT + (size_t)s])
+                at[w.n++] = (place){ line == 0 ? FRONT : line == in->run.n + 1 ? BACK : line - 1, (site_id)s };
+    for (int64_t i = 0; i < in->n; i++)
+        if (in->row[i]) row[w.n_rows++] = i;
+    w.at = at;
+    w.rows = row;
+    return w;
+}
+
+/* ---- running them ---- */
+
+static sonde_status run_plain(batch_runs *r, const sonde_prompt *p, const needed *what, sonde_capture **out,
+                              sonde_error *err) {
+    const arch_config  *c = &r->session->model->config;
+    const capture_wants w = needed_list(r, what);
+    *out = NULL;
+    if (!w.n && !w.n_rows) return SONDE_OK;
+    *out = capture_new(c, p->tokens, p->n);
+    SONDE_TRY(capture_keep(*out, c, &what->run, w, &r->budget, err));
+    const workspace_mark here = workspace_here(r->session->memory);
+    lane l = { .keep = { capture_see, *out }, .on_row = capture_row, .row_user = *out, .row = w.rows, .n_rows = w.n_rows };
+    SONDE_TRY(bind_edits(r->memory, c, NULL, 0, &(bound_prompt){ .tokens = p->tokens, .prompt = p->n, .length = p->n },
+                         &l.plan, err));
+    for (size_t i = 0; i < w.n; i++) {
+        lane_flags(&l, w.at[i].slot)[w.at[i].site] |= FLAG_KEEP;
+        l.every_row |= w.at[i].slot == BACK;
+    }
+    lane_stop_early(&l);
+    lane *const lanes[1] = { &l };
+    SONDE_TRY(lane_open(r->session, &l, p->tokens, p->n, err));
+    SONDE_TRY(lanes_run(r->session, lanes, 1, &p->n, CHUNK_ROWS, err));
+    workspace_release(r->session->memory, here);
+    return SONDE_OK;
+}
+
+static sonde_status run_base(batch_runs *r, int i, bool dry, sonde_error *err) {
+    const sonde_prompt *p = &r->batch->bases[i];
+    needed what;
+    SONDE_TRY(prompt_check(r->session->model, p->tokens, p->n, err));
+    SONDE_TRY(needed_open(r, p->n, &what, err));
+    SONDE_TRY(needed_add(r, "A", i, &what, err));
+    return dry ? SONDE_OK : run_plain(r, p, &what, &r->base[i], err);
+}
+
+static sonde_status run_named(batch_runs *r, size_t i, bool dry, sonde_error *err) {
+    const sonde_named_run *n = &r->batch->runs[i];
+    needed what;
+    if (n->values) return SONDE_OK;
+    sonde_status s = prompt_check(r->session->model, n->prompt.tokens, n->prompt.n, err);
+    if (s != SONDE_OK) return sonde_fail_at(err, s, "run %s", n->name);
+    SONDE_TRY(needed_open(r, n->prompt.n, &what, err));
+    SONDE_TRY(needed_add(r, n->name, -1, &what, err));
+    return dry ? SONDE_OK : run_plain(r, &n->prompt, &what, &r->named[i], err);
+}
+
+sonde_status batch_runs_open(batch_runs *r, sonde_session *s, const sonde_batch *b, bool dry, sonde_error *err) {
+    *r = (batch_runs){ .session = s, .batch = b, .memory = arena_new(), .budget = s->budget };
+    r->base = arena_new_array(r->memory, sonde_capture *, b->n_bases + 1);
+    r->named = arena_new_array(r->memory, sonde_capture *, b->n_runs + 1);
+    for (size_t i = 0; i < b->n_runs; i++) SONDE_TRY(run_named(r, i, dry, err));
+    for (size_t i = 0; i < b->n_bases; i++) SONDE_TRY(run_base(r, (int)i, dry, err));
+    return SONDE_OK;
+}
+
+void batch_runs_close(batch_runs *r) {
+    for (size_t i = 0; i < r->batch->n_bases; i++) sonde_capture_free(r->base[i]);
+    for (size_t i = 0; i < r->batch->n_runs; i++) sonde_capture_free(r->named[i]);
+    arena_free(r->memory);
+}
+
+/* ---- reading them ---- */
+
+/* The i-th run of this name, counted from `from`; n_runs past the last. */
+static size_t next_named(const batch_runs *r, const char *name, size_t from) {
+    while (from < r->batch->n_runs && strcmp(r->batch->runs[from].name, name) != 0) from++;
+    return from;
+}
+
+static sonde_capture *values_of(const batch_runs *r, size_t i) {
+    const sonde_capture *given = r->batch->runs[i].values;
+    return given ? (sonde_capture *)(uintptr_t)given : r->named[i];     /* a capture locks itself when it reads its file */
+}
+
+static int64_t run_length(void *user, const char *name) {
+    const runs_of_base *of = user;
+    const batch_runs   *r = of->r;
+    if (!strcmp(name, "A")) return r->batch->bases[of->base].n;
+    const size_t i = next_named(r, name, 0);
+    if (i == r->batch->n_runs) return -1;
+    return r->batch->runs[i].values ? r->batch->runs[i].values->length : r->batch->runs[i].prompt.n;
+}
+
+static const int32_t *run_tokens(void *user, const char *name) {
+    const runs_of_base *of = user;
+    const batch_runs   *r = of->r;
+    if (!strcmp(name, "A")) return r->batch->bases[of->base].tokens;
+    const size_t i = next_named(r, name, 0);
+    if (i == r->batch->n_runs) return NULL;
+    return r->batch->runs[i].values ? r->batch->runs[i].values->tokens : r->batch->runs[i].prompt.tokens;
+}
+
+/* Several runs of one name (the prompts of a reference) are one, their positions one behind the other. */
+static const kept *joined(const batch_runs *r, const char *name, const char *site) {
+    kept *all = arena_alloc(r->memory, sizeof *all);
+    for (int pass = 0; pass < 2; pass++) {
+        int64_t at = 0;
+        for (size_t i = next_named(r, name, 0); i < r->batch->n_runs; i = next_named(r, name, i + 1)) {
+            const kept *k = values_of(r, i) ? capture_find(values_of(r, i), site) : NULL;
+            if (!k) return NULL;
+            const int64_t row = k->dim[1] * k->dim[2];
+            if (pass) memcpy(all->data + at * row, k->data, (size_t)(k->dim[0] * row) * sizeof(float));
+            else *all = *k;
+            at += k->dim[0];
+        }
+        if (!pass) {
+            all->dim[0] = at;
+            all->data = arena_alloc(r->memory, (size_t)(at * all->dim[1] * all->dim[2]) * sizeof(float));
+        }
+    }
+    return all;
+}
+
+static const kept *run_find(void *user, const char *name, const char *site) {
+    const runs_of_base *of = user;
+    const batch_runs   *r = of->r;
+    if (!strcmp(name, "A")) return r->base[of->base] ? capture_find(r->base[of->base], site) : NULL;
+    const size_t i = next_named(r, name, 0);
+    if (i == r->batch->n_runs) return NULL;
+    if (next_named(r, name, i + 1) < r->batch->n_runs) return joined(r, name, site);
+    return values_of(r, i) ? capture_find(values_of(r, i), site) : NULL;
+}
+
+static const float *run_logits(void *user, const char *name, int64_t position) {
+    const runs_of_base *of = user;
+    const batch_runs   *r = of->r;
+    if (!strcmp(name, "A")) return r->base[of->base] ? capture_logits(r->base[of->base], position) : NULL;
+    const size_t i = next_named(r, name, 0);
+    return i < r->batch->n_runs && values_of(r, i) ? capture_logits(values_of(r, i), position) : NULL;
+}
+
+bound_runs  runs_for_edits(runs_of_base *of)   { return (bound_runs){ run_find, run_length, run_tokens, of }; }
+metric_runs runs_for_metrics(runs_of_base *of) { return (metric_runs){ run_logits, run_length, of }; }

@@ -1,0 +1,76 @@
+#include "config.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+shown json_shown(const json *j) {
+    switch (j->kind) {
+        case JSON_NULL:   return name_shown("null");
+        case JSON_BOOL:   return name_shown(j->boolean ? "true" : "false");
+        case JSON_NUMBER: return text_shown(j->text, j->len < 32 ? j->len : 32);
+        case JSON_ARRAY:  return name_shown("an array");
+        case JSON_OBJECT: return name_shown("an object");
+        case JSON_STRING: break;
+    }
+    char quoted[64 + 3];
+    const size_t len = j->len < 64 ? j->len : 64;
+    quoted[0] = '"';
+    memcpy(quoted + 1, j->text, len);
+    quoted[len + 1] = '"';
+    return text_shown(quoted, len + 2);
+}
+
+sonde_status config_int(const json *file, config_range f, int64_t *out, sonde_error *err) {
+    const json *j = json_get(file, f.name);
+    const char *name = f.name;
+    if (!j && f.alias) {
+        j = json_get(file, f.alias);
+        if (j) name = f.alias;
+    }
+    int64_t v = f.fallback;
+    if (j)
+        SONDE_FAIL_IF(!json_int(j, &v) || v < f.least || v > f.most, err, SONDE_FORMAT,
+                      "%s is %s, expected an integer from %" PRId64 " to %" PRId64, name, json_shown(j).text, f.least,
+                      f.most);
+    *out = v;
+    return SONDE_OK;
+}
+
+sonde_status config_bool(const json *file, const char *name, bool fallback, bool *out, sonde_error *err) {
+    const json *j = json_get(file, name);
+    *out = fallback;
+    if (j) SONDE_FAIL_IF(!json_bool(j, out), err, SONDE_FORMAT, "%s is %s, expected true or false", name,
+                         json_shown(j).text);
+    return SONDE_OK;
+}
+
+sonde_status config_double(const json *file, const char *name, double fallback, double most, double *out,
+                           sonde_error *err) {
+    const json *j = json_get(file, name);
+    double v = fallback;
+    if (j) SONDE_FAIL_IF(!json_double(j, &v) || !(v >= 0 && v <= most), err, SONDE_FORMAT,
+                         "%s is %s, expected a number from 0 to %g", name, json_shown(j).text, most);
+    *out = v;
+    return SONDE_OK;
+}
+
+sonde_status config_text(const json *file, const char *name, const char **out, sonde_error *err) {
+    const json *j = json_get(file, name);
+    size_t len;
+    *out = NULL;
+    if (j) SONDE_FAIL_IF(!json_string(j, out, &len) || strlen(*out) != len, err, SONDE_FORMAT,
+                         "%s is %s, expected a text", name, json_shown(j).text);
+    return SONDE_OK;
+}
+
+sonde_status config_token(const json *file, const char *name, int64_t fallback, int64_t vocab, int32_t *out,
+                          sonde_error *err) {
+    const json *j = json_get(file, name);
+    int64_t id = fallback;
+    if (j && j->kind == JSON_ARRAY && j->child) j = j->child;
+    if (j && j->kind == JSON_NULL) id = -1;
+    else if (j) SONDE_FAIL_IF(!json_int(j, &id), err, SONDE_FORMAT, "%s is %s, expected the id of a token", name,
+                              json_shown(j).text);
+    *out = id >= 0 && id < vocab ? (int32_t)id : -1;
+    return SONDE_OK;
+}

@@ -1,0 +1,141 @@
+/* One decoder for every family: reads the architecture's description and writes the program of a stage.
+ * A block is up to three parts; each reads the stream through its norm and adds to it. Where heads of a part are
+ * to be edited one by one (hook_q_input and the like) they get a norm and a product of their own beside the common one. */
+#include "program.h"
+#include <assert.h>
+
+typedef struct { program *p; const arch_config *c; } builder;
+
+static int value_new(builder *b, int64_t heads, int64_t cols) {
+    assert(b->p->n_values < MOST_VALUES);
+    b->p->value[b->p->n_values] = (value_shape){ heads, cols };
+    return b->p->n_values++;
+}
+
+static step *step_new(builder *b, step s) {
+    assert(b->p->n_steps < MOST_STEPS);
+    b->p->step[b->p->n_steps] = s;
+    return &b->p->step[b->p->n_steps++];
+}
+
+static int mark(builder *b, site_id site, int v) {
+    step_new(b, (step){ .kind = STEP_MARK, .site = site, .out = v });
+    return v;
+}
+
+static int apply1(builder *b, int id, int x, value_shape out, step s) {
+    s.kind = STEP_OP;
+    s.op = id;
+    s.in[0] = x;
+    s.out = value_new(b, out.heads, out.cols);
+    return step_new(b, s)->out;
+}
+
+static int apply2(builder *b, int id, int x, int y, step s) {
+    s.in[1] = y;
+    return apply1(b, id, x, b->p->value[x], s);
+}
+
+static int linear(builder *b, weight_id w, weight_id bias, int x, value_shape out) {
+    return apply1(b, OP_linear, x, out, (step){ .w = w, .b = bias });
+}
+
+typedef struct { site_id scale, normalized, out; } norm_sites;
+static const site_id UNMARKED = SITE_COUNT;
+
+/* A norm is three operations, so that its scale and its normalised value are values that edits reach. */
+static int norm(builder *b, weight_id w, norm_sites at, int x) {
+    const value_shape s = b->p->value[x];
+    const int scale = apply1(b, OP_layer_scale, x, (value_shape){ s.heads, 1 }, (step){ .w = w });
+    if (at.scale != UNMARKED) mark(b, at.scale, scale);
+    const int normal = apply2(b, OP_layer_normalize, x, scale, (step){ .w = w });
+    if (at.normalized != UNMARKED) mark(b, at.normalized, normal);
+    const int y = apply1(b, OP_affine, normal, s, (step){ .w = w, .b = (weight_id)(w + 1) });
+    return at.out != UNMARKED ? mark(b, at.out, y) : y;
+}
+
+static const norm_sites UNMARKED_NORM = { SITE_COUNT, SITE_COUNT, SITE_COUNT };
+
+/* Where `site` (a copy of the stream x for every head) is wanted: heads that were edited take a product of their own. */
+typedef struct { bool wanted; site_id site; weight_id norm, w, b; } split_spec;
+
+static int split_heads(builder *b, split_spec s, int x, int common) {
+    if (!s.wanted) return common;
+    const value_shape out = b->p->value[common];
+    const int copies = apply1(b, OP_spread, x, (value_shape){ out.heads, b->p->value[x].cols }, (step){ .site = s.site });
+    mark(b, s.site, copies);
+    const int read = norm(b, s.norm, UNMARKED_NORM, copies);
+    const int own = apply1(b, OP_head_linear, read, out, (step){ .w = s.w, .b = s.b, .split = HEAD_OUTPUTS });
+    return apply2(b, OP_choose, common, own, (step){ .site = s.site });
+}
+
+static int attention(builder *b, const part_spec *part, int x) {
+    const arch_config *c = b->c;
+    const program_key *k = &b->p->key;
+    const value_shape  qs = { c->heads, c->e }, ks = { c->kv_heads, c->e };
+    const int read = norm(b, part->before, (norm_sites){ SITE_LN1_SCALE, SITE_LN1_NORM, SITE_LN1_OUT }, x);
+    const int q = mark(b, SITE_Q, split_heads(b, (split_spec){ k->split_q, SITE_Q_INPUT, part->before, W_Q, B_Q }, x,
+                                              linear(b, W_Q, B_Q, read, qs)));
+    const int key = mark(b, SITE_K, split_heads(b, (split_spec){ k->split_k, SITE_K_INPUT, part->before, W_K, B_K }, x,
+                                                linear(b, W_K, B_K, read, ks)));
+    const int v = mark(b, SITE_V, split_heads(b, (split_spec){ k->split_v, SITE_V_INPUT, part->before, W_V, B_V }, x,
+                                              linear(b, W_V, B_V, read, ks)));
+    const int z = value_new(b, c->heads, c->e);
+    step_new(b, (step){ .kind = STEP_ATTEND, .out = z, .in = { q, key, v } });
+    mark(b, SITE_Z, z);
+    int y = linear(b, W_O, B_O, z, (value_shape){ 1, c->d });
+    if (k->result) {
+        const value_shape each = { c->heads, c->d };
+        const int was = apply1(b, OP_head_linear, z, each, (step){ .w = W_O, .split = HEAD_INPUTS });
+        const int now = mark(b, SITE_RESULT, apply1(b, OP_edited_copy, was, each, (step){ .site = SITE_RESULT }));
+        y = apply2(b, OP_head_delta, y, now, (step){ .site = SITE_RESULT, .in = { 0, 0, was } });
+    }
+    return mark(b, SITE_ATTN_OUT, y);
+}
+
+static int mlp(builder *b, const part_spec *part, int x) {
+    const arch_config *c = b->c;
+    const value_shape  wide = { 1, c->f };
+    const int read = norm(b, part->before, (norm_sites){ SITE_LN2_SCALE, SITE_LN2_NORM, SITE_LN2_OUT }, x);
+    const split_spec split = { b->p->key.split_mlp, SITE_MLP_IN, part->before, W_IN, B_IN };
+    const int pre = mark(b, SITE_MLP_PRE, split_heads(b, split, x, linear(b, W_IN, B_IN, read, wide)));
+    const int post = mark(b, SITE_MLP_POST, apply1(b, OP_activation, pre, wide, (step){ 0 }));
+    return mark(b, SITE_MLP_OUT, linear(b, W_OUT, B_OUT, post, (value_shape){ 1, c->d }));
+}
+
+static int block(builder *b, int x) {
+    const arch *a = b->c->arch;
+    mark(b, SITE_RESID_PRE, x);
+    int seen = 0;
+    for (const part_spec *p = a->part; p < a->part + 3 && p->kind; p++) {
+        const bool skipped = p->kind == PART_SELF ? b->p->key.no_attn : b->p->key.no_mlp;
+        if (seen++) mark(b, SITE_RESID_MID, x);
+        if (skipped) continue;
+        x = apply2(b, OP_add, x, p->kind == PART_SELF ? attention(b, p, x) : mlp(b, p, x), (step){ 0 });
+    }
+    return mark(b, SITE_RESID_POST, x);
+}
+
+static int front(builder *b) {
+    const value_shape d = { 1, b->c->d };
+    const int e = mark(b, SITE_EMBED, apply1(b, OP_lookup, NO_VALUE, d, (step){ .w = W_EMBED }));
+    const int p = mark(b, SITE_POS_EMBED, apply1(b, OP_lookup, NO_VALUE, d, (step){ .w = W_POS }));
+    return apply2(b, OP_add, e, p, (step){ 0 });
+}
+
+static int back(builder *b, int x) {
+    const int y = norm(b, W_LNF, (norm_sites){ SITE_LNF_SCALE, SITE_LNF_NORM, SITE_LNF_OUT }, x);
+    return mark(b, SITE_UNEMBED_OUT, linear(b, W_UNEMBED, B_UNEMBED, mark(b, SITE_UNEMBED_IN, y),
+                                            (value_shape){ 1, b->c->vocab }));
+}
+
+void program_compile(program *p, const arch_config *c, program_key key) {
+    *p = (program){ .key = key, .in = NO_VALUE };
+    builder b = { p, c };
+    if (key.stage == STAGE_FRONT) {
+        p->out = front(&b);
+        return;
+    }
+    p->in = value_new(&b, 1, c->d);
+    p->out = key.stage == STAGE_BLOCK ? block(&b, p->in) : back(&b, p->in);
+}

@@ -1,0 +1,158 @@
+/* Runs the steps of a program over all rows of its segments; on the way back, adds up the parts that the readers of a
+ * value pass to it, in forward order of the readers, whether or not taps or edits stand between. */
+#include "exec.h"
+#include <math.h>
+#include <string.h>
+
+static int64_t width(const exec *x, int value) {
+    return x->program->value[value].heads * x->program->value[value].cols;
+}
+
+static sonde_status take(exec *x, int value, float **out, sonde_error *err) {
+    return workspace_take(x->memory, x->rows * width(x, value), out, err);
+}
+
+tensor exec_tensor(const exec *x, int value) {
+    const value_shape s = x->program->value[value];
+    return (tensor){ .dim = { 1, x->rows, s.heads, s.cols }, .data = x->value[value], .grad = x->grad[value] };
+}
+
+static const weight *weight_of(const exec *x, weight_id id) {
+    return x->block >= 0 ? &x->model->block[x->block][id] : &x->model->front[id];
+}
+
+static op_attr attr_of(const exec *x, const step *s) {
+    const weight *w = weight_of(x, s->w), *b = weight_of(x, s->b);
+    const float  *bias = s->b == W_NONE ? NULL : b->vector;
+    switch ((enum op_id)s->op) {
+    case OP_lookup:      return (op_attr){ .lookup = { &w->matrix, s->w == W_POS ? x->positions : x->tokens } };
+    case OP_layer_scale: return (op_attr){ .norm = { (float)x->model->config.norm_eps } };
+    case OP_affine:      return (op_attr){ .affine = { w->vector, bias } };
+    case OP_linear:      return (op_attr){ .linear = { &w->matrix, bias } };
+    case OP_head_linear: return (op_attr){ .head_linear = { &w->matrix, bias, s->split } };
+    case OP_activation:  return (op_attr){ .activation = { x->model->config.act } };
+    case OP_spread: case OP_choose: case OP_edited_copy: case OP_head_delta:
+        return (op_attr){ .pick = { x->mask[s->site] } };
+    default:             return (op_attr){ 0 };
+    }
+}
+
+/* Which (row, head)s of a site are edited, for the operations that treat those apart. */
+static sonde_status find_mask(exec *x, const step *s, sonde_error *err) {
+    if (x->mask[s->site]) return SONDE_OK;
+    const int64_t heads = x->program->value[s->op == OP_head_delta ? s->in[1] : s->out].heads;
+    float *room;
+    SONDE_TRY(workspace_take(x->memory, (x->rows * heads + 3) / 4, &room, err));
+    uint8_t *mask = memset(room, 0, (size_t)(x->rows * heads));
+    for (const segment *g = x->segment; g < x->segment + x->n_segments; g++) {
+        if (!(lane_flags(g->l, g->slot)[s->site] & FLAG_EDIT)) continue;
+        const bound *b = &g->l->plan;
+        for (size_t i = 0; i < b->n_edits; i++)
+            if (b->edit[i].at.slot == g->slot && b->edit[i].at.site == s->site)
+                edit_touch(b, &b->edit[i], g->first, g->n, heads, mask + g->row * heads);
+    }
+    x->mask[s->site] = mask;
+    return SONDE_OK;
+}
+
+static bool has_mask(const step *s) {
+    return s->op == OP_spread || s->op == OP_choose || s->op == OP_edited_copy || s->op == OP_head_delta;
+}
+
+typedef struct { tensor out, in[MAX_IN]; op_call call; } bound_call;
+
+static void make_call(exec *x, const step *s, bound_call *b) {
+    const op *o = op_table[s->op];
+    b->out = exec_tensor(x, s->out);
+    b->call = (op_call){ .op = o, .out = &b->out, .attr = attr_of(x, s) };
+    for (int i = 0; i < o->n_in; i++) {
+        b->in[i] = exec_tensor(x, s->in[i]);
+        b->call.in[i] = &b->in[i];
+    }
+}
+
+static sonde_status forward_op(exec *x, const step *s, sonde_error *err) {
+    bound_call b;
+    if (has_mask(s)) SONDE_TRY(find_mask(x, s, err));
+    SONDE_TRY(take(x, s->out, &x->value[s->out], err));
+    make_call(x, s, &b);
+    SONDE_TRY(b.call.op->shape(&b.call, err));
+    op_forward(&b.call, x->threads);
+    return SONDE_OK;
+}
+
+static sonde_status marks(exec *x, const step *s, bool back, sonde_error *err) {
+    for (const segment *g = x->segment; g < x->segment + x->n_segments; g++) {
+        if (!lane_flags(g->l, g->slot)[s->site]) continue;
+        float *rows = (back ? x->grad : x->value)[s->out] + g->row * width(x, s->out);
+        if (back) SONDE_TRY(lane_mark_back(g, s->site, rows, 0, err));
+        else SONDE_TRY(lane_mark(g, s->site, rows, 0, x->quiet, err));
+    }
+    return SONDE_OK;
+}
+
+sonde_status exec_forward(exec *x, sonde_error *err) {
+    memset(x->mask, 0, sizeof x->mask);
+    for (int i = 0; i < x->program->n_steps; i++) {
+        const step *s = &x->program->step[i];
+        if (s->kind == STEP_OP) SONDE_TRY(forward_op(x, s, err));
+        else if (s->kind == STEP_MARK) SONDE_TRY(marks(x, s, false, err));
+        else {
+            SONDE_TRY(take(x, s->out, &x->value[s->out], err));
+            SONDE_TRY(attend_forward(x, s, err));
+        }
+    }
+    return SONDE_OK;
+}
+
+static int inputs_of(const step *s) {
+    return s->kind == STEP_ATTEND ? 3 : s->kind == STEP_OP ? op_table[s->op]->n_in : 0;
+}
+
+/* grad[value] = the parts of its readers, first reader first. */
+static sonde_status add_up(exec *x, int value, sonde_error *err) {
+    if (x->grad[value]) return SONDE_OK;
+    const int64_t n = x->rows * width(x, value);
+    for (int i = 0; i < x->program->n_steps; i++) {
+        const step *s = &x->program->step[i];
+        for (int j = 0; j < inputs_of(s); j++) {
+            if (s->in[j] != value) continue;
+            if (x->grad[value]) kern->add(x->grad[value], x->grad[value], x->part[i][j], (size_t)n);
+            else x->grad[value] = x->part[i][j];
+        }
+    }
+    if (x->grad[value]) return SONDE_OK;
+    SONDE_TRY(take(x, value, &x->grad[value], err));        /* nobody reads it: 0 */
+    memset(x->grad[value], 0, (size_t)n * sizeof(float));
+    return SONDE_OK;
+}
+
+static sonde_status backward_op(exec *x, int at, sonde_error *err) {
+    const step *s = &x->program->step[at];
+    for (int j = 0; j < inputs_of(s); j++) SONDE_TRY(take(x, s->in[j], &x->part[at][j], err));
+    if (s->kind == STEP_ATTEND) return attend_backward(x, s, at, err);
+    bound_call b;
+    make_call(x, s, &b);
+    for (int j = 0; j < b.call.op->n_in; j++) {
+        b.call.part[j] = x->part[at][j];
+        op_backward(&b.call, j, x->threads);
+    }
+    return SONDE_OK;
+}
+
+sonde_status exec_backward(exec *x, float *grad_out, float **grad_in, sonde_error *err) {
+    memset(x->part, 0, sizeof x->part);
+    memset(x->grad, 0, sizeof x->grad);
+    x->grad[x->program->out] = grad_out;
+    for (int i = x->program->n_steps - 1; i >= 0; i--) {
+        const step *s = &x->program->step[i];
+        SONDE_TRY(add_up(x, s->out, err));
+        if (s->kind == STEP_MARK) SONDE_TRY(marks(x, s, true, err));
+        else SONDE_TRY(backward_op(x, i, err));
+    }
+    *grad_in = NULL;
+    if (x->program->in == NO_VALUE) return SONDE_OK;
+    SONDE_TRY(add_up(x, x->program->in, err));
+    *grad_in = x->grad[x->program->in];
+    return SONDE_OK;
+}

@@ -1,0 +1,37 @@
+/* exec.h - one program on the rows of some lanes, forward and back. */
+#ifndef SONDE_EXEC_H
+#define SONDE_EXEC_H
+#include "lane.h"
+#include "model_data.h"
+#include "program.h"
+#include "tensor/workspace.h"
+
+typedef struct {
+    const sonde_model *model;
+    int                threads;
+    workspace         *memory;
+    const program     *program;
+    int                block;               /* whose weights; -1 for FRONT and BACK */
+    segment           *segment; int n_segments;
+    int64_t            rows;
+    const int32_t     *tokens, *positions;  /* of the rows; FRONT only */
+    bool               quiet;               /* run again for the way back: nothing is watched */
+    float             *value[MOST_VALUES];  /* [rows, heads, cols] */
+    uint8_t           *mask[SITE_COUNT];    /* [rows, heads]: which heads of a site are edited */
+    float             *part[MOST_STEPS][MAX_IN];
+    float             *grad[MOST_VALUES];
+} exec;
+
+/* value[program->in] is given (FRONT: nothing). Values stay until the caller releases the workspace. */
+sonde_status exec_forward(exec *x, sonde_error *err);
+/* After exec_forward of one lane's whole sequence: grad_out is d metric / d value[out]; *grad_in gets that of value[in]
+ * (or NULL for FRONT). */
+sonde_status exec_backward(exec *x, float *grad_out, float **grad_in, sonde_error *err);
+
+/* Attention of one step, segment by segment (attend.c). */
+sonde_status attend_forward(exec *x, const step *s, sonde_error *err);
+sonde_status attend_backward(exec *x, const step *s, int at, sonde_error *err);     /* fills part[at][0..2] */
+
+/* The tensor of a value, [1, rows, heads, cols]. */
+tensor exec_tensor(const exec *x, int value);
+#endif

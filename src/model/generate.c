@@ -1,0 +1,223 @@
+/* Generation: every prompt is a lane with its cache; each step adds one row to each. Where an edit reads run A, the
+ * unedited run goes along on the same tokens, one step ahead. */
+#include "batch_data.h"
+#include "sample.h"
+#include "sonde/logits.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    size_t         index;
+    runs_of_base   of;
+    int32_t       *tokens;
+    int64_t        n_prompt, n;         /* tokens there are */
+    lane           edited, plain;       /* plain: run A, if anything reads it */
+    sonde_capture *kept;                /* its values */
+    float         *logits;              /* of the newest row */
+    int64_t        last_row;
+    char          *text; size_t text_len, text_cap;     /* what was generated, for --stop */
+    bool           done;
+} writing;
+
+typedef struct {
+    sonde_session        *session;
+    const sonde_sampling *o;
+    sonde_generated_fn    fn;
+    void                 *user;
+    arena                *memory;
+    batch_runs            runs;
+    writing              *w;
+    size_t                n;
+    candidate            *room;         /* [v] */
+    lane                **lanes;        /* [n], as the goals */
+    int64_t              *goal;
+    int32_t              *other;        /* alternatives of one token */
+    double               *other_prob;
+} generation;
+
+static sonde_status newest_row(void *user, int64_t position, const float *logits, sonde_error *err) {
+    (void)err;
+    writing *w = user;
+    if (position == w->last_row) memcpy(w->logits, logits, (size_t)w->of.r->session->model->config.vocab * sizeof *logits);
+    return SONDE_OK;
+}
+
+/* ---- opening ---- */
+
+static sonde_status open_plain(generation *g, writing *w, const sonde_edit *const *edits, size_t n_edits, int64_t length,
+                               sonde_error *err) {
+    const arch_config *c = &g->session->model->config;
+    capture_wants want = { 0 };
+    place *at;
+    SONDE_TRY(edits_read(g->memory, c, edits, n_edits, "A", &at, &want.n, err));
+    if (!want.n) return SONDE_OK;
+    want.at = at;
+    SONDE_TRY(bind_edits(g->memory, c, NULL, 0, &(bound_prompt){ .tokens = w->tokens, .prompt = w->n_prompt, .length = length },
+                         &w->plain.plan, err));
+    w->kept = capture_new(c, w->tokens, length);
+    SONDE_TRY(capture_keep(w->kept, c, &w->plain.plan.run, want, &g->runs.budget, err));
+    g->runs.base[w->index] = w->kept;
+    for (size_t i = 0; i < want.n; i++) {
+        lane_flags(&w->plain, want.at[i].slot)[want.at[i].site] |= FLAG_KEEP;
+        w->plain.every_row |= want.at[i].slot == BACK;
+    }
+    w->plain.keep = (watcher){ capture_see, w->kept };
+    lane_stop_early(&w->plain);
+    SONDE_TRY(lane_open(g->session, &w->plain, w->tokens, length, err));
+    lane *const lanes[1] = { &w->plain };
+    return lanes_run(g->session, lanes, 1, &w->n_prompt, CHUNK_ROWS, err);
+}
+
+static sonde_status open_edited(generation *g, writing *w, const sonde_edit *const *edits, size_t n_edits, int64_t length,
+                                sonde_error *err) {
+    const bound_prompt p = { .tokens = w->tokens, .prompt = w->n_prompt, .length = length, .seed = g->o->seed,
+                             .runs = runs_for_edits(&w->of) };
+    SONDE_TRY(bind_edits(g->memory, &g->session->model->config, edits, n_edits, &p, &w->edited.plan, err));
+    for (size_t i = 0; i < w->edited.plan.n_edits; i++)
+        lane_flags(&w->edited, w->edited.plan.edit[i].at.slot)[w->edited.plan.edit[i].at.site] |= FLAG_EDIT;
+    w->edited.row = &w->last_row;
+    w->edited.n_rows = 1;
+    w->edited.on_row = newest_row;
+    w->edited.row_user = w;
+    lane_stop_early(&w->edited);
+    return lane_open(g->session, &w->edited, w->tokens, length, err);
+}
+
+static sonde_status open_prompt(generation *g, const sonde_prompt *p, const sonde_edit *const *edits, size_t n_edits,
+                                writing *w, sonde_error *err) {
+    const arch_config *c = &g->session->model->config;
+    const int64_t length = g->o->n ? p->n + g->o->n - 1 : p->n;
+    SONDE_TRY(prompt_check(g->session->model, p->tokens, p->n, err));
+    SONDE_FAIL_IF(length > c->context, err, SONDE_USAGE,
+                  "prompt %zu has %lld tokens and %lld are to follow: %lld positions, the context holds %lld", w->index,
+                  (long long)p->n, (long long)g->o->n, (long long)length, (long long)c->context);
+    w->of = (runs_of_base){ &g->runs, (int)w->index };
+    w->tokens = arena_new_array(g->memory, int32_t, (size_t)(p->n + g->o->n) + 1);
+    w->logits = arena_new_array(g->memory, float, (size_t)c->vocab);
+    memcpy(w->tokens, p->tokens, (size_t)p->n * sizeof *w->tokens);
+    w->n = w->n_prompt = p->n;
+    SONDE_TRY(open_plain(g, w, edits, n_edits, length, err));
+    return open_edited(g, w, edits, n_edits, length, err);
+}
+
+/* ---- one step ---- */
+
+static void remember(generation *g, writing *w, int32_t id) {
+    size_t      len;
+    const char *bytes = sonde_token_bytes(g->session->model, id, &len);
+    if (w->text_len + len + 1 > w->text_cap) {
+        w->text_cap = 2 * (w->text_cap + len) + 64;
+        char *more = arena_alloc(g->memory, w->text_cap);
+        if (w->text_len) memcpy(more, w->text, w->text_len);
+        w->text = more;
+    }
+    if (len) memcpy(w->text + w->text_len, bytes, len);
+    w->text_len += len;
+    w->text[w->text_len] = 0;
+}
+
+static bool text_holds(const writing *w, const char *stop) {
+    const size_t n = strlen(stop);
+    for (size_t i = 0; n && i + n <= w->text_len; i++)
+        if (!memcmp(w->text + i, stop, n)) return true;
+    return false;
+}
+
+static bool ends(const generation *g, const writing *w, int32_t id) {
+    if (w->n - w->n_prompt >= g->o->n) return true;
+    if (!g->o->ignore_eos && id == g->session->model->info.eos) return true;
+    for (size_t i = 0; i < g->o->n_stop; i++)
+        if (text_holds(w, g->o->stop[i])) return true;
+    return false;
+}
+
+static sonde_status report(generation *g, writing *w, int32_t id, sonde_error *err) {
+    const int64_t v = g->session->model->config.vocab;
+    const size_t  n = sonde_logits_top(w->logits, v, (size_t)g->o->alternatives, g->other);
+    for (size_t i = 0; i < n; i++) g->other_prob[i] = sonde_logits_prob(w->logits, v, g->other[i]);
+    const sonde_generated x = { .prompt = w->index, .position = w->n - 1, .id = id,
+                                .prob = sonde_logits_prob(w->logits, v, id), .alternative = g->other,
+                                .alternative_prob = g->other_prob, .n_alternatives = n, .last = w->done };
+    return g->fn(&x, g->user, err);
+}
+
+static sonde_status choose_token(generation *g, writing *w, sonde_error *err) {
+    const int64_t v = g->session->model->config.vocab;
+    const int32_t id = sample(g->o, w->logits, v, w->index, (uint64_t)w->n, g->room);
+    SONDE_FAIL_IF(id < 0, err, SONDE_FORMAT, "every logit of position %lld is NaN: nothing can be chosen", (long long)w->n - 1);
+    w->tokens[w->n++] = id;
+    remember(g, w, id);
+    w->done = ends(g, w, id);
+    return report(g, w, id, err);
+}
+
+/* All prompts that go on, one row further: their plain runs first. */
+static sonde_status advance(generation *g, bool plain, sonde_error *err) {
+    int n = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        writing *w = &g->w[i];
+        if (w->done || (plain && !w->kept)) continue;
+        w->last_row = w->n - 1;
+        g->goal[n] = w->n;
+        g->lanes[n++] = plain ? &w->plain : &w->edited;
+    }
+    return n ? lanes_run(g->session, g->lanes, n, g->goal, CHUNK_ROWS, err) : SONDE_OK;
+}
+
+static sonde_status write_all(generation *g, sonde_error *err) {
+    for (bool more = true; more;) {
+        SONDE_TRY(advance(g, true, err));
+        SONDE_TRY(advance(g, false, err));
+        more = false;
+        for (size_t i = 0; i < g->n; i++) {
+            if (g->w[i].done) continue;
+            SONDE_TRY(choose_token(g, &g->w[i], err));
+            more |= !g->w[i].done;
+        }
+    }
+    return SONDE_OK;
+}
+
+static sonde_status check(const sonde_sampling *o, sonde_error *err) {
+    SONDE_FAIL_IF(o->n < 0, err, SONDE_USAGE, "n: %lld tokens", (long long)o->n);
+    SONDE_FAIL_IF(!(o->temperature >= 0) || isinf(o->temperature), err, SONDE_USAGE, "temperature: %g, expected 0 or above",
+                  o->temperature);
+    SONDE_FAIL_IF(o->alternatives < 0, err, SONDE_USAGE, "alternatives: %lld", (long long)o->alternatives);
+    SONDE_FAIL_IF(o->top_k < 0, err, SONDE_USAGE, "top-k: %lld, expected 0 or above", (long long)o->top_k);
+    SONDE_FAIL_IF(!(o->top_p >= 0 && o->top_p <= 1), err, SONDE_USAGE, "top-p: %g is outside 0..1", o->top_p);
+    SONDE_FAIL_IF(!(o->min_p >= 0 && o->min_p <= 1), err, SONDE_USAGE, "min-p: %g is outside 0..1", o->min_p);
+    return SONDE_OK;
+}
+
+static sonde_status generate(generation *g, const sonde_writing *from, sonde_error *err) {
+    for (size_t i = 0; i < g->n; i++) {
+        g->w[i].index = i;
+        SONDE_TRY(open_prompt(g, &from->prompts[i], from->edits, from->n_edits, &g->w[i], err));
+    }
+    return from->sampling.n ? write_all(g, err) : SONDE_OK;
+}
+
+sonde_status sonde_generate(sonde_session *s, const sonde_writing *from, sonde_generated_fn fn, void *user, sonde_error *err) {
+    SONDE_TRY(check(&from->sampling, err));
+    const workspace_mark here = workspace_here(s->memory);
+    const sonde_variant  edited = { 0, from->edits, from->n_edits };
+    /* no base: run A is not one run of the prompt here, it goes along */
+    const sonde_batch b = { .bases = from->prompts, .variants = &edited, .n_variants = 1, .runs = from->runs,
+                            .n_runs = from->n_runs };
+    generation g = { .session = s, .o = &from->sampling, .fn = fn, .user = user, .memory = arena_new(), .n = from->n_prompts };
+    g.w = arena_new_array(g.memory, writing, g.n + 1);
+    g.room = arena_new_array(g.memory, candidate, (size_t)s->model->config.vocab);
+    g.lanes = arena_new_array(g.memory, lane *, g.n + 1);
+    g.goal = arena_new_array(g.memory, int64_t, g.n + 1);
+    g.other = arena_new_array(g.memory, int32_t, (size_t)from->sampling.alternatives + 1);
+    g.other_prob = arena_new_array(g.memory, double, (size_t)from->sampling.alternatives + 1);
+    sonde_status status = batch_runs_open(&g.runs, s, &b, false, err);
+    g.runs.base = arena_new_array(g.memory, sonde_capture *, g.n + 1);
+    if (status == SONDE_OK) status = generate(&g, from, err);
+    for (size_t i = 0; i < g.n; i++) sonde_capture_free(g.w[i].kept);
+    batch_runs_close(&g.runs);
+    arena_free(g.memory);
+    workspace_release(s->memory, here);
+    return status;
+}

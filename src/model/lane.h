@@ -1,0 +1,55 @@
+/* lane.h - one sequence on its way through the blocks.
+ *
+ * A lane has its own tokens, its own list of slots (which block runs where), its
+ * own edits, and its own keys and values, one pair of buffers a slot. Positions
+ * [first, first + n) are being computed; those below first are in the cache. */
+#ifndef SONDE_LANE_H
+#define SONDE_LANE_H
+#include "bound.h"
+#include "site_table.h"
+#include "sonde/variants.h"
+
+/* What watches a lane: called at each place it asked for, on the session's thread. `grad`: the value is a gradient. */
+typedef struct {
+    place       at;
+    sonde_view  view;               /* after the edits; "h t s" has s whole, t a block of rows */
+    int64_t     first;              /* position of the view's first t */
+    bool        grad;
+} sighting;
+typedef sonde_status (*watch_fn)(void *user, const sighting *s, sonde_error *err);
+
+enum { FLAG_EDIT = 1, FLAG_TAP = 2, FLAG_KEEP = 4, FLAG_GRAD = 8 };     /* FLAG_KEEP: kept as values of a run */
+
+typedef struct { watch_fn fn; void *user; } watcher;
+
+/* Logits of one position. */
+typedef sonde_status (*row_fn)(void *user, int64_t position, const float *logits, sonde_error *err);
+
+typedef struct lane {
+    const int32_t *tokens;
+    int64_t        length;          /* positions that the run will have in the end */
+    int64_t        first, n;        /* being computed now */
+    bound          plan;
+    float        **keys, **values;  /* [slots] of [length, kv_heads * e] */
+    float         *x;               /* the stream of positions [first, first + n): [n, d] */
+    float        **inputs;          /* [slots] of [length, d]: the stream before each slot, kept for the way back; or NULL */
+    int            at;              /* the slot that is to run next */
+    int            until;           /* slots from here on are not run: nobody wants anything behind */
+    watcher        tap, keep;
+    bool           every_row;       /* rows that go through the final norm and the unembedding: all, */
+    const int64_t *row; size_t n_rows;      /* or these positions, ascending */
+    row_fn         on_row; void *row_user;
+} lane;
+
+/* Slots run from 0; flags of FRONT and BACK lie before and behind them. */
+uint8_t *lane_flags(const lane *l, int slot);           /* [SITE_COUNT] */
+program_key lane_key(const lane *l, int slot, bool backward);
+
+/* Rows of a lane inside a stage: positions [first, first + n) stand in rows [row, row + n). */
+typedef struct { lane *l; int slot; int64_t first, n, row; } segment;
+
+/* Edits of this place, in order, then taps of it. `view`: rows of the segment only. */
+sonde_status lane_mark(const segment *g, site_id site, float *data, int64_t keys, bool quiet, sonde_error *err);
+/* The gradient at this place: taps of it, then what the edits pass on. */
+sonde_status lane_mark_back(const segment *g, site_id site, float *grad, int64_t keys, sonde_error *err);
+#endif

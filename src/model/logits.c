@@ -1,0 +1,100 @@
+/* Rows of logits in double, in vocabulary order, with the project's own exp and log. */
+#include "sonde/logits.h"
+#include "logit_sums.h"
+#include "kernel/exact.h"
+#include <math.h>
+#include <stdbool.h>
+
+static float greatest(const float *logits, int64_t v) {
+    float most = -INFINITY;
+    for (int64_t i = 0; i < v; i++) most = logits[i] > most ? logits[i] : most;
+    return most;
+}
+
+logit_sum logits_sum(const float *logits, int64_t v) {
+    const double most = greatest(logits, v);
+    double sum = 0;
+    for (int64_t i = 0; i < v; i++) sum += exact_exp(logits[i] - most);
+    return (logit_sum){ most, exact_log(sum) };
+}
+
+/* - sum p log p; 0 log 0 = 0. */
+double logits_entropy(const float *logits, int64_t v, logit_sum s) {
+    double sum = 0;
+    for (int64_t i = 0; i < v; i++) {
+        const double log_p = log_prob(logits[i], s), p = exact_exp(log_p);
+        if (p != 0) sum -= p * log_p;
+    }
+    return sum;
+}
+
+double logits_kl(const float *p, logit_sum p_sum, const float *q, logit_sum q_sum, int64_t v) {
+    double sum = 0;
+    for (int64_t i = 0; i < v; i++) {
+        const double log_p = log_prob(p[i], p_sum), here = exact_exp(log_p);
+        if (here != 0) sum += here * (log_p - log_prob(q[i], q_sum));
+    }
+    return sum;
+}
+
+sonde_logit_stats sonde_logits_stats(const float *logits, int64_t v) {
+    const logit_sum sum = logits_sum(logits, v);
+    sonde_logit_stats s = { .log_sum = sum.most + sum.rest, .entropy_bits = logits_entropy(logits, v, sum) / LN_2 };
+    sonde_logits_top(logits, v, 1, &s.argmax);
+    return s;
+}
+
+double sonde_logits_prob(const float *logits, int64_t v, int32_t id) {
+    return exact_exp(log_prob(logits[id], logits_sum(logits, v)));
+}
+
+int64_t sonde_logits_rank(const float *logits, int64_t v, int32_t id) {
+    int64_t greater = 0;
+    for (int64_t i = 0; i < v; i++) greater += logits[i] > logits[id];
+    return 1 + greater;
+}
+
+double sonde_logits_kl(const float *p, const float *q, int64_t v) {
+    return logits_kl(p, logits_sum(p, v), q, logits_sum(q, v), v);
+}
+
+/* Does id a stand behind id b? NaN behind everything. */
+static bool behind(const float *x, int32_t a, int32_t b) {
+    const bool nan_a = isnan(x[a]), nan_b = isnan(x[b]);
+    if (nan_a != nan_b) return nan_a;
+    if (!nan_a && x[a] != x[b]) return x[a] < x[b];
+    return a > b;
+}
+
+/* heap[0] is the one that stands behind all others. */
+static void sift(const float *x, int32_t *heap, size_t n, size_t at) {
+    for (;;) {
+        size_t last = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < n; child++)
+            if (behind(x, heap[child], heap[last])) last = child;
+        if (last == at) return;
+        const int32_t t = heap[at];
+        heap[at] = heap[last];
+        heap[last] = t;
+        at = last;
+    }
+}
+
+size_t sonde_logits_top(const float *logits, int64_t v, size_t k, int32_t *out) {
+    const size_t n = k < (size_t)v ? k : (size_t)v;
+    if (n == 0) return 0;
+    for (size_t i = 0; i < n; i++) out[i] = (int32_t)i;
+    for (size_t i = n / 2; i-- > 0;) sift(logits, out, n, i);
+    for (int32_t id = (int32_t)n; id < v; id++) {
+        if (!behind(logits, out[0], id)) continue;
+        out[0] = id;
+        sift(logits, out, n, 0);
+    }
+    for (size_t left = n; left > 1; left--) {
+        const int32_t t = out[0];
+        out[0] = out[left - 1];
+        out[left - 1] = t;
+        sift(logits, out, left - 1, 0);
+    }
+    return n;
+}

@@ -1,0 +1,38 @@
+/* metric_data.h - metrics: parsed, bound to a prompt, fed with rows of logits.
+ *
+ * A metric is an expression over terms; a term is one function at one position.
+ * Rows of logits come in ascending positions, once; the value is computed in
+ * double in vocabulary order (interface.md 4) with exact_exp and exact_log. */
+#ifndef SONDE_METRIC_DATA_H
+#define SONDE_METRIC_DATA_H
+#include "base/arena.h"
+#include "sonde/edit.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct bound_metric bound_metric;
+
+/* Logits of another run at a position (of that run), or NULL if it has none there. */
+typedef const float *(*metric_logits)(void *user, const char *run, int64_t position);
+/* How many positions a run has; -1: no such run. */
+typedef int64_t (*metric_length)(void *user, const char *run);
+typedef struct { metric_logits logits; metric_length length; void *user; } metric_runs;
+
+/* Positions resolved against n tokens (negative from the end), `argmax` by run "A" at that position, kl(RUN) needs the
+ * run's logits there. USAGE: a position that does not exist; loss with fewer than two tokens; an unknown run. */
+sonde_status metric_bind(arena *a, const sonde_metric *x, const int32_t *tokens, int64_t n, int64_t vocab,
+                         metric_runs runs, bound_metric **out, sonde_error *err);
+/* Before binding: which positions of the metric's own run are needed for n tokens, ascending, each once. */
+sonde_status metric_positions(arena *a, const sonde_metric *x, int64_t n, int64_t **out, size_t *count, sonde_error *err);
+/* The same for another run that it reads ("A" for argmax and kl(A), "B" for kl(B)) with `n_run` tokens. */
+sonde_status metric_run_positions(arena *a, const sonde_metric *x, const char *run, int64_t n, int64_t n_run,
+                                  int64_t **out, size_t *count, sonde_error *err);
+bool   metric_needs(const bound_metric *b, int64_t position);
+void   metric_row(bound_metric *b, int64_t position, const float *logits);
+double metric_value(const bound_metric *b);             /* after all rows; NaN where a row is missing; round to float once */
+/* USAGE where a term has no gradient (rank). */
+sonde_status metric_differentiable(const sonde_metric *x, sonde_error *err);
+/* After all rows: ADD d value / d logits[position] to dlogits (double arithmetic, one rounding to float32 an element). */
+void   metric_gradient(const bound_metric *b, int64_t position, const float *logits, float *dlogits);
+
+#endif

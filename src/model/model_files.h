@@ -1,0 +1,42 @@
+/* model_files.h - what owns a model's bytes, and the steps of opening one; for model*.c only. */
+#ifndef SONDE_MODEL_FILES_H
+#define SONDE_MODEL_FILES_H
+#include "base/file.h"
+#include "format/weights.h"
+#include "locate.h"
+#include "model_data.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+typedef enum { FILE_CONFIG, FILE_TOKENIZER, FILE_VOCAB, FILE_MERGES, FILE_TOKENIZER_CONFIG, FILE_COUNT } model_file;
+
+typedef struct {                /* a row of sonde_model_weight */
+    const char *name;           /* "blocks.3.mlp.W_out" */
+    weight_id   id;
+    int64_t     layer;          /* -1: not in a block */
+} weight_entry;
+
+struct model_files {
+    atomic_int      owners;
+    file_map        file[FILE_COUNT];           /* size 0: not there, or not used */
+    weights        *weights;
+    float          *vectors;                    /* all of them, each at a multiple of 64 bytes */
+    weight_entry   *list;
+    size_t          listed;
+    size_t          before, after;              /* tokens that the tokenizer's post-processor puts around a text */
+    pthread_mutex_t lock;                       /* guards the two below */
+    bool            hashed;
+    char            hash[17];
+};
+
+const char *model_file_name(model_file f);      /* "config.json" */
+/* Finds every weight that the description names in the opened files, checks it, and widens the vectors. */
+sonde_status model_bind(sonde_model *m, sonde_error *err);
+/* Fills m->info, all but the hash, and the list of weights; everything else is there. */
+void         model_summarise(sonde_model *m, const char *name);
+/* 16 hex digits, computed at the first call; any thread. */
+const char  *model_hash(const sonde_model *m);
+
+/* Fills info.bos, info.adds_bos and what the post-processor adds; info.eos is there. In tokens.c. */
+void         model_find_bos(sonde_model *m);
+#endif

@@ -1,0 +1,63 @@
+/* SHA-256, first 16 hex digits, over this text of bytes (numbers are little-endian):
+ *
+ *   "sonde model 1\n"
+ *   for config.json, tokenizer.json, vocab.json, merges.txt, tokenizer_config.json, in this order, each that the
+ *   model was opened from: name NUL, u64 size, the bytes. (vocab.json and merges.txt only where there is no
+ *   tokenizer.json, tokenizer_config.json only where there is a tokenizer; an empty file counts as none.)
+ *   for each tensor of the weights, sorted by the bytes of its name, used or not: name NUL, type ("F32") NUL,
+ *   u64 rank, i64 dims outermost first, then of its ceil(bytes / 4096) pages the pages floor(i (pages - 1) / 63),
+ *   i = 0..63, or all of them where there are at most 64. A page is 4096 bytes counted from the tensor's first byte;
+ *   the last one may be shorter.
+ *
+ * So it is the same for a model in one file, in shards, or embedded, and reads 256 KB a tensor at most. */
+#define _GNU_SOURCE
+#include "model_files.h"
+#include "base/sha256.h"
+#include <string.h>
+
+enum { PAGE = 4096, PAGES = 64, HEX_DIGITS = 16 };
+
+static void add_text(sha256 *h, const char *text) { sha256_add(h, text, strlen(text) + 1); }
+
+static void add_number(sha256 *h, uint64_t v) { sha256_add(h, &v, sizeof v); }
+
+static void add_tensor(sha256 *h, const stored_tensor *t) {
+    add_text(h, t->name);
+    add_text(h, dtype_table[t->type].name);
+    add_number(h, (uint64_t)t->rank);
+    for (int i = 0; i < t->rank; i++) add_number(h, (uint64_t)t->dim[i]);
+    const uint64_t pages = (t->bytes + PAGE - 1) / PAGE;
+    const uint64_t read = pages < PAGES ? pages : PAGES;
+    for (uint64_t i = 0; i < read; i++) {
+        const uint64_t page = pages <= PAGES ? i : i * (pages - 1) / (PAGES - 1);
+        const uint64_t at = page * PAGE, left = t->bytes - at;
+        sha256_add(h, t->data + at, left < PAGE ? (size_t)left : PAGE);
+    }
+}
+
+static void compute(struct model_files *f) {
+    sha256 *h = sha256_new();
+    static const char version[] = "sonde model 1\n";
+    sha256_add(h, version, sizeof version - 1);
+    for (int i = 0; i < FILE_COUNT; i++) {
+        if (f->file[i].size == 0) continue;
+        add_text(h, model_file_name((model_file)i));
+        add_number(h, f->file[i].size);
+        sha256_add(h, f->file[i].data, f->file[i].size);
+    }
+    for (size_t i = 0; i < weights_count(f->weights); i++) add_tensor(h, weights_at(f->weights, i));
+    uint8_t digest[32];
+    char hex[65];
+    if (sha256_end(h, digest, NULL) != SONDE_OK) memset(digest, 0, sizeof digest);
+    sha256_hex(digest, hex);
+    memcpy(f->hash, hex, HEX_DIGITS);
+}
+
+const char *model_hash(const sonde_model *m) {
+    struct model_files *f = m->files;
+    pthread_mutex_lock(&f->lock);
+    if (!f->hashed) compute(f);
+    f->hashed = true;
+    pthread_mutex_unlock(&f->lock);
+    return f->hash;
+}

@@ -1,0 +1,132 @@
+/* What a model is, for people and exports. */
+#define _GNU_SOURCE
+#include "model_files.h"
+#include "weight_table.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TILE = 16 };             /* rows widened at once */
+
+static const weight *weight_of(const sonde_model *m, const weight_entry *e) {
+    return e->layer < 0 ? &m->front[e->id] : &m->block[e->layer][e->id];
+}
+
+static void add(sonde_model *m, weight_id id, int64_t layer) {
+    struct model_files *f = m->files;
+    weight_entry *e = &f->list[f->listed];
+    *e = (weight_entry){ .id = id, .layer = layer };
+    if (!weight_of(m, e)->stored_as) return;
+    const char *name = weight_table[id].name;
+    e->name = layer < 0 ? name : arena_printf(m->memory, "blocks.%" PRId64 ".%s", layer, name);
+    f->listed++;
+}
+
+/* In the order of a run: tables, blocks, the rest. */
+static void make_list(sonde_model *m) {
+    const size_t most = WEIGHT_COUNT * ((size_t)m->config.layers + 1);
+    m->files->list = arena_new_array(m->memory, weight_entry, most);
+    for (int id = 0; id < WEIGHT_COUNT; id++)
+        if (weight_table[id].name && weight_table[id].kind == WEIGHT_TABLE) add(m, (weight_id)id, -1);
+    for (int64_t l = 0; l < m->config.layers; l++)
+        for (int id = 0; id < WEIGHT_COUNT; id++)
+            if (weight_table[id].block) add(m, (weight_id)id, l);
+    for (int id = 0; id < WEIGHT_COUNT; id++) {
+        const weight_meaning *w = &weight_table[id];
+        if (w->name && !w->block && w->kind != WEIGHT_TABLE) add(m, (weight_id)id, -1);
+    }
+}
+
+static void count(sonde_model *m) {
+    sonde_model_info *info = &m->info;
+    for (size_t i = 0; i < m->files->listed; i++) {
+        const weight_entry *e = &m->files->list[i];
+        const weight *w = weight_of(m, e);
+        if (e->id == W_UNEMBED && m->config.tied) continue;
+        info->parameters += weight_size(&m->config, weight_table[e->id].axes);
+        info->bytes += w->bytes;
+        if (w->vector) info->copied += w->bytes;
+    }
+}
+
+void model_summarise(sonde_model *m, const char *name) {
+    const arch_config *c = &m->config;
+    const int32_t eos = c->eos >= 0 || !m->tokenizer ? c->eos : tokenizer_eos(m->tokenizer);
+    m->info = (sonde_model_info){
+        .name = name, .family = c->arch->name, .hash = m->files->hash,
+        .layers = c->layers, .heads = c->heads, .kv_heads = c->kv_heads, .d = c->d, .e = c->e, .f = c->f,
+        .vocab = c->vocab, .context = c->context, .tied = c->tied,
+        .eos = eos < c->vocab ? eos : -1, .has_tokenizer = m->tokenizer != NULL,
+    };
+    model_find_bos(m);
+    make_list(m);
+    count(m);
+}
+
+const sonde_model_info *sonde_model_describe(const sonde_model *m) {
+    model_hash(m);
+    return &m->info;
+}
+
+size_t sonde_model_weights(const sonde_model *m) { return m->files->listed; }
+
+void sonde_model_weight(const sonde_model *m, size_t i, sonde_weight_info *out) {
+    const weight_entry *e = &m->files->list[i];
+    const weight *w = weight_of(m, e);
+    const char *axes = weight_table[e->id].axes;
+    *out = (sonde_weight_info){ .name = e->name, .stored_as = w->stored_as, .dtype = dtype_table[w->type].name,
+                                .rank = (int)strlen(axes), .bytes = w->bytes };
+    for (int k = 0; k < out->rank; k++) out->dim[k] = weight_axis(&m->config, axes[k]);
+}
+
+typedef struct {
+    const kern_weight *w;
+    size_t             inner;   /* outputs of one head: [h, d, e] has the heads outermost; else all of them */
+    bool               table;   /* [n, k]; else [k, n] */
+    float             *out;
+} reading;
+
+/* Stored rows [first, first + rows) lie widened in `tile`, `width` floats each. */
+static void scatter(const reading *r, const float *tile, size_t first, size_t rows, size_t width) {
+    const size_t k = r->w->k, inner = r->inner;
+    for (size_t i = 0; i < width; i++)
+        for (size_t row = 0; row < rows; row++) {
+            const size_t in = r->w->columns ? first + row : i, j = r->w->columns ? i : first + row;
+            const size_t at = r->table ? j * k + in : (j / inner * k + in) * inner + j % inner;
+            r->out[at] = tile[row * width + i];
+        }
+}
+
+static sonde_status read_matrix(const reading *r, dtype_id type, sonde_error *err) {
+    const kern_weight *w = r->w;
+    const size_t rows = w->columns ? w->k : w->n, width = w->columns ? w->n : w->k;
+    float *tile = malloc(TILE * width * sizeof *tile);
+    SONDE_FAIL_IF(!tile, err, SONDE_NOMEM, "widening a weight needs %zu bytes, and there are not that many free",
+                  TILE * width * sizeof *tile);
+    for (size_t first = 0; first < rows; first += TILE) {
+        const size_t n = rows - first < TILE ? rows - first : TILE;
+        for (size_t row = 0; row < n; row++) {
+            const uint8_t *stored = (const uint8_t *)w->data + (first + row) * w->stride;
+            dtype_table[type].to_f32(tile + row * width, stored, width);
+        }
+        scatter(r, tile, first, n, width);
+    }
+    free(tile);
+    return SONDE_OK;
+}
+
+sonde_status sonde_model_weight_read(const sonde_model *m, size_t i, float *out, sonde_error *err) {
+    const weight_entry *e = &m->files->list[i];
+    const weight *w = weight_of(m, e);
+    const weight_meaning *meaning = &weight_table[e->id];
+    if (w->vector) {
+        memcpy(out, w->vector, (size_t)weight_size(&m->config, meaning->out) * sizeof *out);
+        return SONDE_OK;
+    }
+    const bool by_head = strlen(meaning->axes) == 3 && meaning->out[0] == meaning->axes[0];
+    const reading r = {
+        .w = &w->matrix, .table = meaning->kind == WEIGHT_TABLE, .out = out,
+        .inner = by_head ? (size_t)m->config.e : w->matrix.n,
+    };
+    return read_matrix(&r, w->type, err);
+}

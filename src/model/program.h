@@ -1,0 +1,50 @@
+/* program.h - what a run executes: a list of operation calls with a mark at each site.
+ *
+ * A program is compiled once per (stage, parts left out, sites on request) by
+ * decoder.c from the architecture's description. The number of rows is symbolic and
+ * the block whose weights it reads is given when it runs. Edits and taps are no
+ * operations: they act at the marks. */
+#ifndef SONDE_PROGRAM_H
+#define SONDE_PROGRAM_H
+#include "arch.h"
+#include "site_table.h"
+#include "tensor/op.h"
+
+enum { MOST_VALUES = 48, MOST_STEPS = 80, MOST_READERS = 8, NO_VALUE = -1 };
+
+typedef enum { STAGE_FRONT, STAGE_BLOCK, STAGE_BACK } stage;
+
+/* What a program is compiled for; equal keys share a program. */
+typedef struct {
+    stage stage;
+    bool  no_attn, no_mlp;
+    bool  split_q, split_k, split_v, split_mlp;     /* hook_q_input .. hook_mlp_in are edited or differentiated */
+    bool  result;                                   /* hook_result is asked for, edited or differentiated */
+} program_key;
+
+typedef enum { STEP_OP, STEP_MARK, STEP_ATTEND } step_kind;
+
+typedef struct {
+    step_kind kind;
+    int       op;                   /* enum op_id, of STEP_OP */
+    int       out, in[MAX_IN];      /* values; ATTEND: in = q, k, v; MARK: out */
+    site_id   site;                 /* MARK; the site whose edits pick heads, for ops with a mask */
+    weight_id w, b;                 /* weight and bias read, W_NONE: none */
+    head_split split;
+} step;
+
+typedef struct {                    /* a value is rows of [heads, cols] */
+    int64_t heads, cols;
+} value_shape;
+
+typedef struct {
+    program_key key;
+    value_shape value[MOST_VALUES];
+    step        step[MOST_STEPS];
+    int         n_values, n_steps;
+    int         in, out;            /* the stream before and after; FRONT: in is NO_VALUE */
+} program;
+
+/* Compile for this key (decoder.c). */
+void program_compile(program *p, const arch_config *c, program_key key);
+#endif

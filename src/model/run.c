@@ -1,0 +1,216 @@
+/* Forward: which rows run next, on which program. */
+#include "run_parts.h"
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_key(program_key a, program_key b) {
+    return a.stage == b.stage && a.no_attn == b.no_attn && a.no_mlp == b.no_mlp && a.split_q == b.split_q &&
+           a.split_k == b.split_k && a.split_v == b.split_v && a.split_mlp == b.split_mlp && a.result == b.result;
+}
+
+static const program *program_for(sonde_session *s, program_key key) {
+    for (int i = 0; i < s->n_programs; i++)
+        if (same_key(s->program[i]->key, key)) return s->program[i];
+    if (s->n_programs == MOST_PROGRAMS) free(s->program[--s->n_programs]);      /* more kinds than any plan has */
+    program *p = malloc(sizeof *p);
+    if (!p) abort();
+    program_compile(p, &s->model->config, key);
+    return s->program[s->n_programs++] = p;
+}
+
+exec run_exec(sonde_session *s, program_key key, int block, segment *g, int n) {
+    exec x = { .model = s->model, .threads = s->threads, .memory = s->memory, .block = block, .segment = g, .n_segments = n };
+    x.program = program_for(s, key);
+    for (int i = 0; i < n; i++) {
+        g[i].row = x.rows;
+        x.rows += g[i].n;
+    }
+    return x;
+}
+
+sonde_status lane_open(sonde_session *s, lane *l, const int32_t *tokens, int64_t length, sonde_error *err) {
+    const arch_config *c = &s->model->config;
+    const size_t       n = (size_t)l->plan.run.n;
+    float *pointers;
+    l->tokens = tokens;
+    l->length = length;
+    SONDE_TRY(workspace_take(s->memory, (int64_t)(2 * n * sizeof(float *) / sizeof(float)) + 1, &pointers, err));
+    l->keys = (float **)(void *)pointers;
+    l->values = l->keys + n;
+    for (size_t i = 0; i < n; i++) {
+        SONDE_TRY(workspace_take(s->memory, length * c->kv_heads * c->e, &l->keys[i], err));
+        SONDE_TRY(workspace_take(s->memory, length * c->kv_heads * c->e, &l->values[i], err));
+    }
+    return SONDE_OK;
+}
+
+void lane_stop_early(lane *l) {
+    l->until = l->plan.run.n;
+    if (l->n_rows || l->every_row) return;
+    for (int at = l->plan.run.n; at-- > 0; l->until = at)
+        for (int i = 0; i < SITE_COUNT; i++)
+            if (lane_flags(l, at)[i] & (FLAG_TAP | FLAG_KEEP | FLAG_GRAD)) return;
+}
+
+/* ---- the stages ---- */
+
+static sonde_status segments_take(sonde_session *s, int n, segment **out, sonde_error *err) {
+    float *room;
+    SONDE_TRY(workspace_take(s->memory, (int64_t)((size_t)n * sizeof **out / sizeof *room) + 1, &room, err));
+    *out = (segment *)(void *)room;
+    return SONDE_OK;
+}
+
+static sonde_status run_front(sonde_session *s, lane *const *lanes, int n, float *stream, sonde_error *err) {
+    segment *g;
+    float   *ids;
+    SONDE_TRY(segments_take(s, n, &g, err));
+    for (int i = 0; i < n; i++) g[i] = (segment){ .l = lanes[i], .slot = FRONT, .first = lanes[i]->first, .n = lanes[i]->n };
+    exec x = run_exec(s, (program_key){ .stage = STAGE_FRONT }, -1, g, n);
+    SONDE_TRY(workspace_take(s->memory, 2 * x.rows, &ids, err));
+    int32_t *token = (int32_t *)(void *)ids, *position = token + x.rows;
+    for (int i = 0; i < n; i++)
+        for (int64_t t = 0; t < g[i].n; t++) {
+            token[g[i].row + t] = lanes[i]->tokens[g[i].first + t];
+            position[g[i].row + t] = (int32_t)(g[i].first + t);
+        }
+    x.tokens = token;
+    x.positions = position;
+    SONDE_TRY(exec_forward(&x, err));
+    const int64_t d = s->model->config.d;
+    for (int i = 0; i < n; i++) {
+        lanes[i]->x = stream + g[i].row * d;
+        lanes[i]->at = 0;
+        memcpy(lanes[i]->x, x.value[x.program->out] + g[i].row * d, (size_t)(g[i].n * d) * sizeof(float));
+    }
+    return SONDE_OK;
+}
+
+static bool waits(const lane *l) { return l->n && l->at < l->until; }
+
+/* The lanes that wait for the earliest block, as segments; 0: nobody waits. */
+static int gather(lane *const *lanes, int n, segment *g, program_key *key, bool backward) {
+    const lane *first = NULL;
+    for (int i = 0; i < n; i++)
+        if (waits(lanes[i]) && (!first || lanes[i]->plan.run.at[lanes[i]->at].block < first->plan.run.at[first->at].block))
+            first = lanes[i];
+    if (!first) return 0;
+    const int block = first->plan.run.at[first->at].block;
+    int       m = 0;
+    *key = lane_key(first, first->at, backward);
+    for (int i = 0; i < n; i++) {
+        lane *l = lanes[i];
+        if (!waits(l) || l->plan.run.at[l->at].block != block) continue;
+        const program_key k = lane_key(l, l->at, backward);
+        if (same_key(k, *key)) g[m++] = (segment){ .l = l, .slot = l->at, .first = l->first, .n = l->n };
+    }
+    return m;
+}
+
+static sonde_status run_block(sonde_session *s, segment *g, int n, program_key key, sonde_error *err) {
+    const int64_t d = s->model->config.d;
+    exec x = run_exec(s, key, g[0].l->plan.run.at[g[0].slot].block, g, n);
+    SONDE_TRY(workspace_take(s->memory, x.rows * d, &x.value[x.program->in], err));
+    for (int i = 0; i < n; i++) {
+        const size_t bytes = (size_t)(g[i].n * d) * sizeof(float);
+        memcpy(x.value[x.program->in] + g[i].row * d, g[i].l->x, bytes);
+        if (g[i].l->inputs) memcpy(g[i].l->inputs[g[i].slot], g[i].l->x, bytes);
+    }
+    SONDE_TRY(exec_forward(&x, err));
+    for (int i = 0; i < n; i++) {
+        memcpy(g[i].l->x, x.value[x.program->out] + g[i].row * d, (size_t)(g[i].n * d) * sizeof(float));
+        g[i].l->at++;
+    }
+    return SONDE_OK;
+}
+
+static bool wants_row(const lane *l, int64_t position, size_t *next) {
+    if (l->every_row) return true;
+    while (*next < l->n_rows && l->row[*next] < position) ++*next;
+    return *next < l->n_rows && l->row[*next] == position;
+}
+
+/* Up to ROWS_OF_LOGITS wanted rows of a lane, from `position` on, as segments of neighbours; *position moves behind. */
+int run_wanted_rows(lane *l, int64_t *position, segment *g) {
+    int64_t rows = 0;
+    int     m = 0;
+    size_t  next = 0;
+    for (; *position < l->first + l->n && rows < ROWS_OF_LOGITS; ++*position) {
+        if (!wants_row(l, *position, &next)) continue;
+        if (m && g[m - 1].first + g[m - 1].n == *position) g[m - 1].n++;
+        else g[m++] = (segment){ .l = l, .slot = BACK, .first = *position, .n = 1 };
+        rows++;
+    }
+    return m;
+}
+
+sonde_status run_back_rows(sonde_session *s, segment *g, int n, exec *x, sonde_error *err) {
+    const int64_t d = s->model->config.d;
+    *x = run_exec(s, (program_key){ .stage = STAGE_BACK }, -1, g, n);
+    SONDE_TRY(workspace_take(s->memory, x->rows * d, &x->value[x->program->in], err));
+    for (int i = 0; i < n; i++)
+        memcpy(x->value[x->program->in] + g[i].row * d, g[i].l->x + (g[i].first - g[i].l->first) * d,
+               (size_t)(g[i].n * d) * sizeof(float));
+    return SONDE_OK;
+}
+
+static sonde_status run_back_stage(sonde_session *s, lane *l, sonde_error *err) {
+    const int64_t v = s->model->config.vocab;
+    segment       g[ROWS_OF_LOGITS];
+    for (int64_t position = l->first; l->until == l->plan.run.n;) {
+        const int n = run_wanted_rows(l, &position, g);
+        if (!n) break;
+        const workspace_mark here = workspace_here(s->memory);
+        exec x;
+        SONDE_TRY(run_back_rows(s, g, n, &x, err));
+        SONDE_TRY(exec_forward(&x, err));
+        const float *logits = x.value[x.program->out];
+        for (int i = 0; i < n && l->on_row; i++)
+            for (int64_t t = 0; t < g[i].n; t++)
+                SONDE_TRY(l->on_row(l->row_user, g[i].first + t, logits + (g[i].row + t) * v, err));
+        workspace_release(s->memory, here);
+    }
+    return SONDE_OK;
+}
+
+/* ---- forward ---- */
+
+static sonde_status run_pass(sonde_session *s, lane *const *lanes, int n, bool backward, sonde_error *err) {
+    int64_t rows = 0;
+    float  *stream;
+    for (int i = 0; i < n; i++) rows += lanes[i]->n;
+    SONDE_TRY(workspace_take(s->memory, rows * s->model->config.d, &stream, err));
+    segment *g;
+    SONDE_TRY(segments_take(s, n, &g, err));
+    const workspace_mark here = workspace_here(s->memory);
+    SONDE_TRY(run_front(s, lanes, n, stream, err));
+    for (program_key key;;) {
+        workspace_release(s->memory, here);
+        const int m = gather(lanes, n, g, &key, backward);
+        if (!m) break;
+        if (s->stop && s->stop(s->stop_user)) return sonde_fail(err, SONDE_CANCELLED, "interrupted");
+        SONDE_TRY(run_block(s, g, m, key, err));
+    }
+    for (int i = 0; i < n; i++) SONDE_TRY(run_back_stage(s, lanes[i], err));
+    return SONDE_OK;
+}
+
+sonde_status lanes_run(sonde_session *s, lane *const *lanes, int n, const int64_t *goal, int64_t chunk, sonde_error *err) {
+    for (bool more = true; more;) {
+        const workspace_mark here = workspace_here(s->memory);
+        more = false;
+        for (int i = 0; i < n; i++) {
+            const int64_t left = goal[i] - lanes[i]->first;
+            lanes[i]->n = chunk && left > chunk ? chunk : left;
+        }
+        SONDE_TRY(run_pass(s, lanes, n, chunk == 0, err));
+        if (chunk == 0) return SONDE_OK;            /* the stream stays for the way back */
+        for (int i = 0; i < n; i++) {
+            lanes[i]->first += lanes[i]->n;
+            more |= lanes[i]->first < goal[i];
+        }
+        workspace_release(s->memory, here);
+    }
+    return SONDE_OK;
+}
+

@@ -1,0 +1,37 @@
+/* run.h - lanes through all their slots, and back.
+ *
+ * The earliest block that has waiting rows runs next, on the rows of all lanes that
+ * wait there: skipped, swapped and repeated blocks, batches, chunks of a prompt and
+ * decoding are one mechanism. */
+#ifndef SONDE_RUN_H
+#define SONDE_RUN_H
+#include "exec.h"
+#include "sonde/session.h"
+
+enum { MOST_PROGRAMS = 64 };
+
+struct sonde_session {
+    const sonde_model *model;
+    int                threads;
+    int64_t            budget;
+    workspace         *memory;
+    program           *program[MOST_PROGRAMS];      /* compiled so far */
+    int                n_programs;
+    bool             (*stop)(void *user);
+    void              *stop_user;
+};
+
+/* A lane for `length` positions with this plan: keys and values from the session's memory. Flags are set by the caller
+ * before lanes_run. */
+sonde_status lane_open(sonde_session *s, lane *l, const int32_t *tokens, int64_t length, sonde_error *err);
+/* Flags of what `until` must reach; call it after the flags and rows are set. */
+void         lane_stop_early(lane *l);
+
+/* Positions [first, goal) of every lane, `chunk` at a time (0: all at once, and inputs are kept for the way back). */
+sonde_status lanes_run(sonde_session *s, lane *const *lanes, int n, const int64_t *goal, int64_t chunk, sonde_error *err);
+
+/* After lanes_run with chunk 0 of this lane alone: gradients at every place with FLAG_GRAD. `seed` adds the metric's
+ * gradient at a position to dlogits [v]. */
+typedef void (*seed_fn)(void *user, int64_t position, const float *logits, float *dlogits);
+sonde_status lane_run_back(sonde_session *s, lane *l, seed_fn seed, void *user, sonde_error *err);
+#endif

@@ -1,0 +1,14 @@
+/* run_parts.h - what going forward (run.c) and going back (run_back.c) share. */
+#ifndef SONDE_RUN_PARTS_H
+#define SONDE_RUN_PARTS_H
+#include "run.h"
+
+enum { ROWS_OF_LOGITS = 64 };       /* rows that go through the unembedding at once */
+
+/* A program ready to run on these segments (their rows are laid out). */
+exec run_exec(sonde_session *s, program_key key, int block, segment *g, int n);
+/* Up to ROWS_OF_LOGITS wanted rows of a lane from `position` on, as segments of neighbours; *position moves behind. */
+int  run_wanted_rows(lane *l, int64_t *position, segment *g);
+/* The back stage ready to run on them. */
+sonde_status run_back_rows(sonde_session *s, segment *g, int n, exec *x, sonde_error *err);
+#endif

@@ -1,0 +1,308 @@
+/* Many edited versions of one run. Variants that are asked for a metric only share their matrix products; every other
+ * one runs alone, since its answers leave as they come. */
+#include "batch_data.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_LANES = 64, GROUP_ROWS = 512 };
+
+typedef struct { place *at; size_t n; } places;
+
+typedef struct {                        /* one variant on its way */
+    batch_runs     *runs;
+    runs_of_base    of;
+    size_t          index;
+    arena          *memory;             /* ends with the variant */
+    lane            l;
+    bound_metric  **metric;             /* [n_wants], NULL where a want has none */
+    places         *wanted;             /* [n_wants]: of SITE and GRAD */
+    size_t          grad;               /* the want whose gradients are under way */
+    sonde_answer_fn fn;
+    void           *user;
+} variant_run;
+
+static const sonde_want *want_of(const variant_run *v, size_t i) { return &v->runs->batch->wants[i]; }
+static size_t wants(const variant_run *v) { return v->runs->batch->n_wants; }
+
+static bool holds(const places *p, place at) {
+    for (size_t i = 0; i < p->n; i++)
+        if (p->at[i].slot == at.slot && p->at[i].site == at.site) return true;
+    return false;
+}
+
+static sonde_status answer_site(variant_run *v, size_t want, const sighting *s, sonde_error *err) {
+    arena             *a = arena_new();
+    const sonde_answer x = { .variant = v->index, .want = want, .site = place_name(a, &v->l.plan.run, s->at),
+                             .first = s->first, .value = s->view,
+                             .metric = v->metric[want] ? metric_value(v->metric[want]) : 0 };
+    const sonde_status status = v->fn(&x, v->user, err);
+    arena_free(a);
+    return status;
+}
+
+static sonde_status see(void *user, const sighting *s, sonde_error *err) {
+    variant_run *v = user;
+    if (s->grad) return answer_site(v, v->grad, s, err);
+    for (size_t i = 0; i < wants(v); i++)
+        if (want_of(v, i)->kind == SONDE_WANT_SITE && holds(&v->wanted[i], s->at)) SONDE_TRY(answer_site(v, i, s, err));
+    return SONDE_OK;
+}
+
+static bool wants_logits_at(const sonde_want *w, int64_t position) {
+    if (w->kind != SONDE_WANT_LOGITS) return false;
+    if (!w->n_at) return true;
+    for (size_t i = 0; i < w->n_at; i++)
+        if (w->at[i] == position) return true;
+    return false;
+}
+
+static sonde_status take_row(void *user, int64_t position, const float *logits, sonde_error *err) {
+    variant_run *v = user;
+    const int64_t n = v->runs->session->model->config.vocab;
+    for (size_t i = 0; i < wants(v); i++) {
+        if (v->metric[i] && metric_needs(v->metric[i], position)) metric_row(v->metric[i], position, logits);
+        if (!wants_logits_at(want_of(v, i), position)) continue;
+        const sonde_answer x = { .variant = v->index, .want = i, .site = "unembed.hook_out", .first = position,
+                                 .value = { .axes = "t v", .rank = 2, .dim = { 1, n }, .data = logits } };
+        SONDE_TRY(v->fn(&x, v->user, err));
+    }
+    return SONDE_OK;
+}
+
+/* ---- opening ---- */
+
+static sonde_status flag_sites(variant_run *v, size_t i, uint8_t flag, bool on) {
+    for (size_t j = 0; j < v->wanted[i].n; j++) {
+        uint8_t *f = &lane_flags(&v->l, v->wanted[i].at[j].slot)[v->wanted[i].at[j].site];
+        *f = on ? (uint8_t)(*f | flag) : (uint8_t)(*f & ~flag);
+        v->l.every_row |= v->wanted[i].at[j].slot == BACK;
+    }
+    return SONDE_OK;
+}
+
+static sonde_status resolve_want(variant_run *v, size_t i, const sonde_prompt *p, uint8_t *row, sonde_error *err) {
+    const sonde_want  *w = want_of(v, i);
+    const arch_config *c = &v->runs->session->model->config;
+    if (w->kind == SONDE_WANT_SITE || w->kind == SONDE_WANT_GRAD) {
+        SONDE_TRY(places_select(v->memory, c, &v->l.plan.run, w->sites ? w->sites : "**", false, &v->wanted[i].at,
+                                &v->wanted[i].n, err));
+        flag_sites(v, i, w->kind == SONDE_WANT_SITE ? FLAG_TAP : FLAG_GRAD, true);
+    }
+    if (w->kind == SONDE_WANT_GRAD) SONDE_TRY(metric_differentiable(w->metric, err));
+    if (w->metric) {
+        int64_t *at;
+        size_t   n;
+        SONDE_TRY(metric_positions(v->memory, w->metric, p->n, &at, &n, err));
+        for (size_t j = 0; j < n; j++) row[at[j]] = 1;
+    }
+    if (w->kind != SONDE_WANT_LOGITS) return SONDE_OK;
+    v->l.every_row |= w->n_at == 0;
+    for (size_t j = 0; j < w->n_at; j++) {
+        SONDE_FAIL_IF(w->at[j] < 0 || w->at[j] >= p->n, err, SONDE_USAGE, "position %lld of %lld", (long long)w->at[j],
+                      (long long)p->n);
+        row[w->at[j]] = 1;
+    }
+    return SONDE_OK;
+}
+
+static sonde_status variant_bind(variant_run *v, bool dry, sonde_error *err) {
+    const sonde_batch   *b = v->runs->batch;
+    const sonde_variant *x = &b->variants[v->index];
+    SONDE_FAIL_IF(x->base < 0 || (size_t)x->base >= b->n_bases, err, SONDE_USAGE, "variant %zu is of base %d, there are %zu",
+                  v->index, x->base, b->n_bases);
+    const sonde_prompt *p = &b->bases[x->base];
+    const bound_prompt  bp = { .tokens = p->tokens, .prompt = p->prompt ? p->prompt : p->n, .length = p->n, .dry = dry,
+                               .seed = b->seed, .runs = runs_for_edits(&v->of) };
+    SONDE_TRY(bind_edits(v->memory, &v->runs->session->model->config, x->edits, x->n_edits, &bp, &v->l.plan, err));
+    for (size_t i = 0; i < v->l.plan.n_edits; i++)
+        lane_flags(&v->l, v->l.plan.edit[i].at.slot)[v->l.plan.edit[i].at.site] |= FLAG_EDIT;
+    uint8_t *row = arena_alloc(v->memory, (size_t)p->n + 1);
+    int64_t *list = arena_new_array(v->memory, int64_t, (size_t)p->n + 1);
+    for (size_t i = 0; i < b->n_wants; i++) SONDE_TRY(resolve_want(v, i, p, row, err));
+    for (int64_t i = 0; i < p->n; i++)
+        if (row[i]) list[v->l.n_rows++] = i;
+    v->l.row = list;
+    return SONDE_OK;
+}
+
+static sonde_status variant_open(variant_run *v, batch_runs *r, size_t index, sonde_error *err) {
+    const sonde_batch *b = r->batch;
+    *v = (variant_run){ .runs = r, .of = { r, b->variants[index].base }, .index = index, .memory = arena_new(), .fn = v->fn,
+                        .user = v->user };
+    v->metric = arena_new_array(v->memory, bound_metric *, b->n_wants + 1);
+    v->wanted = arena_new_array(v->memory, places, b->n_wants + 1);
+    SONDE_TRY(variant_bind(v, false, err));
+    const sonde_prompt *p = &b->bases[v->of.base];
+    for (size_t i = 0; i < b->n_wants; i++)
+        if (b->wants[i].metric)
+            SONDE_TRY(metric_bind(v->memory, b->wants[i].metric, p->tokens, p->n, r->session->model->config.vocab,
+                                  runs_for_metrics(&v->of), &v->metric[i], err));
+    v->l.tap = (watcher){ see, v };
+    v->l.on_row = take_row;
+    v->l.row_user = v;
+    lane_stop_early(&v->l);
+    return lane_open(r->session, &v->l, p->tokens, p->n, err);
+}
+
+/* ---- running ---- */
+
+static sonde_status answer_metrics(variant_run *v, sonde_error *err) {
+    for (size_t i = 0; i < wants(v); i++) {
+        if (want_of(v, i)->kind != SONDE_WANT_METRIC) continue;
+        const float        value = (float)metric_value(v->metric[i]);
+        const sonde_answer x = { .variant = v->index, .want = i, .value = { .axes = "", .rank = 0, .data = &value },
+                                 .metric = metric_value(v->metric[i]) };
+        SONDE_TRY(v->fn(&x, v->user, err));
+    }
+    return SONDE_OK;
+}
+
+static void seed_metric(void *user, int64_t position, const float *logits, float *dlogits) {
+    const variant_run *v = user;
+    if (metric_needs(v->metric[v->grad], position)) metric_gradient(v->metric[v->grad], position, logits, dlogits);
+}
+
+static bool wants_gradient(const sonde_batch *b) {
+    for (size_t i = 0; i < b->n_wants; i++)
+        if (b->wants[i].kind == SONDE_WANT_GRAD) return true;
+    return false;
+}
+
+static sonde_status keep_inputs(variant_run *v, sonde_error *err) {
+    sonde_session *s = v->runs->session;
+    v->l.inputs = arena_new_array(v->memory, float *, (size_t)v->l.plan.run.n + 1);
+    for (int i = 0; i < v->l.plan.run.n; i++)
+        SONDE_TRY(workspace_take(s->memory, v->l.length * s->model->config.d, &v->l.inputs[i], err));
+    return SONDE_OK;
+}
+
+/* Gradients of one want after the other: each has a metric of its own. */
+static sonde_status run_gradients(variant_run *v, sonde_error *err) {
+    for (size_t i = 0; i < wants(v); i++)
+        if (want_of(v, i)->kind == SONDE_WANT_GRAD) flag_sites(v, i, FLAG_GRAD, false);
+    for (size_t i = 0; i < wants(v); i++) {
+        if (want_of(v, i)->kind != SONDE_WANT_GRAD) continue;
+        v->grad = i;
+        flag_sites(v, i, FLAG_GRAD, true);
+        SONDE_TRY(lane_run_back(v->runs->session, &v->l, seed_metric, v, err));
+        flag_sites(v, i, FLAG_GRAD, false);
+    }
+    return SONDE_OK;
+}
+
+static sonde_status run_alone(variant_run *v, sonde_error *err) {
+    lane *const  lanes[1] = { &v->l };
+    const bool   back = wants_gradient(v->runs->batch);
+    if (back) SONDE_TRY(keep_inputs(v, err));
+    SONDE_TRY(lanes_run(v->runs->session, lanes, 1, &v->l.length, back ? 0 : CHUNK_ROWS, err));
+    SONDE_TRY(answer_metrics(v, err));
+    return back ? run_gradients(v, err) : SONDE_OK;
+}
+
+static sonde_status run_together(variant_run *v, int n, sonde_error *err) {
+    lane   *lanes[MOST_LANES] = { 0 };
+    int64_t goal[MOST_LANES] = { 0 };
+    for (int i = 0; i < n; i++) {
+        lanes[i] = &v[i].l;
+        goal[i] = v[i].l.length;
+    }
+    SONDE_TRY(lanes_run(v->runs->session, lanes, n, goal, CHUNK_ROWS, err));
+    for (int i = 0; i < n; i++) SONDE_TRY(answer_metrics(&v[i], err));
+    return SONDE_OK;
+}
+
+static bool may_share(const sonde_batch *b) {
+    for (size_t i = 0; i < b->n_wants; i++)
+        if (b->wants[i].kind != SONDE_WANT_METRIC) return false;
+    return true;
+}
+
+/* Variants [from, from + the number returned) that run together. */
+static int group_of(const sonde_batch *b, size_t from) {
+    int64_t rows = 0;
+    int     n = 0;
+    for (; from + (size_t)n < b->n_variants && n < MOST_LANES; n++) {
+        const int base = b->variants[from + (size_t)n].base;
+        rows += base >= 0 && (size_t)base < b->n_bases ? b->bases[base].n : 0;
+        if (n && (rows > GROUP_ROWS || !may_share(b))) break;
+    }
+    return n;
+}
+
+static sonde_status run_group(batch_runs *r, size_t from, int n, variant_run *v, sonde_error *err) {
+    const workspace_mark here = workspace_here(r->session->memory);
+    sonde_status s = SONDE_OK;
+    int          open = 0;
+    while (open < n && s == SONDE_OK) {
+        s = variant_open(&v[open], r, from + (size_t)open, err);
+        open++;
+    }
+    if (s == SONDE_OK) s = n > 1 ? run_together(v, n, err) : run_alone(v, err);
+    for (int i = 0; i < open; i++) arena_free(v[i].memory);
+    workspace_release(r->session->memory, here);
+    return s;
+}
+
+sonde_status sonde_variants_run(sonde_session *s, const sonde_batch *b, sonde_answer_fn fn, void *user, sonde_error *err) {
+    const workspace_mark here = workspace_here(s->memory);
+    batch_runs   r;
+    variant_run *v = calloc(MOST_LANES, sizeof *v);
+    if (!v) abort();
+    for (int i = 0; i < MOST_LANES; i++) {
+        v[i].fn = fn;
+        v[i].user = user;
+    }
+    sonde_status status = batch_runs_open(&r, s, b, false, err);
+    for (size_t i = 0; status == SONDE_OK && i < b->n_variants;) {
+        const int n = group_of(b, i);
+        status = run_group(&r, i, n, v, err);
+        i += (size_t)n;
+    }
+    free(v);
+    batch_runs_close(&r);
+    workspace_release(s->memory, here);
+    return status;
+}
+
+sonde_status sonde_run(sonde_session *s, sonde_prompt p, const sonde_edit *const *edits, size_t n_edits, const char *sites,
+                       sonde_answer_fn fn, void *user, sonde_error *err) {
+    const sonde_variant v = { 0, edits, n_edits };
+    const sonde_want    w = { .kind = SONDE_WANT_SITE, .sites = sites };
+    return sonde_variants_run(s, &(sonde_batch){ .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = &w,
+                                                 .n_wants = 1 }, fn, user, err);
+}
+
+/* ---- what it would cost ---- */
+
+static double flops_of_row(const arch_config *c) {
+    const double d = (double)c->d, hd = (double)(c->heads * c->e), gd = (double)(c->kv_heads * c->e);
+    return 2 * (d * (2 * hd + 2 * gd) + 2 * d * (double)c->f);
+}
+
+sonde_status sonde_variants_cost(sonde_session *s, const sonde_batch *b, sonde_cost *out, sonde_error *err) {
+    const arch_config *c = &s->model->config;
+    batch_runs   r;
+    sonde_status status = batch_runs_open(&r, s, b, true, err);
+    *out = (sonde_cost){ 0 };
+    for (size_t i = 0; i < b->n_variants && status == SONDE_OK; i++) {
+        variant_run v = { .runs = &r, .of = { &r, b->variants[i].base }, .index = i, .memory = arena_new() };
+        v.wanted = arena_new_array(v.memory, places, b->n_wants + 1);
+        status = variant_bind(&v, true, err);
+        if (status == SONDE_OK) {
+            lane_stop_early(&v.l);
+            const double n = (double)b->bases[v.of.base].n, blocks = (double)v.l.until;
+            const double logits = v.l.every_row ? n : (double)v.l.n_rows;
+            const double passes = wants_gradient(b) ? 3 : 1;
+            out->flops += passes * (n * blocks * (flops_of_row(c) + 2 * n * (double)(c->heads * c->e)) +
+                                    logits * 2 * (double)c->d * (double)c->vocab);
+            out->rows += (int64_t)n;
+            const int64_t bytes = (int64_t)(4 * n * ((double)(v.l.plan.run.n * 2 * c->kv_heads * c->e) + (double)c->d) +
+                                            4 * (n < CHUNK_ROWS || passes > 1 ? n : CHUNK_ROWS) *
+                                                (double)(8 * c->d + 2 * c->f + 4 * c->heads * c->e));
+            if (bytes > out->bytes) out->bytes = bytes;
+        }
+        arena_free(v.memory);
+    }
+    batch_runs_close(&r);
+    return status;
+}

@@ -1,0 +1,26 @@
+/* weight_table.h - what each weight is called and how large it is, whatever file it comes from.
+ *
+ * Axes are letters as in interface.md 3, and c: positions of the context. */
+#ifndef SONDE_WEIGHT_TABLE_H
+#define SONDE_WEIGHT_TABLE_H
+#include "arch.h"
+
+typedef enum {
+    WEIGHT_TABLE,               /* rows that are looked up */
+    WEIGHT_MATRIX,              /* y = x W */
+    WEIGHT_VECTOR,
+} weight_kind;
+
+typedef struct {
+    const char *name;           /* TransformerLens's, without "blocks.L."; NULL for W_NONE */
+    weight_kind kind;
+    bool        block;          /* one in every block */
+    const char *axes;           /* TransformerLens's shape, inputs first; tables as they are */
+    const char *out, *in;       /* outputs (rows of a table; length of a vector) and inputs (width of a row) */
+} weight_meaning;
+
+extern const weight_meaning weight_table[WEIGHT_COUNT];
+
+int64_t weight_axis(const arch_config *c, char axis);
+int64_t weight_size(const arch_config *c, const char *axes);   /* their product; 1 for none */
+#endif
