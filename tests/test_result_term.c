@@ -1,0 +1,320 @@
+#define _GNU_SOURCE
+#include "test_result.h"
+#include "result/glyph.h"
+#include <locale.h>
+#include <wchar.h>
+
+static kept k;
+
+static const char *drawn(const sonde_result *r, sonde_text_style s) {
+    sonde_error err;
+    k.n = 0;
+    keep(&k, "", 0, NULL);
+    s.color = true;
+    CHECK_EQ(sonde_result_text(r, s, keep, &k, &err), SONDE_OK);
+    return k.text;
+}
+
+/* Nothing but printable UTF-8, newlines and colours; no line wider than the terminal by the C library's count. */
+static void check_page(const char *text, int width) {
+    int at = 0;
+    const char *line = text;
+    mbstate_t state = { 0 };
+    while (*text) {
+        if (*text == '\n') { at = 0; line = ++text; continue; }
+        if (*text == '\x1b') {
+            CHECK(text[1] == '[');
+            text += 2 + strspn(text + 2, "0123456789;");
+            CHECK(*text == 'm');
+            text++;
+            continue;
+        }
+        wchar_t c;
+        const size_t n = mbrtowc(&c, text, 4, &state);
+        CHECK(n > 0 && n <= 4);
+        const int w = wcwidth(c) < 0 ? 1 : wcwidth(c);      /* newer than the C library */
+        CHECK(c >= ' ' && c != 0x7f && !(c >= 0x80 && c < 0xa0));
+        CHECK(!(c >= 0x200b && c <= 0x200f) && !(c >= 0x202a && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069));
+        at += w;
+        if (at > width) FAIL_("a line of %d columns, expected at most %d: %.200s", at, width, line);
+        text += n;
+    }
+}
+
+static void check_widths(const sonde_result *r) {
+    static const int widths[] = { 20, 40, 80, 200 };
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+        for (int style = 0; style < 4; style++)
+            check_page(drawn(r, (sonde_text_style){ .width = widths[i], .light = style & 1, .palette = style & 2 }),
+                       widths[i]);
+    check_page(drawn(r, (sonde_text_style){ 0 }), 80);
+    check_page(drawn(r, (sonde_text_style){ .width = 3 }), 20);
+}
+
+static uint64_t seed;
+static unsigned draw(unsigned below) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(seed >> 33) % below;
+}
+
+/* Words of many scripts, and hostile ones; every fourth is bytes at random. */
+static sonde_token any_token(int i) {
+    static const char *const words[] = {
+        "The", " cat", " friendship", "\n", "\t\t", " \xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab",
+        " \xf0\x9f\x98\x80", "e\xcc\x81", "\xcc\x81", "\x1b[31m\x1b]0;evil\x07", "\xff\xfe", "\xe2\x80\xae" "abc",
+        "\xc2\x9b" "2J", "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", "\xe0\xa4\x95\xe0\xa5\x8d\xe0\xa4\xb7\xe0\xa4\xbf", "", "\r", "\x7f", "%n%s", "\xef\xb7\xbd",
+    };
+    static char bytes[64][24];
+    if (i % 4) return token(i, words[(size_t)i % (sizeof words / sizeof *words)]);
+    char *at = bytes[i / 4 % 64];
+    const size_t n = draw(24);
+    for (size_t b = 0; b < n; b++) at[b] = (char)(draw(3) ? 0x80 + draw(0x80) : draw(0x80));
+    return (sonde_token){ i, at, n };
+}
+
+static void fill_table(sonde_result *r, int ny, int nx) {
+    sonde_table *t = sonde_result_table(r, "cells");
+    sonde_table_column(t, "position", SONDE_INT, "");
+    sonde_table_column(t, "layer", SONDE_INT, "");
+    sonde_table_column(t, "site", SONDE_TEXT, "\x1b[0m");
+    sonde_table_column(t, "token", SONDE_TOKEN, "");
+    sonde_table_column(t, "logit", SONDE_FLOAT, "nats");
+    sonde_table_column(t, "prob", SONDE_FLOAT, "");
+    sonde_table_column(t, "o\x1b[2Jk", SONDE_BOOL, "");
+    for (int y = 0; y < ny; y++)
+        for (int x = 0; x < nx; x++) {
+            if (x && !draw(20)) continue;
+            sonde_table_row(t);
+            sonde_cell_int(t, y);
+            sonde_cell_int(t, x);
+            sonde_cell_text(t, draw(9) ? "blocks.3.hook_resid_post" : "\x1b[2J\r\nx");
+            if (draw(9)) sonde_cell_token(t, any_token((int)draw(200))); else sonde_cell_null(t);
+            if (draw(9)) sonde_cell_float(t, draw(1000) / 100.0 - 5); else sonde_cell_float(t, draw(2) ? NAN : -INFINITY);
+            if (draw(9)) sonde_cell_float(t, draw(1000) / 1000.0); else sonde_cell_null(t);
+        }
+}
+
+static void fill_array(sonde_result *r, const char *name, const char *axes, const int64_t *dim, bool is_signed) {
+    sonde_array *a = sonde_result_array(r, name, axes, dim);
+    int64_t n = 1;
+    const int rank = (int)(strlen(axes) + 1) / 2;           /* axes of one letter each */
+    for (int i = 0; i < rank; i++) n *= dim[i];
+    for (int64_t i = 0; i < n; i++) {
+        const unsigned what = draw(30);
+        sonde_array_data(a)[i] = (float)draw(1000) / 100 - (is_signed ? 5 : 0);
+        if (what == 0) sonde_array_data(a)[i] = NAN;
+        if (what == 1) sonde_array_data(a)[i] = -INFINITY;
+        if (what == 2) sonde_array_missing(a, i);
+    }
+    for (int i = 0; i < rank && draw(2); i++)
+        for (int64_t l = 0; l < dim[i]; l++) {
+            if (draw(2)) sonde_array_label_token(a, i, any_token((int)draw(200)));
+            else sonde_array_label_text(a, i, "a \x1b[1m label that is long");
+        }
+}
+
+static sonde_result *anything(uint64_t from) {
+    seed = from;
+    sonde_result *r = sonde_result_new();
+    for (int i = 0; i < 40; i++) {
+        if (!i) sonde_result_prompt(r, "The \x1b[31m", 9);
+        sonde_result_prompt_token(r, 0, any_token(i), -1, -1);
+    }
+    if (draw(2)) sonde_result_generated_text(r, 0, " and\t\tso\x1b[2J on, \xe7\x8c\xab until a_word_that_is_longer_than_twenty_columns came\n", 74);
+    sonde_result_note(r, "a note with \x1b]0;evil\x07 and a great many words, more than go into one line of 40 columns");
+    fill_table(r, 1 + (int)draw(12), 1 + (int)draw(30));
+    static const char *const x[] = { "layer", "position", "token", NULL, "prob", "o\x1b[2Jk" };
+    static const char *const value[] = { "token", "prob", "logit", NULL, "site", "none" };
+    for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_GRAPH; kind++)
+        for (int i = 0; i < 3; i++)
+            sonde_result_view(r, (sonde_view_kind)kind, "cells", x[draw(6)], x[draw(6)], value[draw(6)],
+                              draw(2) ? "A title\x1b[5m that is rather long for a narrow terminal" : NULL);
+    const int64_t dim[4] = { 1 + draw(3), 1 + draw(4), 1 + draw(50), 1 + draw(from % 4 ? 40 : 250) };
+    fill_array(r, "v", "t", dim + 2, draw(2));
+    fill_array(r, "m", "l t", dim + 1, draw(2));
+    fill_array(r, "w", "t s", dim + 2, draw(2));
+    fill_array(r, "p", "l h t s", dim, draw(2));
+    for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_GRAPH; kind++)
+        for (int i = 0; i < 2; i++)
+            sonde_result_view(r, (sonde_view_kind)kind, (const char *[]){ "v", "m", "w", "p" }[draw(4)], NULL, NULL, NULL, "V");
+    return r;
+}
+
+static void c_utf8(void) { CHECK(setlocale(LC_CTYPE, "C.UTF-8")); }
+
+static void no_character_is_wider_than_it_is_taken_for(void) {
+    c_utf8();
+    for (uint32_t c = ' '; c < 0x110000; c++)
+        if (!glyph_hidden(c) && wcwidth((wchar_t)c) > glyph_columns(c)) FAIL_("U+%04X is wider", c);
+}
+
+static void no_line_is_too_wide_and_nothing_steers(void) {
+    c_utf8();
+    for (uint64_t i = 0; i < 16; i++) {
+        sonde_result *r = anything(i);
+        check_widths(r);
+        sonde_result_free(r);
+    }
+}
+
+static void what_no_view_draws_is_shown_too(void) {
+    c_utf8();
+    for (uint64_t i = 0; i < 20; i++) {
+        seed = i;
+        sonde_result *r = sonde_result_new();
+        fill_table(r, 3, 4);
+        fill_array(r, "v", "t", (const int64_t[]){ 1 + draw(300) }, true);
+        fill_array(r, "p", "h t s", (const int64_t[]){ 3, 1 + draw(9), 1 + draw(90) }, false);
+        sonde_result_array(r, "none", "t s", (const int64_t[]){ 0, 5 });
+        check_widths(r);
+        CHECK(strstr(k.text, "none"));
+        sonde_result_free(r);
+    }
+}
+
+static void a_table_is_aligned(void) {
+    sonde_result *r = sonde_result_new();
+    sonde_table *t = sonde_result_table(r, "cells");
+    sonde_table_column(t, "layer", SONDE_INT, "");
+    sonde_table_column(t, "token", SONDE_TOKEN, "");
+    sonde_table_column(t, "kl_nats", SONDE_FLOAT, "nats");
+    sonde_table_row(t);
+    sonde_cell_int(t, 10);
+    sonde_cell_token(t, token(1, " \xe7\x8c\xab"));
+    sonde_cell_float(t, 0.123456);
+    sonde_table_row(t);
+    CHECK_STR(drawn(r, (sonde_text_style){ .width = 40 }),
+              "\x1b[1mlayer  token  kl_nats\x1b[0m\n"
+              "\x1b[2m─────  ─────  ───────\x1b[0m\n"
+              "   10  \x1b[36m·猫  \x1b[0m   0.1235\n"
+              "\x1b[2m    –\x1b[0m  \x1b[2m–    \x1b[0m  \x1b[2m      –\x1b[0m\n");
+    sonde_result_free(r);
+}
+
+static void bars_stand_in_the_table(void) {
+    sonde_result *r = sonde_result_new();
+    sonde_table *t = sonde_result_table(r, "p");
+    sonde_table_column(t, "x", SONDE_FLOAT, "");
+    static const double x[] = { 1, -0.5, 0.03125 };
+    for (int i = 0; i < 3; i++) {
+        sonde_table_row(t);
+        sonde_cell_float(t, x[i]);
+    }
+    sonde_result_view(r, SONDE_VIEW_BARS, "p", NULL, NULL, "x", "Bars");
+    drawn(r, (sonde_text_style){ .width = 80, .palette = true });
+    CHECK(strstr(k.text, "  1.000  \x1b[38;5;172m            ████████████\x1b[0m\n"));
+    CHECK(strstr(k.text, "-0.5000  \x1b[38;5;68m      ██████            \x1b[0m\n"));
+    CHECK(strstr(k.text, "0.03125  \x1b[38;5;172m            ▍           \x1b[0m\n"));
+    sonde_result_free(r);
+}
+
+static void wide_tables_are_split_with_a_note(void) {
+    sonde_result *r = sonde_result_new();
+    sonde_table *t = sonde_result_table(r, "wide");
+    static const char *const names[] = { "position", "entropy_before", "entropy_after", "loss_before", "loss_after" };
+    for (int i = 0; i < 5; i++) sonde_table_column(t, names[i], i ? SONDE_FLOAT : SONDE_INT, "");
+    sonde_table_row(t);
+    drawn(r, (sonde_text_style){ .width = 40 });
+    CHECK(strstr(k.text, "(columns 1 to 3 of 5)"));
+    CHECK(strstr(k.text, "position  loss_before  loss_after"));
+    CHECK(strstr(k.text, "(columns 4 to 5 of 5)"));
+    sonde_result_free(r);
+}
+
+static void long_tables_say_what_is_left_out(void) {
+    sonde_result *r = sonde_result_new();
+    sonde_table *t = sonde_result_table(r, "long");
+    sonde_table_column(t, "i", SONDE_INT, "");
+    for (int i = 0; i < 1000; i++) {
+        sonde_table_row(t);
+        sonde_cell_int(t, i);
+    }
+    CHECK(strstr(drawn(r, (sonde_text_style){ .width = 80 }), "(500 more rows, 1000 in all: the files have them)"));
+    sonde_result_free(r);
+}
+
+static void heatmaps_name_their_domain_and_mark_what_is_no_number(void) {
+    sonde_result *r = sonde_result_new();
+    float *x = sonde_array_data(sonde_result_array(r, "m", "layer t", (const int64_t[]){ 1, 4 }));
+    x[0] = 0.25f;
+    x[1] = -0.5f;
+    x[2] = NAN;
+    x[3] = -INFINITY;
+    sonde_result_view(r, SONDE_VIEW_HEATMAP, "m", "t", "layer", NULL, "Map");
+    drawn(r, (sonde_text_style){ .width = 80 });
+    CHECK(strstr(k.text, "0.2500") && strstr(k.text, "-0.5000") && strstr(k.text, "  × NaN  ∞ infinite\n"));
+    CHECK(strncmp(k.text, "\x1b[1mMap\n\x1b[0m", 12) == 0);
+    const char *legend = strstr(k.text, "\n-0.5000 \x1b[");
+    CHECK(legend && strstr(legend, " 0.5000  m  "));
+    sonde_result_free(r);
+}
+
+static void a_lens_shows_the_tokens_of_its_prompt(void) {
+    sonde_result *r = sonde_result_new();
+    sonde_result_prompt_token(r, sonde_result_prompt(r, "a b", 3), token(1, " hello"), 0, 1);
+    sonde_table *t = sonde_result_table(r, "cells");
+    sonde_table_column(t, "position", SONDE_INT, "");
+    sonde_table_column(t, "layer", SONDE_INT, "");
+    sonde_table_column(t, "token", SONDE_TOKEN, "");
+    sonde_table_column(t, "prob", SONDE_FLOAT, "");
+    for (int i = 0; i < 3; i++) {
+        sonde_table_row(t);
+        sonde_cell_int(t, 0);
+        sonde_cell_int(t, i % 2);
+        sonde_cell_token(t, token(i, i == 2 ? " third" : " first"));
+        sonde_cell_float(t, 0.5);
+    }
+    sonde_result_view(r, SONDE_VIEW_TOKEN_GRID, "cells", "layer", "position", "token", "Lens");
+    drawn(r, (sonde_text_style){ .width = 80 });
+    CHECK(strstr(k.text, "0 ·hello") && strstr(k.text, "·first") && strstr(k.text, "·third"));
+    CHECK(strstr(k.text, "(1 rows of cells share their place with a later one, which is shown)"));
+    sonde_result_free(r);
+}
+
+static void a_strip_shows_every_row(void) {
+    sonde_result *r = sonde_result_new();
+    sonde_table *t = sonde_result_table(r, "p");
+    sonde_table_column(t, "token", SONDE_TOKEN, "");
+    sonde_table_column(t, "loss", SONDE_FLOAT, "");
+    for (int i = 0; i < 3; i++) {
+        sonde_table_row(t);
+        sonde_cell_token(t, token(7, " the"));
+        sonde_cell_float(t, 0);
+    }
+    sonde_result_view(r, SONDE_VIEW_TOKENS, "p", "token", NULL, "loss", NULL);
+    CHECK_STR(drawn(r, (sonde_text_style){ .width = 80 }),
+              "·the\x1b[0m ·the\x1b[0m ·the\x1b[0m\n0 to 0 loss\n\x1b[2m(p: 3 rows of 2 columns are in JSON and CSV)\n\x1b[0m");
+    sonde_result_free(r);
+}
+
+static void many_heads_are_tiles_on_one_scale(void) {
+    sonde_result *r = sonde_result_new();
+    float *x = sonde_array_data(sonde_result_array(r, "pattern", "layer head t s", (const int64_t[]){ 2, 2, 2, 2 }));
+    for (int i = 0; i < 16; i++) x[i] = (float)i / 15;
+    sonde_result_view(r, SONDE_VIEW_HEATMAP, "pattern", "s", "t", NULL, NULL);
+    drawn(r, (sonde_text_style){ .width = 80 });
+    CHECK(strstr(k.text, "(a picture each layer.head)") && strstr(k.text, "1.1") && strstr(k.text, "▀"));
+    CHECK(strstr(k.text, " 1.000  pattern\n"));
+    sonde_result_free(r);
+}
+
+static void an_empty_result_is_an_empty_page(void) {
+    sonde_result *r = sonde_result_new();
+    CHECK_STR(drawn(r, (sonde_text_style){ .width = 80 }), "");
+    sonde_result_free(r);
+}
+
+#define TESTS(X) \
+    X(no_character_is_wider_than_it_is_taken_for) \
+    X(no_line_is_too_wide_and_nothing_steers) \
+    X(what_no_view_draws_is_shown_too) \
+    X(a_table_is_aligned) \
+    X(bars_stand_in_the_table) \
+    X(wide_tables_are_split_with_a_note) \
+    X(long_tables_say_what_is_left_out) \
+    X(heatmaps_name_their_domain_and_mark_what_is_no_number) \
+    X(a_lens_shows_the_tokens_of_its_prompt) \
+    X(a_strip_shows_every_row) \
+    X(many_heads_are_tiles_on_one_scale) \
+    X(an_empty_result_is_an_empty_page)
+TEST_MAIN(TESTS)
