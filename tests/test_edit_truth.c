@@ -88,7 +88,7 @@ static double mean_of(const place *p, int64_t item) {
 
 static void project(const place *p, double *value, int64_t first, int64_t width) {
     double dot = 0, square = 0;
-    int64_t x[3];
+    int64_t x[3] = { 0 };
     for (int64_t i = 0; i < width; i++) {
         coordinates(p, first + i, x);
         square += (double)direction(i) * (double)direction(i);
@@ -117,7 +117,7 @@ static double changed(const place *p, op o, double v, int64_t item) {
 static void apply(const place *p, op o, double *value) {
     const int64_t width = p->dim[p->rank - 1];
     for (int64_t i = 0; i < p->n; i++) {
-        int64_t x[3];
+        int64_t x[3] = { 0 };
         coordinates(p, i, x);
         if (!inside(p, o, x)) continue;
         if (o == OP_PROJECT) {
@@ -217,7 +217,7 @@ static void open_truth(void) {
     if (sonde_model_open(&g->model, g->dir.path, NULL, &err)) FAIL_("%s", err.message);
     if (sonde_session_new(&g->session, g->model, (sonde_session_options){ .threads = 1 }, &err)) FAIL_("%s", err.message);
     if (sonde_metric_parse(&g->metric, g->model, METRIC, NULL, NULL, &err)) FAIL_("%s", err.message);
-    CHECK_EQ(sonde_sites_all(g->model, NULL, 0, N, add_site, NULL, &err), SONDE_OK);
+    CHECK_EQ(sonde_sites(g->model, &(sonde_site_query){ .n = N }, add_site, NULL, &err), SONDE_OK);
     capture(tokens_b, 1);
     capture(tokens_a, 0);
     for (size_t i = 0; i < g->n; i++)
@@ -323,7 +323,7 @@ static void gradient_agrees(const place *edited, op o, const place *p, int64_t i
 
 static int64_t item_inside(const place *p, op o) {
     for (;;) {
-        int64_t x[3];
+        int64_t x[3] = { 0 };
         const int64_t i = draw(p->n);
         coordinates(p, i, x);
         if (inside(p, o, x)) return i;

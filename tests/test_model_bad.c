@@ -4,6 +4,7 @@
 #define SIZE(field, value, most) "\"" field "\": " value ",", SONDE_FORMAT, \
     "bad/config.json: " field " is " value ", expected an integer from 1 to " most
 
+/* NOLINTNEXTLINE(readability-function-size): a table of configs */
 static void bad_configs_give_their_line(void) {
     static const struct { const char *more; sonde_status status; const char *line; } rows[] = {
         { SIZE("n_embd", "-8", "1048576") },

@@ -139,6 +139,18 @@ static void product_keeps_zeros_subnormals_infinities_and_nan(void) {
         check_shape(1 + below(20), 1 + below(50), below(100), (kind)(ZEROS + i % (KINDS - ZEROS)));
 }
 
+/* Every product rounds to -0, so every partial sum is -0 unless a zero is padded. */
+static void product_keeps_a_sum_of_minus_zeros(void) {
+    static float small[20 * 20];
+    for (int i = 0; i < 400; i++) { small[i] = -1e-30f; w[i] = -1e-30f; }
+    for (int i = 0; i < 30 * 20; i++) x[i] = 1e-30f;
+    for (int i = 0; i < 4; i++) {
+        const kern_weight v = { small, KERN_F32, i & 1, 20, 20, 80 };
+        run_everywhere((kern_product){ .y = y, .ldy = 20, .x = x, .ldx = 20, .rows = i & 2 ? 1 : 30, .w = &v, .hi = 20 });
+        CHECK(signbit(want[0]) && want[0] == 0);
+    }
+}
+
 static void product_of_nothing_is_the_bias_or_plus_zero(void) {
     for (int with = 0; with < 2; with++)
         for (const kern_table *const *t = kern_tables; *t; t++) {
@@ -233,6 +245,7 @@ static void widen_gives_what_the_stored_bits_stand_for(void) {
     X(product_has_the_bits_of_its_definition_for_every_small_shape) \
     X(product_has_the_bits_of_its_definition_for_long_sums) \
     X(product_keeps_zeros_subnormals_infinities_and_nan) \
+    X(product_keeps_a_sum_of_minus_zeros) \
     X(product_of_nothing_is_the_bias_or_plus_zero) \
     X(product_of_no_rows_or_no_outputs_writes_nothing) \
     X(product_does_not_depend_on_how_it_is_cut) \

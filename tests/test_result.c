@@ -106,7 +106,7 @@ static void json_of_a_table(void) {
         "{\"name\":\"token\",\"type\":\"token\",\"unit\":\"\"},{\"name\":\"ok\",\"type\":\"bool\",\"unit\":\"\"}],\"rows\":[\n"
         "[-3,0.100000001,\"a,\\\"b\\\"\\n\",{\"id\":7,\"text\":\" \\\"cat\\n\",\"bytes\":\"20226361740a\"},true],\n"
         "[null,\"NaN\",null,null,null],\n"
-        "[-9223372036854775808,0.10000000000000001,\"\",{\"id\":8,\"text\":\"\xef\xbf\xbd\",\"bytes\":\"ff\"},false]]}],\n"));
+        "[-9223372036854775808,0.1,\"\",{\"id\":8,\"text\":\"\xef\xbf\xbd\",\"bytes\":\"ff\"},false]]}],\n"));
     CHECK(strstr(k.text, "\"views\":[\n{\"kind\":\"token_grid\",\"of\":\"cells\",\"x\":\"layer\",\"y\":null,"
                          "\"value\":\"token\",\"title\":\"T\"}]}\n"));
     sonde_result_free(r);
@@ -190,7 +190,7 @@ static void csv_of_a_table(void) {
     CHECK_STR(csv_of(r), "layer,prob,site,token_id,token,ok\n"
                          "-3,0.100000001,\"a,\"\"b\"\"\n\",7,\"·\"\"cat⏎\",true\n"
                          ",NaN,,,,\n"
-                         "-9223372036854775808,0.10000000000000001,\"\",8,<0xFF>,false\n");
+                         "-9223372036854775808,0.1,\"\",8,<0xFF>,false\n");
     sonde_result_free(r);
 }
 
@@ -215,7 +215,7 @@ static void plain_of_one_table_has_no_name(void) {
     CHECK_STR(plain_of(r), "layer\tprob\tsite\ttoken\tok\n"
                            "-3\t0.100000001\ta,\"b\"⏎\t·\"cat⏎\ttrue\n"
                            "null\tNaN\tnull\tnull\tnull\n"
-                           "-9223372036854775808\t0.10000000000000001\t\t<0xFF>\tfalse\n");
+                           "-9223372036854775808\t0.1\t\t<0xFF>\tfalse\n");
     sonde_result_free(r);
 }
 
@@ -340,7 +340,7 @@ static void numbers_for_eyes(void) {
         CHECK_STR(digits_short(row[i].v, out), row[i].four);
         CHECK_STR(digits_tiny(row[i].v, out), row[i].tiny);
     }
-    CHECK_STR(digits_exact(3e300, out), "3.0000000000000002e+300");
+    CHECK_STR(digits_exact(3e300, out), "3e+300");
     CHECK_STR(digits_exact(16777217, out), "16777217");
 }
 

@@ -54,12 +54,14 @@ static const char *selected_in(const char *pattern, const char *const *plans, bo
     edit_list l = parsed(&m, plans);
     arena *a = arena_new();
     slots s;
-    place *at;
-    size_t n;
+    place_list found = { 0 };
     sonde_error err = { 0 };
     line[0] = '\0';
     CHECK_EQ(plan_slots(a, &m.config, (const sonde_edit *const *)l.e, l.n, &s, &err), SONDE_OK);
-    if (places_select(a, &m.config, &s, pattern, every_turn, &at, &n, &err) != SONDE_OK) {
+    const sonde_status status = places_select(a, (place_scope){ &m.config, &s, every_turn }, pattern, &found, &err);
+    const place *at = found.at;
+    const size_t n = found.n;
+    if (status != SONDE_OK) {
         CHECK_EQ(err.status, SONDE_USAGE);
         CHECK(!strchr(err.message, '\n'));
         snprintf(line, sizeof line, "%s", err.message);
@@ -419,20 +421,21 @@ static void public_lists(void) {
     edit_list l = parsed(&m, (const char *const[]){ "order:1,0", "zero:hook_z", NULL });
     heard h = { .n = 0 };
     sonde_error err = { 0 };
-    CHECK_EQ(sonde_sites(&m, "hook_result,unembed.hook_out,hook_embed", (const sonde_edit *const *)l.e, l.n, 5,
+    CHECK_EQ(sonde_sites(&m, &(sonde_site_query){ "hook_result,unembed.hook_out,hook_embed",
+                                                     (const sonde_edit *const *)l.e, l.n, 5 },
         hear, &h,
                          &err), SONDE_OK);
     CHECK_STR(h.text, "hook_embed|t d|0|-1|2|16 blocks.1.attn.hook_result|t h d|1|1|3|16 "
                       "blocks.0.attn.hook_result|t h d|1|0|3|16 unembed.hook_out|t v|0|-1|2|12 ");
     h = (heard){ .stop_at = 3 };
-    CHECK_EQ(sonde_sites(&m, NULL, NULL, 0, 5, hear, &h, &err), SONDE_CANCELLED);
+    CHECK_EQ(sonde_sites(&m, &(sonde_site_query){ .pattern = "**", .n = 5 }, hear, &h, &err), SONDE_CANCELLED);
     CHECK_EQ(h.n, 3);
     h = (heard){ .stop_at = 1000 };
-    CHECK_EQ(sonde_sites(&m, NULL, NULL, 0, 5, hear, &h, &err), SONDE_OK);
+    CHECK_EQ(sonde_sites(&m, &(sonde_site_query){ .pattern = "**", .n = 5 }, hear, &h, &err), SONDE_OK);
     CHECK_EQ(h.n, 235);
-    CHECK_EQ(sonde_sites_all(&m, NULL, 0, 5, hear, &h, &err), SONDE_OK);
+    CHECK_EQ(sonde_sites(&m, &(sonde_site_query){ .n = 5 }, hear, &h, &err), SONDE_OK);
     CHECK_EQ(h.n, 235 + 295);
-    CHECK_EQ(sonde_sites(&m, "hook_zz", NULL, 0, 5, hear, &h, &err), SONDE_USAGE);
+    CHECK_EQ(sonde_sites(&m, &(sonde_site_query){ .pattern = "hook_zz", .n = 5 }, hear, &h, &err), SONDE_USAGE);
     freed(&l);
     small_model_free(&m);
 }

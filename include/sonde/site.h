@@ -18,11 +18,14 @@ typedef struct {
 } sonde_site;
 
 typedef sonde_status (*sonde_site_fn)(const sonde_site *s, void *user, sonde_error *err);
-/* Sites that `pattern` selects (NULL: "**") in the order in which a run with these plans of execution (edits may hold
- * others too) reaches them. USAGE with the three nearest where a name matches nothing. */
-SONDE_API sonde_status sonde_sites(const sonde_model *m, const char *pattern, const sonde_edit *const *edits,
-                                   size_t n_edits, int64_t n, sonde_site_fn fn, void *user, sonde_error *err);
-/* Every site there is, on request ones too. */
-SONDE_API sonde_status sonde_sites_all(const sonde_model *m, const sonde_edit *const *edits, size_t n_edits, int64_t n,
-                                       sonde_site_fn fn, void *user, sonde_error *err);
+
+typedef struct {
+    const char              *pattern;           /* interface.md 3; NULL: every site there is, on request ones too */
+    const sonde_edit *const *edits; size_t n_edits;     /* whose plans of execution hold; other edits are passed over */
+    int64_t                  n;                 /* positions, for the dims */
+} sonde_site_query;
+
+/* In the order in which such a run reaches them. USAGE with the three nearest where a name matches nothing. */
+SONDE_API sonde_status sonde_sites(const sonde_model *m, const sonde_site_query *q, sonde_site_fn fn, void *user,
+                                   sonde_error *err);
 #endif

@@ -77,7 +77,11 @@ SONDE_API sonde_status sonde_variant_reads(const sonde_model *m, const sonde_var
  * little-endian, NaN as 0x7fc00000. Wants are passed over. */
 SONDE_API sonde_status sonde_run_hash(sonde_session *s, const sonde_batch *b, char out[65], sonde_error *err);
 
-/* One run of one prompt: a batch of one variant. */
-SONDE_API sonde_status sonde_run(sonde_session *s, sonde_prompt p, const sonde_edit *const *edits, size_t n_edits,
-                                 const char *sites, sonde_answer_fn fn, void *user, sonde_error *err);
+/* One run of one prompt, looked at: a batch of one variant that wants sites. */
+typedef struct {
+    sonde_prompt             prompt;
+    const sonde_edit *const *edits; size_t n_edits;
+    const char              *sites;                 /* pattern */
+} sonde_single;
+SONDE_API sonde_status sonde_run(sonde_session *s, const sonde_single *r, sonde_answer_fn fn, void *user, sonde_error *err);
 #endif

@@ -34,20 +34,19 @@ static sonde_status needed_add(batch_runs *r, const char *name, int base, needed
     const arch_config *c = &r->session->model->config;
     for (size_t i = 0; i < b->n_variants; i++) {
         const sonde_variant *v = &b->variants[i];
-        place *at;
-        size_t n;
+        place_list read;
         if (base >= 0 && v->base != base) continue;
-        SONDE_TRY(edits_read(r->memory, c, v->edits, v->n_edits, name, &at, &n, err));
-        for (size_t j = 0; j < n; j++) out->place[line_of(&out->run, at[j].slot) * SITE_COUNT + at[j].site] = 1;
+        SONDE_TRY(edits_read(r->memory, c, (edit_list){ v->edits, v->n_edits }, name, &read, err));
+        for (size_t j = 0; j < read.n; j++)
+            out->place[line_of(&out->run, read.at[j].slot) * SITE_COUNT + read.at[j].site] = 1;
     }
     for (size_t i = 0; i < b->n_wants; i++) {
         if (!b->wants[i].metric) continue;
         for (size_t p = 0; p < b->n_bases; p++) {
-            int64_t *row;
-            size_t   n;
+            position_list read;
             if (base >= 0 && (int)p != base) continue;
-            SONDE_TRY(metric_run_positions(r->memory, b->wants[i].metric, name, b->bases[p].n, out->n, &row, &n, err));
-            for (size_t j = 0; j < n; j++) out->row[row[j]] = 1;
+            SONDE_TRY(metric_run_positions(r->memory, b->wants[i].metric, name, out->n, &read, err));
+            for (size_t j = 0; j < read.n; j++) out->row[read.at[j]] = 1;
         }
     }
     return SONDE_OK;
@@ -80,7 +79,7 @@ static sonde_status run_plain(batch_runs *r, const sonde_prompt *p, const needed
     SONDE_TRY(capture_keep(*out, c, &what->run, w, &r->budget, err));
     const workspace_mark here = workspace_here(r->session->memory);
     lane l = { .keep = { capture_see, *out }, .on_row = capture_row, .row_user = *out, .row = w.rows, .n_rows = w.n_rows };
-    SONDE_TRY(bind_edits(r->memory, c, NULL, 0, &(bound_prompt){ .tokens = p->tokens, .prompt = p->n, .length = p->n },
+    SONDE_TRY(bind_edits(r->memory, c, &(bound_prompt){ .tokens = p->tokens, .prompt = p->n, .length = p->n },
                          &l.plan, err));
     for (size_t i = 0; i < w.n; i++) {
         lane_flags(&l, w.at[i].slot)[w.at[i].site] |= FLAG_KEEP;

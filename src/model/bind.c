@@ -313,25 +313,26 @@ static int by_place(const void *x, const void *y) {
     return (a->order > b->order) - (a->order < b->order);
 }
 
-sonde_status bind_edits(arena *a, const arch_config *c, const sonde_edit *const *edits, size_t n, const bound_prompt *p,
-                        bound *out, sonde_error *err) {
+sonde_status bind_edits(arena *a, const arch_config *c, const bound_prompt *p, bound *out, sonde_error *err) {
+    const sonde_edit *const *edits = p->edits.at;
+    const size_t n = p->edits.n;
     binder b = { a, c, p, err };
     *out = (bound){ .prompt = p->prompt, .seed = p->seed, .config = c };
     SONDE_TRY(plan_slots(a, c, edits, n, &out->run, err));
     out->flags = arena_alloc(a, (size_t)(out->run.n + 2) * SITE_COUNT);
-    place **at = arena_new_array(a, place *, n + 1);
-    size_t *count = arena_new_array(a, size_t, n + 1), total = 0;
+    place_list *at = arena_new_array(a, place_list, n + 1);
+    size_t      total = 0;
     for (size_t i = 0; i < n; i++) {
         if (sonde_edit_is_plan(edits[i])) continue;
-        SONDE_TRY(places_select(a, c, &out->run, edits[i]->site, true, &at[i], &count[i], err));
-        total += count[i];
+        SONDE_TRY(places_select(a, (place_scope){ c, &out->run, true }, edits[i]->site, &at[i], err));
+        total += at[i].n;
     }
     out->edit = arena_new_array(a, bound_edit, total + 1);
     for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < count[i]; j++) {
+        for (size_t j = 0; j < at[i].n; j++) {
             bound_edit *e = &out->edit[out->n_edits++];
-            *e = (bound_edit){ .at = at[i][j], .order = (int)i, .op = edits[i]->op, .when = edits[i]->when };
-            SONDE_TRY(bind_one(&b, edits[i], at[i][j], &out->run, e));
+            *e = (bound_edit){ .at = at[i].at[j], .order = (int)i, .op = edits[i]->op, .when = edits[i]->when };
+            SONDE_TRY(bind_one(&b, edits[i], at[i].at[j], &out->run, e));
         }
     qsort(out->edit, out->n_edits, sizeof *out->edit, by_place);
     return SONDE_OK;
@@ -350,30 +351,29 @@ static bool reads_run(const sonde_edit *e, const char *name) {
     return false;
 }
 
-sonde_status edits_read(arena *a, const arch_config *c, const sonde_edit *const *edits, size_t n, const char *name,
-                        place **out, size_t *count, sonde_error *err) {
+sonde_status edits_read(arena *a, const arch_config *c, edit_list edits, const char *name, place_list *out,
+                        sonde_error *err) {
     slots plain, run;
     SONDE_TRY(plan_slots(a, c, NULL, 0, &plain, err));
-    SONDE_TRY(plan_slots(a, c, edits, n, &run, err));
+    SONDE_TRY(plan_slots(a, c, edits.at, edits.n, &run, err));
     uint8_t *seen = arena_alloc(a, (size_t)(plain.n + 2) * SITE_COUNT);
     size_t   most = 0;
-    for (size_t i = 0; i < n; i++) {
-        place *at;
-        size_t m;
-        if (sonde_edit_is_plan(edits[i]) || !reads_run(edits[i], name)) continue;
-        SONDE_TRY(places_select(a, c, &run, edits[i]->site, true, &at, &m, err));
-        for (size_t j = 0; j < m; j++) {
-            const int block = at[j].slot == FRONT ? -1 : at[j].slot == BACK ? plain.n : run.at[at[j].slot].block;
-            uint8_t  *flag = &seen[(size_t)(block + 1) * SITE_COUNT + at[j].site];
+    for (size_t i = 0; i < edits.n; i++) {
+        place_list at;
+        if (sonde_edit_is_plan(edits.at[i]) || !reads_run(edits.at[i], name)) continue;
+        SONDE_TRY(places_select(a, (place_scope){ c, &run, true }, edits.at[i]->site, &at, err));
+        for (size_t j = 0; j < at.n; j++) {
+            const place p = at.at[j];
+            const int   block = p.slot == FRONT ? -1 : p.slot == BACK ? plain.n : run.at[p.slot].block;
+            uint8_t  *flag = &seen[(size_t)(block + 1) * SITE_COUNT + p.site];
             most += !*flag;
             *flag = 1;
         }
     }
-    *out = arena_new_array(a, place, most + 1);
-    *count = 0;
+    *out = (place_list){ .at = arena_new_array(a, place, most + 1) };
     for (int s = -1; s <= plain.n; s++)
         for (int i = 0; i < SITE_COUNT; i++)
             if (seen[(size_t)(s + 1) * SITE_COUNT + (size_t)i])
-                (*out)[(*count)++] = (place){ s < 0 ? FRONT : s == plain.n ? BACK : s, (site_id)i };
+                out->at[out->n++] = (place){ s < 0 ? FRONT : s == plain.n ? BACK : s, (site_id)i };
     return SONDE_OK;
 }

@@ -53,7 +53,10 @@ typedef struct {
     void             *user;
 } bound_runs;
 
+typedef struct { const sonde_edit *const *at; size_t n; } edit_list;
+
 typedef struct {
+    edit_list      edits;           /* plans of execution among them */
     const int32_t *tokens;
     int64_t        prompt, length;  /* length: positions that the run will have, generated ones too */
     bool           dry;             /* places and positions only: no values are read */
@@ -63,11 +66,10 @@ typedef struct {
 
 /* Everything in the arena. USAGE for positions that do not exist, places that only masked entries make up, shapes that
  * do not fit, sites inside skipped parts. */
-sonde_status bind_edits(arena *a, const arch_config *c, const sonde_edit *const *edits, size_t n, const bound_prompt *p,
-                        bound *out, sonde_error *err);
+sonde_status bind_edits(arena *a, const arch_config *c, const bound_prompt *p, bound *out, sonde_error *err);
 /* Which places of run `name` the edits read (run "A": freeze and mean too), as places of a plain run, each once. */
-sonde_status edits_read(arena *a, const arch_config *c, const sonde_edit *const *edits, size_t n, const char *name,
-                        place **out, size_t *count, sonde_error *err);
+sonde_status edits_read(arena *a, const arch_config *c, edit_list edits, const char *name, place_list *out,
+                        sonde_error *err);
 
 /* A piece of a value on its way through a mark: dims outermost first, rows of t are positions [first, first + n). */
 typedef struct { float *data; int64_t dim[3]; int rank; int t_axis; int64_t first; bool causal; uint64_t key; } mark_view;

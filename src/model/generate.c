@@ -45,15 +45,14 @@ static sonde_status newest_row(void *user, int64_t position, const float *logits
 
 /* ---- opening ---- */
 
-static sonde_status open_plain(generation *g, writing *w, const sonde_edit *const *edits, size_t n_edits, int64_t length,
+static sonde_status open_plain(generation *g, writing *w, edit_list edits, int64_t length,
                                sonde_error *err) {
     const arch_config *c = &g->session->model->config;
-    capture_wants want = { 0 };
-    place *at;
-    SONDE_TRY(edits_read(g->memory, c, edits, n_edits, "A", &at, &want.n, err));
-    if (!want.n) return SONDE_OK;
-    want.at = at;
-    SONDE_TRY(bind_edits(g->memory, c, NULL, 0, &(bound_prompt){ .tokens = w->tokens, .prompt = w->n_prompt, .length = length },
+    place_list read;
+    SONDE_TRY(edits_read(g->memory, c, edits, "A", &read, err));
+    if (!read.n) return SONDE_OK;
+    const capture_wants want = { .at = read.at, .n = read.n };
+    SONDE_TRY(bind_edits(g->memory, c, &(bound_prompt){ .tokens = w->tokens, .prompt = w->n_prompt, .length = length },
                          &w->plain.plan, err));
     w->kept = capture_new(c, w->tokens, length);
     SONDE_TRY(capture_keep(w->kept, c, &w->plain.plan.run, want, &g->runs.budget, err));
@@ -69,11 +68,11 @@ static sonde_status open_plain(generation *g, writing *w, const sonde_edit *cons
     return lanes_run(g->session, lanes, 1, &w->n_prompt, CHUNK_ROWS, err);
 }
 
-static sonde_status open_edited(generation *g, writing *w, const sonde_edit *const *edits, size_t n_edits, int64_t length,
+static sonde_status open_edited(generation *g, writing *w, edit_list edits, int64_t length,
                                 sonde_error *err) {
-    const bound_prompt p = { .tokens = w->tokens, .prompt = w->n_prompt, .length = length, .seed = g->o->seed,
+    const bound_prompt p = { .edits = edits, .tokens = w->tokens, .prompt = w->n_prompt, .length = length, .seed = g->o->seed,
                              .runs = runs_for_edits(&w->of) };
-    SONDE_TRY(bind_edits(g->memory, &g->session->model->config, edits, n_edits, &p, &w->edited.plan, err));
+    SONDE_TRY(bind_edits(g->memory, &g->session->model->config, &p, &w->edited.plan, err));
     for (size_t i = 0; i < w->edited.plan.n_edits; i++)
         lane_flags(&w->edited, w->edited.plan.edit[i].at.slot)[w->edited.plan.edit[i].at.site] |= FLAG_EDIT;
     w->edited.row = &w->last_row;
@@ -84,8 +83,7 @@ static sonde_status open_edited(generation *g, writing *w, const sonde_edit *con
     return lane_open(g->session, &w->edited, w->tokens, length, err);
 }
 
-static sonde_status open_prompt(generation *g, const sonde_prompt *p, const sonde_edit *const *edits, size_t n_edits,
-                                writing *w, sonde_error *err) {
+static sonde_status open_prompt(generation *g, const sonde_prompt *p, edit_list edits, writing *w, sonde_error *err) {
     const arch_config *c = &g->session->model->config;
     const int64_t length = g->o->n ? p->n + g->o->n - 1 : p->n;
     SONDE_TRY(prompt_check(g->session->model, p->tokens, p->n, err));
@@ -97,8 +95,8 @@ static sonde_status open_prompt(generation *g, const sonde_prompt *p, const sond
     w->logits = arena_new_array(g->memory, float, (size_t)c->vocab);
     memcpy(w->tokens, p->tokens, (size_t)p->n * sizeof *w->tokens);
     w->n = w->n_prompt = p->n;
-    SONDE_TRY(open_plain(g, w, edits, n_edits, length, err));
-    return open_edited(g, w, edits, n_edits, length, err);
+    SONDE_TRY(open_plain(g, w, edits, length, err));
+    return open_edited(g, w, edits, length, err);
 }
 
 /* ---- one step ---- */
@@ -193,7 +191,7 @@ static sonde_status check(const sonde_sampling *o, sonde_error *err) {
 static sonde_status generate(generation *g, const sonde_writing *from, sonde_error *err) {
     for (size_t i = 0; i < g->n; i++) {
         g->w[i].index = i;
-        SONDE_TRY(open_prompt(g, &from->prompts[i], from->edits, from->n_edits, &g->w[i], err));
+        SONDE_TRY(open_prompt(g, &from->prompts[i], (edit_list){ from->edits, from->n_edits }, &g->w[i], err));
     }
     return from->sampling.n ? write_all(g, err) : SONDE_OK;
 }

@@ -156,12 +156,11 @@ static sonde_status find_keys(walk *w, const sonde_edit *const *edits, size_t n_
     for (int i = 0; i < w->run.n; i++)
         w->key[i] = (program_key){ .stage = STAGE_BLOCK, .no_attn = w->run.at[i].no_attn, .no_mlp = w->run.at[i].no_mlp };
     for (size_t i = 0; i < n_edits; i++) {
-        place *at;
-        size_t count;
+        place_list hit;
         if (sonde_edit_is_plan(edits[i])) continue;
-        SONDE_TRY(places_select(w->a, &w->m->config, &w->run, edits[i]->site, true, &at, &count, w->err));
-        for (size_t j = 0; j < count; j++)
-            if (at[j].slot != FRONT && at[j].slot != BACK) set_flag(&w->key[at[j].slot], at[j].site);
+        SONDE_TRY(places_select(w->a, (place_scope){ &w->m->config, &w->run, true }, edits[i]->site, &hit, w->err));
+        for (size_t j = 0; j < hit.n; j++)
+            if (hit.at[j].slot != FRONT && hit.at[j].slot != BACK) set_flag(&w->key[hit.at[j].slot], hit.at[j].site);
     }
     return SONDE_OK;
 }
@@ -175,6 +174,7 @@ static sonde_status walk_all(walk *w, const sonde_edit *const *edits, size_t n_e
     return walk_stage(w, BACK, (program_key){ .stage = STAGE_BACK });
 }
 
+/* NOLINTNEXTLINE(readability-function-size): seven parameters, as the public header has them */
 sonde_status sonde_graph(const sonde_model *m, const sonde_edit *const *edits, size_t n_edits, int64_t n,
                          sonde_operation_fn fn, void *user, sonde_error *err) {
     walk w = { .m = m, .a = arena_new(), .n = n, .last = NOBODY, .fn = fn, .user = user, .err = err };

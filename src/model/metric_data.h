@@ -20,13 +20,14 @@ typedef struct { metric_logits logits; metric_length length; void *user; } metri
 
 /* Positions resolved against n tokens (negative from the end), `argmax` by run "A" at that position, kl(RUN) needs the
  * run's logits there. USAGE: a position that does not exist; loss with fewer than two tokens; an unknown run. */
-sonde_status metric_bind(arena *a, const sonde_metric *x, const int32_t *tokens, int64_t n, int64_t vocab,
-                         metric_runs runs, bound_metric **out, sonde_error *err);
+typedef struct { const int32_t *tokens; int64_t n, vocab; metric_runs runs; } metric_prompt;
+sonde_status metric_bind(arena *a, const sonde_metric *x, const metric_prompt *p, bound_metric **out, sonde_error *err);
 /* Before binding: which positions of the metric's own run are needed for n tokens, ascending, each once. */
-sonde_status metric_positions(arena *a, const sonde_metric *x, int64_t n, int64_t **out, size_t *count, sonde_error *err);
-/* The same for another run that it reads ("A" for argmax and kl(A), "B" for kl(B)) with `n_run` tokens. */
-sonde_status metric_run_positions(arena *a, const sonde_metric *x, const char *run, int64_t n, int64_t n_run,
-                                  int64_t **out, size_t *count, sonde_error *err);
+typedef struct { int64_t *at; size_t n; } position_list;
+sonde_status metric_positions(arena *a, const sonde_metric *x, int64_t n, position_list *out, sonde_error *err);
+/* The same for another run that it reads ("A" for argmax and kl(A), "B" for kl(B)) with `n` tokens of its own. */
+sonde_status metric_run_positions(arena *a, const sonde_metric *x, const char *run, int64_t n, position_list *out,
+                                  sonde_error *err);
 bool   metric_needs(const bound_metric *b, int64_t position);
 void   metric_row(bound_metric *b, int64_t position, const float *logits);
 double metric_value(const bound_metric *b);             /* after all rows; NaN where a row is missing; round to float once */

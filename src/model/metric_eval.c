@@ -70,8 +70,7 @@ static bool reads_loss(const sonde_metric *x) {
     return false;
 }
 
-sonde_status metric_positions(arena *a, const sonde_metric *x, int64_t n, int64_t **out, size_t *count,
-                              sonde_error *err) {
+sonde_status metric_positions(arena *a, const sonde_metric *x, int64_t n, position_list *out, sonde_error *err) {
     const bool loss = reads_loss(x);
     SONDE_FAIL_IF(loss && n < 2, err, SONDE_USAGE, "metric: loss of %lld token%s, expected at least two", (long long)n,
                   n == 1 ? "" : "s");
@@ -80,24 +79,22 @@ sonde_status metric_positions(arena *a, const sonde_metric *x, int64_t n, int64_
     for (int i = 0; i < x->n_terms; i++)
         if (x->term[i].function != METRIC_LOSS) SONDE_TRY(resolve(&x->term[i], NULL, n, &at[k++], err));
     for (int64_t i = 0; loss && i < n - 1; i++) at[k++] = i;
-    *count = sorted_once(at, k);
-    *out = at;
+    *out = (position_list){ at, sorted_once(at, k) };
     return SONDE_OK;
 }
 
 static const char *run_of(const metric_term *t) { return t->argmax ? "A" : t->run; }
 
-sonde_status metric_run_positions(arena *a, const sonde_metric *x, const char *run, int64_t n, int64_t n_run,
-                                  int64_t **out, size_t *count, sonde_error *err) {
-    (void)n;                        /* a negative position counts from the other run's own end */
+/* A negative position counts from the other run's own end. */
+sonde_status metric_run_positions(arena *a, const sonde_metric *x, const char *run, int64_t n, position_list *out,
+                                  sonde_error *err) {
     int64_t *at = arena_new_array(a, int64_t, (size_t)x->n_terms);
     size_t k = 0;
     for (int i = 0; i < x->n_terms; i++) {
         const char *reads = run_of(&x->term[i]);
-        if (reads && strcmp(reads, run) == 0) SONDE_TRY(resolve(&x->term[i], run, n_run, &at[k++], err));
+        if (reads && strcmp(reads, run) == 0) SONDE_TRY(resolve(&x->term[i], run, n, &at[k++], err));
     }
-    *count = sorted_once(at, k);
-    *out = at;
+    *out = (position_list){ at, sorted_once(at, k) };
     return SONDE_OK;
 }
 
@@ -148,20 +145,20 @@ static sonde_status bind_term(bound_metric *b, int i, metric_runs runs, sonde_er
     return SONDE_OK;
 }
 
-sonde_status metric_bind(arena *a, const sonde_metric *x, const int32_t *tokens, int64_t n, int64_t vocab,
-                         metric_runs runs, bound_metric **out, sonde_error *err) {
+sonde_status metric_bind(arena *a, const sonde_metric *x, const metric_prompt *p, bound_metric **out, sonde_error *err) {
     bound_metric *b = arena_alloc(a, sizeof *b);
-    int64_t *at;
-    *b = (bound_metric){ .x = x, .tokens = tokens, .n = n, .vocab = vocab };
-    SONDE_TRY(metric_positions(a, x, n, &at, &b->n_rows, err));
+    position_list needed;
+    *b = (bound_metric){ .x = x, .tokens = p->tokens, .n = p->n, .vocab = p->vocab };
+    SONDE_TRY(metric_positions(a, x, p->n, &needed, err));
+    b->n_rows = needed.n;
     b->row = arena_new_array(a, metric_row_state, b->n_rows);
     b->term = arena_new_array(a, term_state, (size_t)x->n_terms);
     const bool loss = reads_loss(x);
     for (size_t i = 0; i < b->n_rows; i++) {
-        const bool in_loss = loss && at[i] < n - 1;
-        b->row[i] = (metric_row_state){ .position = at[i], .in_loss = in_loss, .needs_sum = in_loss };
+        const bool in_loss = loss && needed.at[i] < p->n - 1;
+        b->row[i] = (metric_row_state){ .position = needed.at[i], .in_loss = in_loss, .needs_sum = in_loss };
     }
-    for (int i = 0; i < x->n_terms; i++) SONDE_TRY(bind_term(b, i, runs, err));
+    for (int i = 0; i < x->n_terms; i++) SONDE_TRY(bind_term(b, i, p->runs, err));
     *out = b;
     return SONDE_OK;
 }
@@ -208,18 +205,36 @@ static double loss_value(const bound_metric *b) {
     return sum / (double)(b->n - 1);
 }
 
+/* What each operator makes of its operands, and what it passes of a slope d to the one and the other. */
+static double negate(double a, double b) { (void)b; return -a; }
+static double add(double a, double b) { return a + b; }
+static double subtract(double a, double b) { return a - b; }
+static double multiply(double a, double b) { return a * b; }
+static double divide(double a, double b) { return a / b; }
+static double same_slope(double d, double a, double b) { (void)a; (void)b; return d; }
+static double minus_slope(double d, double a, double b) { (void)a; (void)b; return -d; }
+static double times_second(double d, double a, double b) { (void)a; return d * b; }
+static double times_first(double d, double a, double b) { (void)b; return d * a; }
+static double by_second(double d, double a, double b) { (void)a; return d / b; }
+static double by_square(double d, double a, double b) { return -d * (a / b) / b; }
+
+static const struct {
+    double (*value)(double a, double b);
+    double (*to_a)(double d, double a, double b);
+    double (*to_b)(double d, double a, double b);       /* NULL: one operand */
+} operators[] = {
+    [NODE_NEGATE]   = { negate,   minus_slope,  NULL },
+    [NODE_ADD]      = { add,      same_slope,   same_slope },
+    [NODE_SUBTRACT] = { subtract, same_slope,   minus_slope },
+    [NODE_MULTIPLY] = { multiply, times_second, times_first },
+    [NODE_DIVIDE]   = { divide,   by_second,    by_square },
+};
+
 static double node_value(const bound_metric *b, int at, const double *value) {
     const metric_node *n = &b->x->node[at];
-    switch (n->kind) {
-    case NODE_NUMBER:   return n->number;
-    case NODE_TERM:     return b->x->term[n->a].function == METRIC_LOSS ? loss_value(b) : b->term[n->a].value;
-    case NODE_NEGATE:   return -value[n->a];
-    case NODE_ADD:      return value[n->a] + value[n->b];
-    case NODE_SUBTRACT: return value[n->a] - value[n->b];
-    case NODE_MULTIPLY: return value[n->a] * value[n->b];
-    case NODE_DIVIDE:   return value[n->a] / value[n->b];
-    }
-    return NAN;
+    if (n->kind == NODE_NUMBER) return n->number;
+    if (n->kind != NODE_TERM) return operators[n->kind].value(value[n->a], value[n->b]);
+    return b->x->term[n->a].function == METRIC_LOSS ? loss_value(b) : b->term[n->a].value;
 }
 
 static void node_values(const bound_metric *b, double *value) {
@@ -251,23 +266,11 @@ static void term_parts(const bound_metric *b, double *part) {
     d[x->n - 1] = 1;
     for (int i = x->n - 1; i >= 0; i--) {
         const metric_node *n = &x->node[i];
-        const double sign = n->kind == NODE_NEGATE || n->kind == NODE_SUBTRACT ? -1 : 1;
-        switch (n->kind) {
-        case NODE_NUMBER: break;
-        case NODE_TERM:   part[n->a] = d[i]; break;
-        case NODE_NEGATE: d[n->a] -= d[i]; break;
-        case NODE_ADD: case NODE_SUBTRACT:
-            d[n->a] += d[i];
-            d[n->b] += sign * d[i];
-            break;
-        case NODE_MULTIPLY:
-            d[n->a] += d[i] * value[n->b];
-            d[n->b] += d[i] * value[n->a];
-            break;
-        case NODE_DIVIDE:
-            d[n->a] += d[i] / value[n->b];
-            d[n->b] -= d[i] * value[i] / value[n->b];
-        }
+        if (n->kind == NODE_TERM) part[n->a] = d[i];
+        if (n->kind == NODE_TERM || n->kind == NODE_NUMBER) continue;
+        const double to_a = operators[n->kind].to_a(d[i], value[n->a], value[n->b]);
+        d[n->a] += to_a;
+        if (operators[n->kind].to_b) d[n->b] += operators[n->kind].to_b(d[i], value[n->a], value[n->b]);
     }
 }
 

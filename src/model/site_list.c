@@ -27,27 +27,16 @@ static sonde_status tell(arena *a, const listing *l, const place *at, size_t n) 
 /* NULL: every place there is. */
 static sonde_status list(arena *a, listing *l, const char *pattern, const sonde_edit *const *edits, size_t n_edits) {
     SONDE_TRY(plan_slots(a, &l->m->config, edits, n_edits, &l->slots, l->err));
-    place *at;
-    size_t n = 0;
-    if (pattern) SONDE_TRY(places_select(a, &l->m->config, &l->slots, pattern, false, &at, &n, l->err));
-    else n = places_all(a, &l->m->config, &l->slots, &at);
-    return tell(a, l, at, n);
+    place_list chosen;
+    if (pattern) SONDE_TRY(places_select(a, (place_scope){ &l->m->config, &l->slots, false }, pattern, &chosen, l->err));
+    else chosen.n = places_all(a, &l->m->config, &l->slots, &chosen.at);
+    return tell(a, l, chosen.at, chosen.n);
 }
 
-sonde_status sonde_sites(const sonde_model *m, const char *pattern, const sonde_edit *const *edits, size_t n_edits,
-                         int64_t n, sonde_site_fn fn, void *user, sonde_error *err) {
-    listing l = { .m = m, .n = n, .fn = fn, .user = user, .err = err };
+sonde_status sonde_sites(const sonde_model *m, const sonde_site_query *q, sonde_site_fn fn, void *user, sonde_error *err) {
+    listing l = { .m = m, .n = q->n, .fn = fn, .user = user, .err = err };
     arena *a = arena_new();
-    const sonde_status s = list(a, &l, pattern ? pattern : "**", edits, n_edits);
-    arena_free(a);
-    return s;
-}
-
-sonde_status sonde_sites_all(const sonde_model *m, const sonde_edit *const *edits, size_t n_edits, int64_t n,
-                             sonde_site_fn fn, void *user, sonde_error *err) {
-    listing l = { .m = m, .n = n, .fn = fn, .user = user, .err = err };
-    arena *a = arena_new();
-    const sonde_status s = list(a, &l, NULL, edits, n_edits);
+    const sonde_status s = list(a, &l, q->pattern, q->edits, q->n_edits);
     arena_free(a);
     return s;
 }

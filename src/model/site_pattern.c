@@ -377,15 +377,12 @@ static sonde_status find_all(search *f, const char *pattern) {
     }
 }
 
-sonde_status places_select(arena *a, const arch_config *c, const slots *s, const char *pattern, bool every_turn,
-                           place **out, size_t *n, sonde_error *err) {
-    search f = { .a = a, .c = c, .slots = s, .turns = every_turn ? EVERY_TURN : 0, .err = err };
+sonde_status places_select(arena *a, place_scope in, const char *pattern, place_list *out, sonde_error *err) {
+    search f = { .a = a, .c = in.config, .slots = in.run, .turns = in.every_turn ? EVERY_TURN : 0, .err = err };
     SONDE_TRY(find_all(&f, pattern));
-    place *found = arena_new_array(a, place, f.n);
-    *n = 0;
+    *out = (place_list){ .at = arena_new_array(a, place, f.n + 1) };
     for (size_t i = 0; i < f.n; i++)
-        if (f.chosen[i]) found[(*n)++] = f.all[i].at;
-    *out = found;
+        if (f.chosen[i]) out->at[out->n++] = f.all[i].at;
     return SONDE_OK;
 }
 

@@ -39,6 +39,7 @@ typedef struct {
 typedef struct { slot *at; int n; } slots;
 
 typedef struct { int slot; site_id site; } place;       /* ordered by slot, then site: the order of a run */
+typedef struct { place *at; size_t n; } place_list;
 
 /* Does this architecture have the site at all? */
 bool site_exists(const arch_config *c, site_id s);
@@ -48,8 +49,8 @@ const char *place_name(arena *a, const slots *s, place p);
 size_t places_all(arena *a, const arch_config *c, const slots *s, place **out);
 /* Places that a pattern (commas, wildcards, aliases, short names) selects, in order, each once. `every_turn`: a
  * block's number means all its executions (edits), else the first (taps). interface.md 3. */
-sonde_status places_select(arena *a, const arch_config *c, const slots *s, const char *pattern, bool every_turn,
-                           place **out, size_t *n, sonde_error *err);
+typedef struct { const arch_config *config; const slots *run; bool every_turn; } place_scope;
+sonde_status places_select(arena *a, place_scope in, const char *pattern, place_list *out, sonde_error *err);
 /* Length of axis letter `axis` for n positions ('t' 's': n). */
 int64_t axis_length(const arch_config *c, char axis, int64_t n);
 /* Dims of a site for n positions, outermost first; returns the rank (1..3). */

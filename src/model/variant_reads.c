@@ -6,13 +6,13 @@
 
 static sonde_status list(arena *a, const sonde_model *m, const sonde_variant *v, const char *run, const char **out,
                          sonde_error *err) {
-    slots  plain;
-    place *at;
-    size_t n;
+    slots      plain;
+    place_list read;
     SONDE_TRY(plan_slots(a, &m->config, NULL, 0, &plain, err));
-    SONDE_TRY(edits_read(a, &m->config, v->edits, v->n_edits, run, &at, &n, err));
+    SONDE_TRY(edits_read(a, &m->config, (edit_list){ v->edits, v->n_edits }, run, &read, err));
     const char *all = "";
-    for (size_t i = 0; i < n; i++) all = arena_printf(a, "%s%s%s", all, i ? "," : "", place_name(a, &plain, at[i]));
+    for (size_t i = 0; i < read.n; i++)
+        all = arena_printf(a, "%s%s%s", all, i ? "," : "", place_name(a, &plain, read.at[i]));
     *out = all;
     return SONDE_OK;
 }

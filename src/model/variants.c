@@ -6,8 +6,6 @@
 
 enum { MOST_LANES = 64, GROUP_ROWS = 512 };
 
-typedef struct { place *at; size_t n; } places;
-
 typedef struct {                        /* one variant on its way */
     batch_runs     *runs;
     runs_of_base    of;
@@ -15,7 +13,7 @@ typedef struct {                        /* one variant on its way */
     arena          *memory;             /* ends with the variant */
     lane            l;
     bound_metric  **metric;             /* [n_wants], NULL where a want has none */
-    places         *wanted;             /* [n_wants]: of SITE and GRAD */
+    place_list         *wanted;             /* [n_wants]: of SITE and GRAD */
     size_t          grad;               /* the want whose gradients are under way */
     sonde_answer_fn fn;
     void           *user;
@@ -24,7 +22,7 @@ typedef struct {                        /* one variant on its way */
 static const sonde_want *want_of(const variant_run *v, size_t i) { return &v->runs->batch->wants[i]; }
 static size_t wants(const variant_run *v) { return v->runs->batch->n_wants; }
 
-static bool holds(const places *p, place at) {
+static bool holds(const place_list *p, place at) {
     for (size_t i = 0; i < p->n; i++)
         if (p->at[i].slot == at.slot && p->at[i].site == at.site) return true;
     return false;
@@ -84,16 +82,15 @@ static sonde_status resolve_want(variant_run *v, size_t i, const sonde_prompt *p
     const sonde_want  *w = want_of(v, i);
     const arch_config *c = &v->runs->session->model->config;
     if (w->kind == SONDE_WANT_SITE || w->kind == SONDE_WANT_GRAD) {
-        SONDE_TRY(places_select(v->memory, c, &v->l.plan.run, w->sites ? w->sites : "**", false, &v->wanted[i].at,
-                                &v->wanted[i].n, err));
+        SONDE_TRY(places_select(v->memory, (place_scope){ c, &v->l.plan.run, false }, w->sites ? w->sites : "**",
+                                &v->wanted[i], err));
         flag_sites(v, i, w->kind == SONDE_WANT_SITE ? FLAG_TAP : FLAG_GRAD, true);
     }
     if (w->kind == SONDE_WANT_GRAD) SONDE_TRY(metric_differentiable(w->metric, err));
     if (w->metric) {
-        int64_t *at;
-        size_t   n;
-        SONDE_TRY(metric_positions(v->memory, w->metric, p->n, &at, &n, err));
-        for (size_t j = 0; j < n; j++) row[at[j]] = 1;
+        position_list read;
+        SONDE_TRY(metric_positions(v->memory, w->metric, p->n, &read, err));
+        for (size_t j = 0; j < read.n; j++) row[read.at[j]] = 1;
     }
     if (w->kind != SONDE_WANT_LOGITS) return SONDE_OK;
     v->l.every_row |= w->n_at == 0;
@@ -111,9 +108,9 @@ static sonde_status variant_bind(variant_run *v, bool dry, sonde_error *err) {
     SONDE_FAIL_IF(x->base < 0 || (size_t)x->base >= b->n_bases, err, SONDE_USAGE, "variant %zu is of base %d, there are %zu",
                   v->index, x->base, b->n_bases);
     const sonde_prompt *p = &b->bases[x->base];
-    const bound_prompt  bp = { .tokens = p->tokens, .prompt = p->prompt ? p->prompt : p->n, .length = p->n, .dry = dry,
+    const bound_prompt  bp = { .edits = { x->edits, x->n_edits }, .tokens = p->tokens, .prompt = p->prompt ? p->prompt : p->n, .length = p->n, .dry = dry,
                                .seed = b->seed, .runs = runs_for_edits(&v->of) };
-    SONDE_TRY(bind_edits(v->memory, &v->runs->session->model->config, x->edits, x->n_edits, &bp, &v->l.plan, err));
+    SONDE_TRY(bind_edits(v->memory, &v->runs->session->model->config, &bp, &v->l.plan, err));
     for (size_t i = 0; i < v->l.plan.n_edits; i++)
         lane_flags(&v->l, v->l.plan.edit[i].at.slot)[v->l.plan.edit[i].at.site] |= FLAG_EDIT;
     uint8_t *row = arena_alloc(v->memory, (size_t)p->n + 1);
@@ -130,13 +127,12 @@ static sonde_status variant_open(variant_run *v, batch_runs *r, size_t index, so
     *v = (variant_run){ .runs = r, .of = { r, b->variants[index].base }, .index = index, .memory = arena_new(), .fn = v->fn,
                         .user = v->user };
     v->metric = arena_new_array(v->memory, bound_metric *, b->n_wants + 1);
-    v->wanted = arena_new_array(v->memory, places, b->n_wants + 1);
+    v->wanted = arena_new_array(v->memory, place_list, b->n_wants + 1);
     SONDE_TRY(variant_bind(v, false, err));
     const sonde_prompt *p = &b->bases[v->of.base];
+    const metric_prompt mp = { p->tokens, p->n, r->session->model->config.vocab, runs_for_metrics(&v->of) };
     for (size_t i = 0; i < b->n_wants; i++)
-        if (b->wants[i].metric)
-            SONDE_TRY(metric_bind(v->memory, b->wants[i].metric, p->tokens, p->n, r->session->model->config.vocab,
-                                  runs_for_metrics(&v->of), &v->metric[i], err));
+        if (b->wants[i].metric) SONDE_TRY(metric_bind(v->memory, b->wants[i].metric, &mp, &v->metric[i], err));
     v->l.tap = (watcher){ see, v };
     v->l.on_row = take_row;
     v->l.row_user = v;
@@ -264,12 +260,11 @@ sonde_status sonde_variants_run(sonde_session *s, const sonde_batch *b, sonde_an
     return status;
 }
 
-sonde_status sonde_run(sonde_session *s, sonde_prompt p, const sonde_edit *const *edits, size_t n_edits, const char *sites,
-                       sonde_answer_fn fn, void *user, sonde_error *err) {
-    const sonde_variant v = { 0, edits, n_edits };
-    const sonde_want    w = { .kind = SONDE_WANT_SITE, .sites = sites };
-    return sonde_variants_run(s, &(sonde_batch){ .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = &w,
-                                                 .n_wants = 1 }, fn, user, err);
+sonde_status sonde_run(sonde_session *s, const sonde_single *r, sonde_answer_fn fn, void *user, sonde_error *err) {
+    const sonde_variant v = { 0, r->edits, r->n_edits };
+    const sonde_want    w = { .kind = SONDE_WANT_SITE, .sites = r->sites };
+    return sonde_variants_run(s, &(sonde_batch){ .bases = &r->prompt, .n_bases = 1, .variants = &v, .n_variants = 1,
+                                                 .wants = &w, .n_wants = 1 }, fn, user, err);
 }
 
 /* ---- what it would cost ---- */
@@ -286,7 +281,7 @@ sonde_status sonde_variants_cost(sonde_session *s, const sonde_batch *b, sonde_c
     *out = (sonde_cost){ 0 };
     for (size_t i = 0; i < b->n_variants && status == SONDE_OK; i++) {
         variant_run v = { .runs = &r, .of = { &r, b->variants[i].base }, .index = i, .memory = arena_new() };
-        v.wanted = arena_new_array(v.memory, places, b->n_wants + 1);
+        v.wanted = arena_new_array(v.memory, place_list, b->n_wants + 1);
         status = variant_bind(&v, true, err);
         if (status == SONDE_OK) {
             lane_stop_early(&v.l);

@@ -1,5 +1,4 @@
 #include "digits.h"
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +15,7 @@ static const char *print(char *out, int digits, bool keep_zeros, double v) {
 const char *digits_exact(double v, char out[DIGITS_ROOM]) {
     if (isnan(v)) return "NaN";
     if (isinf(v)) return v > 0 ? "Infinity" : "-Infinity";
-    const bool is_float = fabs(v) <= FLT_MAX && (double)(float)v == v;
-    return print(out, is_float ? 9 : 17, false, v);
+    return print(out, 9, false, v);
 }
 
 static const char *not_finite(double v) { return isnan(v) ? "NaN" : v > 0 ? "∞" : "-∞"; }

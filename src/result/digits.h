@@ -5,7 +5,7 @@
 
 enum { DIGITS_ROOM = 32 };
 
-/* Nine digits if the value is a float32, else seventeen: reads back exactly. Not finite: NaN, Infinity, -Infinity. */
+/* Nine digits: a float32 reads back exactly. Not finite: NaN, Infinity, -Infinity. */
 const char *digits_exact(double v, char out[DIGITS_ROOM]);
 /* Four significant digits, at most 9 columns: 0.9731, 12.34, 123457, 1.234e-5, NaN, ∞, -∞. */
 const char *digits_short(double v, char out[DIGITS_ROOM]);

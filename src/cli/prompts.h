@@ -1,0 +1,24 @@
+/* prompts.h - what the command line says should be run: prompts, named runs, edits. */
+#ifndef SONDE_PROMPTS_H
+#define SONDE_PROMPTS_H
+#include "cli.h"
+
+typedef struct {
+    method_prompt   *prompt;   size_t n_prompts;
+    method_prompt   *another;  size_t n_another;        /* prompts of named runs */
+    sonde_named_run *run;      size_t n_runs;
+    sonde_capture  **capture;  size_t n_captures;
+    sonde_edit     **edit;     size_t n_edits;
+} inputs;
+
+sonde_status inputs_options(const command *c, sonde_token_options *out, sonde_error *err);
+/* Safe to free whatever it returns. */
+sonde_status inputs_read(inputs *in, command *c, const sonde_model *m, sonde_error *err);
+void         inputs_free(inputs *in);
+
+/* prompt_file.c: the prompts of a file, without tokens where they are texts. */
+sonde_status prompt_file(command *c, const char *path, method_prompt **out, size_t *n, sonde_error *err);
+/* "464,3139" */
+sonde_status prompt_ids(const char *text, sonde_tokens *out, sonde_error *err);
+void         prompts_drop(method_prompt *p, size_t n);
+#endif

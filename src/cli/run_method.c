@@ -1,0 +1,133 @@
+/* One method: what it needs is opened and read, it runs, and what it answers is written. */
+#define _POSIX_C_SOURCE 200809L
+#include "cli.h"
+#include "prompts.h"
+#include "base/text.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct {
+    sonde_model       *model;
+    sonde_session     *session;
+    inputs             in;
+    sonde_result      *result;
+    sonde_model_search search;
+} opened;
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* 512M, 1.5G: powers of 1024. */
+static sonde_status read_size(const char *text, int64_t *out, sonde_error *err) {
+    static const char units[] = "KMGT";
+    char *end;
+    double n = strtod(text, &end);
+    const char *unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
+    const bool good = *text >= '0' && *text <= '9' && (!*end || (unit && !end[1]));
+    for (const char *u = units; unit && u <= unit; u++) n *= 1024;
+    SONDE_FAIL_IF(!good || !(n >= 1 && n < 9e18), err, SONDE_USAGE,
+                  "memory: \"%s\", expected a size as in 512M or 8G", name_shown(text).text);
+    *out = (int64_t)n;
+    return SONDE_OK;
+}
+
+static sonde_status open_model(opened *o, command *c, sonde_error *err) {
+    const char *named = option_text(c, OPTION_MODEL), *usual = getenv("SONDE_MODEL");
+    if (!named && usual && *usual) named = usual;
+    return sonde_model_open(&o->model, named, named ? &o->search : NULL, err);
+}
+
+static sonde_status open_all(opened *o, command *c, sonde_error *err) {
+    sonde_session_options how = { .threads = (int)c->option[OPTION_THREADS].i };
+    const char *memory = option_text(c, OPTION_MEMORY);
+    sonde_token_options unused;
+    if (memory) SONDE_TRY(read_size(memory, &how.memory, err));
+    SONDE_TRY(inputs_options(c, &unused, err));
+    o->search = search_folders(c->memory);
+    if (!(c->about->takes & NEEDS_MODEL)) return SONDE_OK;
+    SONDE_TRY(open_model(o, c, err));
+    SONDE_TRY(inputs_read(&o->in, c, o->model, err));
+    SONDE_TRY(sonde_session_new(&o->session, o->model, how, err));
+    sonde_session_stop_when(o->session, stop_asked, NULL);
+    SONDE_FAIL_IF(stop_asked(NULL), err, SONDE_CANCELLED, "interrupted");
+    return SONDE_OK;
+}
+
+static void close_all(opened *o) {
+    sonde_result_free(o->result);
+    sonde_session_free(o->session);
+    inputs_free(&o->in);
+    sonde_model_close(o->model);
+}
+
+static sonde_context context_of(opened *o, const command *c) {
+    o->search = search_folders(c->memory);
+    sonde_context cx = {
+        .model = o->model, .session = o->session,
+        .prompts = o->in.prompt, .n_prompts = o->in.n_prompts, .batch = option_given(c, OPTION_PROMPTS),
+        .edits = (const sonde_edit *const *)o->in.edit, .n_edits = o->in.n_edits,
+        .runs = o->in.run, .n_runs = o->in.n_runs,
+        .search = &o->search, .seed = (uint64_t)c->option[OPTION_SEED].i, .top = c->option[OPTION_TOP].i,
+        .dry_run = option_given(c, OPTION_DRY_RUN),
+        .out = c->option[OPTION_OUT].list, .n_out = c->option[OPTION_OUT].n,
+        .progress = progress_show,
+    };
+    inputs_options(c, &cx.tokenize, NULL);
+    return cx;
+}
+
+static void record(sonde_result *r, const char *name, const value *v) {
+    if (v->n == 0 && *v->text) sonde_result_param(r, name, v->text);
+    for (size_t i = 0; i < v->n; i++) sonde_result_param(r, name, v->list[i]);
+}
+
+/* The method's parameters as they hold, common ones as they were given. */
+static void record_params(const command *c, sonde_result *r) {
+    static const option_id told[] = { OPTION_BOS, OPTION_PLAIN, OPTION_RUN, OPTION_REFERENCE, OPTION_TOP, OPTION_SEED };
+    for (size_t i = 0; c->about->params && c->about->params[i].name; i++)
+        record(r, c->about->params[i].name, &c->args[i]);
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (c->option[told[i]].n) record(r, option_rows[told[i]].name, &c->option[told[i]]);
+}
+
+static void tell_opened(const command *c, const opened *o, double took) {
+    if (!option_given(c, OPTION_VERBOSE) || !o->model) return;
+    const sonde_model_info *m = sonde_model_describe(o->model);
+    say("", arena_printf(c->memory, "%s: %s, %" PRId64 " weights, hash %s, opened in %.3f s; kernels: %s",
+                         name_shown(m->name).text, m->family, m->parameters, m->hash, took, sonde_isa_name()));
+}
+
+static sonde_status run(opened *o, command *c, sonde_error *err) {
+    const double begin = seconds();
+    SONDE_TRY(output_check(c, err));
+    SONDE_TRY(open_all(o, c, err));
+    const double ready = seconds();
+    tell_opened(c, o, ready - begin);
+    o->result = sonde_result_new();
+    record_params(c, o->result);
+    sonde_context cx = context_of(o, c);
+    progress_begin(option_given(c, OPTION_QUIET));
+    sonde_status s = c->about->run(&cx, c->args, o->result, err);
+    progress_end();
+    if (option_given(c, OPTION_VERBOSE))
+        say("", arena_printf(c->memory, "%s: %.3f s", c->about->name, seconds() - ready));
+    if (s != SONDE_OK) sonde_fail_at(err, s, "%s", c->about->name);
+    if (s != SONDE_OK && s != SONDE_DIFFERS && s != SONDE_CANCELLED) return s;
+    sonde_error why = { 0 };
+    const sonde_status written = output_write(c, o->result, &why);
+    if (s == SONDE_CANCELLED || written == SONDE_OK) return s;
+    return sonde_fail(err, written, "%s", why.message);
+}
+
+sonde_status run_method(command *c, sonde_error *err) {
+    opened o = { 0 };
+    stop_listen();
+    const sonde_status s = run(&o, c, err);
+    close_all(&o);
+    return s;
+}

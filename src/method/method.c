@@ -1,0 +1,49 @@
+#include "method.h"
+#include <string.h>
+
+#define METHOD(name) extern const method method_##name;
+#include "methods.def"
+#undef METHOD
+
+const method *const method_table[] = {
+#define METHOD(name) &method_##name,
+#include "methods.def"
+#undef METHOD
+    NULL,
+};
+
+const method *method_find(const char *name) {
+    for (const method *const *m = method_table; *m; m++)
+        if (!strcmp((*m)->name, name)) return *m;
+    return NULL;
+}
+
+sonde_token context_token(const sonde_context *cx, int32_t id) {
+    sonde_token t = { .id = id };
+    t.bytes = sonde_token_bytes(cx->model, id, &t.len);
+    return t;
+}
+
+sonde_prompt context_prompt(const sonde_context *cx, size_t i) {
+    return (sonde_prompt){ .tokens = cx->prompts[i].tokens.id, .n = cx->prompts[i].tokens.n };
+}
+
+void context_head(const sonde_context *cx, const method *m, sonde_result *out) {
+    sonde_result_method(out, m->name);
+    if (cx->model) {
+        const sonde_model_info *info = sonde_model_describe(cx->model);
+        sonde_result_model(out, info->name, info->family, info->hash);
+    }
+    for (size_t i = 0; i < cx->n_prompts; i++) {
+        const method_prompt *p = &cx->prompts[i];
+        const size_t at = sonde_result_prompt(out, p->text ? p->text : "", p->text ? p->len : 0);
+        for (int64_t t = 0; t < p->tokens.n; t++)
+            sonde_result_prompt_token(out, at, context_token(cx, p->tokens.id[t]), p->tokens.start ? p->tokens.start[t] : -1,
+                                      p->tokens.end ? p->tokens.end[t] : -1);
+    }
+    for (size_t i = 0; i < cx->n_edits; i++) {
+        char text[1024];
+        sonde_edit_format(cx->edits[i], text, sizeof text);
+        sonde_result_edit(out, text);
+    }
+}

@@ -1,0 +1,56 @@
+/* method.h - an analysis: one description for the shell, HTTP, the page and the manual.
+ *
+ * Adding one is a file method_NAME.c and a line in methods.def. A method sees
+ * include/sonde only; it fills a result and never draws it. */
+#ifndef SONDE_METHOD_H
+#define SONDE_METHOD_H
+#include "param.h"
+#include "sonde/sonde.h"
+
+/* One prompt as it came in, and as tokens. */
+typedef struct {
+    const char  *text; size_t len;      /* NULL when it was given as tokens */
+    sonde_tokens tokens;
+    const char  *answer, *wrong;        /* of a file of prompts, or NULL */
+    const char  *b;                     /* text of its run B, or NULL */
+} method_prompt;
+
+typedef struct sonde_context {
+    const sonde_model       *model;
+    sonde_session           *session;
+    const method_prompt     *prompts; size_t n_prompts;
+    bool                     batch;                         /* they are a file of prompts, if only of one */
+    const sonde_edit *const *edits; size_t n_edits;
+    const sonde_named_run   *runs; size_t n_runs;           /* --run; and "reference" for each prompt of --reference */
+    sonde_token_options      tokenize;                      /* --bos and --plain, for texts a method tokenises itself */
+    const sonde_model_search *search;                       /* where models lie; NULL: the embedded one alone */
+    uint64_t                 seed;
+    long                     top;
+    bool                     dry_run;
+    const char *const       *out; size_t n_out;             /* --out, for methods that write their file themselves */
+    void                   (*progress)(void *user, const char *what, int64_t done, int64_t all);    /* never NULL */
+    void                    *progress_user;
+} sonde_context;
+
+enum {                                  /* what a method takes */
+    NEEDS_MODEL = 1, NEEDS_PROMPT = 2, TAKES_PROMPT = 4, MANY_PROMPTS = 8, TAKES_EDITS = 16, WRITES_OUT = 32
+};
+
+typedef struct method {
+    const char  *name, *summary;
+    const char  *reference;             /* author, year, title; NULL where it is plain reading of values */
+    const char  *formula;               /* what every number means, with units */
+    const char  *example;               /* works as typed on the embedded model: the words behind "sonde" */
+    const param *params;                /* ends with a zeroed row; common options are not listed here */
+    int          takes;
+    sonde_status (*run)(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err);
+} method;
+
+extern const method *const method_table[];      /* from methods.def, NULL-terminated */
+const method *method_find(const char *name);    /* NULL: no such method */
+
+/* What nearly every method needs: model, prompts (with tokens) and edits into the head of the result. */
+void         context_head(const sonde_context *cx, const method *m, sonde_result *out);
+sonde_token  context_token(const sonde_context *cx, int32_t id);
+sonde_prompt context_prompt(const sonde_context *cx, size_t i);
+#endif

@@ -1,0 +1,135 @@
+/* A prompt goes on, token by token, with what else was likely beside each. */
+#include "dry.h"
+#include "room.h"
+#include <string.h>
+
+enum { GENERATE_N, GENERATE_TEMPERATURE, GENERATE_TOP_K, GENERATE_TOP_P, GENERATE_MIN_P, GENERATE_IGNORE_EOS, GENERATE_STOP };
+
+static const param params[] = {
+    [GENERATE_N] = { "n", PARAM_INT, "20", 0, 1e9, "most tokens to write" },
+    [GENERATE_TEMPERATURE] = { "temperature", PARAM_REAL, "", 0, 1e6,
+                               "0 is greedy; the default, but 1 where --top-k, --top-p or --min-p is there" },
+    [GENERATE_TOP_K] = { "top-k", PARAM_INT, "", 0, 1e9, "draw from the k most probable tokens" },
+    [GENERATE_TOP_P] = { "top-p", PARAM_REAL, "", 0, 1, "then from the fewest whose probabilities reach p" },
+    [GENERATE_MIN_P] = { "min-p", PARAM_REAL, "", 0, 1, "then from those with at least p times the best one's probability" },
+    [GENERATE_IGNORE_EOS] = { "ignore-eos", PARAM_FLAG, "", 0, 0, "the end token does not stop" },
+    [GENERATE_STOP] = { "stop", PARAM_LIST, "", 0, 0, "stop behind this text; may be given several times" },
+    { 0 },
+};
+
+typedef struct {
+    sonde_context *cx;
+    sonde_result  *out;
+    int32_t      **ids; int64_t *n;             /* [prompts] */
+    int64_t        done, all;
+} generation;
+
+static sonde_status take(const sonde_generated *g, void *user, sonde_error *err) {
+    (void)err;
+    generation  *x = user;
+    sonde_token *other = ROOM(sonde_token, g->n_alternatives);
+    for (size_t i = 0; i < g->n_alternatives; i++) other[i] = context_token(x->cx, g->alternative[i]);
+    sonde_result_generated(x->out, g->prompt, context_token(x->cx, g->id), g->prob, other, g->alternative_prob,
+                           g->n_alternatives);
+    free(other);
+    x->ids[g->prompt][x->n[g->prompt]++] = g->id;
+    x->cx->progress(x->cx->progress_user, "tokens", ++x->done, x->all);
+    return SONDE_OK;
+}
+
+static sonde_sampling sampling(const sonde_context *cx, const value *args) {
+    const bool filters = args[GENERATE_TOP_K].given || args[GENERATE_TOP_P].given || args[GENERATE_MIN_P].given;
+    return (sonde_sampling){
+        .n = args[GENERATE_N].i,
+        .temperature = args[GENERATE_TEMPERATURE].given ? args[GENERATE_TEMPERATURE].real : filters ? 1 : 0,
+        .top_k = args[GENERATE_TOP_K].i, .top_p = args[GENERATE_TOP_P].real, .min_p = args[GENERATE_MIN_P].real,
+        .seed = cx->seed, .ignore_eos = args[GENERATE_IGNORE_EOS].i != 0,
+        .stop = args[GENERATE_STOP].list, .n_stop = args[GENERATE_STOP].n, .alternatives = cx->top,
+    };
+}
+
+static sonde_status put_texts(const generation *g, sonde_error *err) {
+    for (size_t i = 0; i < g->cx->n_prompts; i++) {
+        char  *text = NULL;
+        size_t len;
+        if (!sonde_model_describe(g->cx->model)->has_tokenizer) return SONDE_OK;
+        SONDE_TRY(sonde_detokenize(g->cx->model, g->ids[i], g->n[i], &text, &len, err));
+        sonde_result_generated_text(g->out, i, text, len);
+        sonde_text_free(text);
+    }
+    return SONDE_OK;
+}
+
+/* As one run over the prompt and what may follow it. */
+static sonde_status dry(sonde_context *cx, const sonde_sampling *o, sonde_result *out, sonde_error *err) {
+    sonde_cost all = { 0 };
+    for (size_t i = 0; i < cx->n_prompts; i++) {
+        const sonde_prompt p = context_prompt(cx, i);
+        const int64_t n = p.n + (o->n ? o->n - 1 : 0), most = sonde_model_describe(cx->model)->context;
+        SONDE_FAIL_IF(n > most, err, SONDE_USAGE, "prompt %zu: %lld positions, the context holds %lld", i, (long long)n,
+                      (long long)most);
+        int32_t *tokens = ROOM(int32_t, n);
+        memcpy(tokens, p.tokens, (size_t)p.n * sizeof *tokens);
+        for (int64_t k = p.n; k < n; k++) tokens[k] = p.tokens[p.n - 1];
+        const int64_t       last = n - 1;
+        const sonde_prompt  whole = { tokens, n, n > p.n ? p.n : 0 };
+        const sonde_variant v = { 0, cx->edits, cx->n_edits };
+        const sonde_want    want = { .kind = SONDE_WANT_LOGITS, .at = &last, .n_at = 1 };
+        const sonde_batch   b = { .bases = &whole, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = &want, .n_wants = 1,
+                                  .runs = cx->runs, .n_runs = cx->n_runs, .seed = cx->seed };
+        sonde_cost one;
+        const sonde_status s = sonde_variants_cost(cx->session, &b, &one, err);
+        free(tokens);
+        SONDE_TRY(s);
+        all.flops += one.flops;
+        all.rows += one.rows;
+        all.bytes += one.bytes;
+    }
+    dry_cost(out, (int64_t)cx->n_prompts, all);
+    return SONDE_OK;
+}
+
+static sonde_status write_all(generation *g, const sonde_sampling *o, sonde_error *err) {
+    const sonde_context *cx = g->cx;
+    sonde_prompt *prompt = ROOM(sonde_prompt, cx->n_prompts);
+    for (size_t i = 0; i < cx->n_prompts; i++) prompt[i] = context_prompt(cx, i);
+    const sonde_writing w = { .prompts = prompt, .n_prompts = cx->n_prompts, .edits = cx->edits, .n_edits = cx->n_edits,
+                              .runs = cx->runs, .n_runs = cx->n_runs, .sampling = *o };
+    const sonde_status s = sonde_generate(cx->session, &w, take, g, err);
+    free(prompt);
+    if (s == SONDE_OK) return put_texts(g, err);
+    if (s == SONDE_CANCELLED) put_texts(g, NULL);       /* what there is */
+    return s;
+}
+
+extern const method method_generate;
+
+static sonde_status generate_run(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err) {
+    const sonde_sampling o = sampling(cx, args);
+    const int64_t most = sonde_model_describe(cx->model)->context;
+    context_head(cx, &method_generate, out);
+    if (cx->dry_run) return dry(cx, &o, out, err);
+    generation g = { .cx = cx, .out = out, .all = o.n * (int64_t)cx->n_prompts };
+    g.ids = ROOM(int32_t *, cx->n_prompts);
+    g.n = ROOM(int64_t, cx->n_prompts);
+    for (size_t i = 0; i < cx->n_prompts; i++) g.ids[i] = ROOM(int32_t, o.n < most ? o.n : most + 1);
+    const sonde_status s = write_all(&g, &o, err);
+    for (size_t i = 0; i < cx->n_prompts; i++) free(g.ids[i]);
+    free(g.ids);
+    free(g.n);
+    return s;
+}
+
+const method method_generate = {
+    .name = "generate",
+    .summary = "go on with a text, greedily or by drawing, with the probability of every token and what else was likely",
+    .reference = "top-p: Holtzman et al., The Curious Case of Neural Text Degeneration, 2020; min-p: Nguyen et al., 2024; draws: "
+                 "Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, 2011 (Philox4x32-10)",
+    .formula = "p = softmax(logits / temperature); of it top-k, then top-p, then min-p, then one draw keyed by (seed, prompt, "
+               "position); temperature 0: argmax, ties to the lower id. prob and alternatives (--top) are the softmax at "
+               "temperature 1 over the whole vocabulary. The end token stops and is kept",
+    .example = "generate \"When Mary and John went to the store, John gave a drink to\" -n 5",
+    .params = params,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS,
+    .run = generate_run,
+};

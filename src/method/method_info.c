@@ -1,0 +1,217 @@
+/* The card of a model. Nothing of the weights is read for it, but to look for numbers that are none: always where all
+ * weights are below CHECKED bytes, else when asked. */
+#include "method.h"
+#include "room.h"
+#include <math.h>
+#include <stdio.h>
+
+enum { INFO_LIST, INFO_CHECK };
+static const int64_t CHECKED = 64 << 20;
+
+static const param params[] = {
+    [INFO_LIST] = { "list", PARAM_FLAG, "", 0, 0, "the shipped models instead of a card" },
+    [INFO_CHECK] = { "check", PARAM_FLAG, "", 0, 0, "count NaN and infinite weights, whatever the size (below 64 MB: always)" },
+    { 0 },
+};
+
+typedef struct { const char *name; int64_t parameters, bytes, broken; size_t tensors; } group;
+enum { GROUPS = 5 };
+
+/* Which part of the model a weight belongs to, by its TransformerLens name. */
+static size_t group_of(const char *name) {
+    static const struct { const char *part; size_t group; } rows[] = {
+        { "unembed", 4 }, { "embed", 0 }, { ".attn.", 1 }, { ".mlp.", 2 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strstr(name, rows[i].part)) return rows[i].group;
+    return 3;
+}
+
+static int64_t items(const sonde_weight_info *w) {
+    int64_t n = 1;
+    for (int i = 0; i < w->rank; i++) n *= w->dim[i];
+    return n;
+}
+
+static sonde_status count_broken(const sonde_model *m, size_t i, int64_t n, int64_t *out, sonde_error *err) {
+    float *x = ROOM(float, n);
+    const sonde_status s = sonde_model_weight_read(m, i, x, err);
+    for (int64_t k = 0; k < n && s == SONDE_OK; k++) *out += !isfinite(x[k]);
+    free(x);
+    return s;
+}
+
+/* Every type that occurs, as "F32 148, F16 2". */
+typedef struct { char name[8][16]; size_t count[8], n; } types;
+
+static void add_type(types *t, const char *name) {
+    size_t i = 0;
+    while (i < t->n && strcmp(t->name[i], name) != 0) i++;
+    if (i == 8) return;
+    if (i == t->n) snprintf(t->name[t->n++], sizeof t->name[0], "%s", name);
+    t->count[i]++;
+}
+
+static void types_text(const types *t, char *out, size_t n) {
+    size_t used = 0;
+    if (n) out[0] = 0;
+    for (size_t i = 0; i < t->n && used < n; i++)
+        used += (size_t)snprintf(out + used, n - used, "%s%s (%zu tensors)", i ? ", " : "", t->name[i], t->count[i]);
+}
+
+/* Largest unit that is exceeded; 124M, 1.56B. */
+static void rounded(int64_t n, char *out, size_t size) {
+    static const struct { double unit; const char *letter; } rows[] = { { 1e12, "T" }, { 1e9, "B" }, { 1e6, "M" }, { 1e3, "K" } };
+    snprintf(out, size, "%lld", (long long)n);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if ((double)n < rows[i].unit) continue;
+        snprintf(out, size, "%.3g%s", (double)n / rows[i].unit, rows[i].letter);
+        return;
+    }
+}
+
+static void put(sonde_table *t, const char *what, const char *text) {
+    sonde_table_row(t);
+    sonde_cell_text(t, what);
+    sonde_cell_text(t, text);
+}
+
+static void put_number(sonde_table *t, const char *what, int64_t n) {
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)n);
+    put(t, what, text);
+}
+
+static void put_token(const sonde_context *cx, sonde_table *t, const char *what, int32_t id) {
+    char shown[100] = "", text[140] = "none";
+    const sonde_token x = id < 0 ? (sonde_token){ .id = -1 } : context_token(cx, id);
+    if (x.len) sonde_token_show(x.bytes, x.len, shown, sizeof shown);
+    if (id >= 0) snprintf(text, sizeof text, *shown ? "%d %s" : "%d", (int)id, shown);
+    put(t, what, text);
+}
+
+static void put_sizes(const sonde_context *cx, sonde_table *t, const sonde_model_info *m) {
+    char text[64];
+    put(t, "name", m->name);
+    put(t, "family", m->family);
+    put(t, "hash", m->hash);
+    put_number(t, "parameters", m->parameters);
+    rounded(m->parameters, text, sizeof text);
+    put(t, "parameters_rounded", text);
+    put_number(t, "layers", m->layers);
+    put_number(t, "heads", m->heads);
+    put_number(t, "kv_heads", m->kv_heads);
+    put_number(t, "d_model", m->d);
+    put_number(t, "d_head", m->e);
+    put_number(t, "d_mlp", m->f);
+    put_number(t, "vocabulary", m->vocab);
+    put_number(t, "context", m->context);
+    put(t, "unembedding", m->tied ? "the embedding (tied)" : "its own");
+    put_number(t, "bytes", m->bytes);
+    put_number(t, "bytes_copied", m->copied);
+    put(t, "tokenizer", m->has_tokenizer ? "read from the model's files" : "none: prompts are --tokens");
+    put(t, "bos_auto", m->adds_bos ? "put in front of every prompt" : "nothing is put in front");
+    put_token(cx, t, "bos", m->bos);
+    put_token(cx, t, "eos", m->eos);
+}
+
+typedef struct { group part[GROUPS]; types types; int64_t broken; bool checked; } counted;
+
+static sonde_status count_all(const sonde_context *cx, bool check, counted *c, sonde_error *err) {
+    const sonde_model *m = cx->model;
+    const size_t n = sonde_model_weights(m);
+    c->checked = check;
+    for (size_t i = 0; i < n; i++) {
+        sonde_weight_info w;
+        sonde_model_weight(m, i, &w);
+        group        *g = &c->part[group_of(w.name)];
+        const bool    again = sonde_model_describe(m)->tied && g == &c->part[4];
+        int64_t       broken = 0;
+        if (again) continue;                    /* a tied unembedding is the embedding, counted there */
+        if (check) SONDE_TRY(count_broken(m, i, items(&w), &broken, err));
+        add_type(&c->types, w.dtype);
+        g->tensors++;
+        g->parameters += items(&w);
+        g->bytes += w.bytes;
+        g->broken += broken;
+        c->broken += broken;
+        cx->progress(cx->progress_user, "weights", (int64_t)i + 1, (int64_t)n);
+    }
+    return SONDE_OK;
+}
+
+static void put_groups(sonde_result *out, const counted *c) {
+    static const char *const names[GROUPS] = { "embeddings", "attention", "mlp", "norms", "unembedding" };
+    sonde_table *t = sonde_result_table(out, "components");
+    sonde_table_column(t, "component", SONDE_TEXT, "");
+    sonde_table_column(t, "tensors", SONDE_INT, "");
+    sonde_table_column(t, "parameters", SONDE_INT, "");
+    sonde_table_column(t, "bytes", SONDE_INT, "byte");
+    sonde_table_column(t, "not_finite", SONDE_INT, "");
+    for (size_t i = 0; i < GROUPS; i++) {
+        if (!c->part[i].tensors) continue;
+        sonde_table_row(t);
+        sonde_cell_text(t, names[i]);
+        sonde_cell_int(t, (int64_t)c->part[i].tensors);
+        sonde_cell_int(t, c->part[i].parameters);
+        sonde_cell_int(t, c->part[i].bytes);
+        if (c->checked) sonde_cell_int(t, c->part[i].broken);
+    }
+}
+
+static void put_check(sonde_result *out, sonde_table *t, const counted *c) {
+    char text[128];
+    if (!c->checked) put(t, "not_finite", "not counted, --check does (64 MB and more of weights)");
+    else put_number(t, "not_finite", c->broken);
+    if (!c->broken) return;
+    snprintf(text, sizeof text, "%lld weights are NaN or infinite", (long long)c->broken);
+    put(t, "warning", text);
+    sonde_result_note(out, text);
+}
+
+static sonde_status card(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err) {
+    const sonde_model_info *m = sonde_model_describe(cx->model);
+    counted c = { 0 };
+    char    text[200];
+    SONDE_TRY(count_all(cx, !cx->dry_run && (args[INFO_CHECK].i || m->bytes < CHECKED), &c, err));
+    sonde_table *t = sonde_result_table(out, "model");
+    sonde_table_column(t, "what", SONDE_TEXT, "");
+    sonde_table_column(t, "value", SONDE_TEXT, "");
+    put_sizes(cx, t, m);
+    types_text(&c.types, text, sizeof text);
+    put(t, "types", text);
+    put_check(out, t, &c);
+    put_groups(out, &c);
+    return SONDE_OK;
+}
+
+static sonde_status put_name(const char *name, void *user, sonde_error *err) {
+    (void)err;
+    sonde_table_row(user);
+    sonde_cell_text(user, name);
+    return SONDE_OK;
+}
+
+extern const method method_info;
+
+static sonde_status info_run(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err) {
+    context_head(cx, &method_info, out);
+    if (!args[INFO_LIST].i) return card(cx, args, out, err);
+    sonde_table *t = sonde_result_table(out, "models");
+    sonde_table_column(t, "name", SONDE_TEXT, "");
+    return sonde_models_shipped(cx->search, put_name, t, err);
+}
+
+const method method_info = {
+    .name = "info",
+    .summary = "the card of a model: its sizes, parts, types of weights, tokenizer and hash",
+    .reference = NULL,
+    .formula = "parameters: of distinct tensors, a tied unembedding counted once; bytes: of the stored tensors that are used; "
+               "bytes_copied: of those that could not be used where they lie in the file; hash: 16 hex digits of SHA-256 over "
+               "configuration, tokenizer and pages of every tensor, it tells files apart and proves nothing; bos_auto: what "
+               "--bos auto does; not_finite: weights that are NaN or infinite",
+    .example = "info",
+    .params = params,
+    .takes = NEEDS_MODEL,
+    .run = info_run,
+};

@@ -1,0 +1,26 @@
+#!/bin/sh
+# run.sh MAKE_BAD SONDE EXPECTED - every broken model: `sonde info -m NAME` must end with the exit and the line of its row
+# (name, exit, stderr; an empty line: nothing; ?: any one line that begins with "sonde: NAME").
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+"$1" "$work/bad" || exit 2
+cd "$work/bad" || exit 2
+rows=$work/rows passed=0 failed=0 tab=$(printf '\t')
+grep -v '^#' "$3" >"$rows"
+while IFS=$tab read -r name want line; do
+    "$2" info -m "$name" >/dev/null 2>"$work/stderr" </dev/null
+    got=$?
+    found=$(cat "$work/stderr")
+    good=1
+    [ "$got" = "$want" ] || good=0
+    case $line in
+    '?') case $found in "sonde: $name"*) [ "$(wc -l <"$work/stderr")" = 1 ] || good=0 ;; *) good=0 ;; esac ;;
+    *) [ "$found" = "$line" ] || good=0 ;;
+    esac
+    if [ $good = 1 ]; then passed=$((passed + 1)); else
+        failed=$((failed + 1))
+        printf '%s: exit %s, expected %s\n  found    %s\n  expected %s\n' "$name" "$got" "$want" "$found" "$line"
+    fi
+done <"$rows"
+echo "$passed passed, $failed failed"
+[ $failed = 0 ] && [ $passed -gt 0 ]

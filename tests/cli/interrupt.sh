@@ -1,0 +1,14 @@
+# SIGTERM and SIGINT end a run with 130; what is done is written, the rest is null.
+sweep() {
+    sonde ablate "When Mary and John went to the store, John gave a drink to" --over "mlp.hook_post[t,f]" \
+        --metric 'logit(" Mary")' --json --quiet >out.json 2>err.txt &
+    sleep 2
+    kill -$1 $!
+    wait $!
+    echo "$1: exit $?"
+    cat err.txt
+    grep -c '"cells"' out.json
+    grep -o 'null' out.json | sort -u
+}
+sweep TERM
+sweep INT

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets into corpus/ beside this script (standard library only)."""
+import json
+import os
+import struct
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
+
+
+def save(folder, name, data):
+    os.makedirs(os.path.join(HERE, folder), exist_ok=True)
+    with open(os.path.join(HERE, folder, name), "wb") as f:
+        f.write(data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass"))
+
+
+def safetensors(header, data=b"", pad=8):
+    text = header if isinstance(header, bytes) else json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % pad)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def entry(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def npy(descr, fortran, shape, data=b"", version=1):
+    text = "{'descr': %r, 'fortran_order': %s, 'shape': %s, }" % (descr, fortran, shape)
+    size = 10 if version == 1 else 12
+    text += " " * (-(size + len(text) + 1) % 64) + "\n"
+    length = struct.pack("<H" if version == 1 else "<I", len(text))
+    return b"\x93NUMPY" + bytes([version, 0]) + length + text.encode("latin-1") + data
+
+
+def seeds_json():
+    save("json", "config", json.dumps({"model_type": "gpt2", "n_embd": 32, "eps": 1e-5, "tie": True, "n_inner": None,
+                                       "list": [1, -2, 3.5e-7, [], {}], "rope": {"type": "yarn", "factor": 4.0}}))
+    save("json", "escapes", '{"a\\u00e9\\n\\t\\"\\\\\\/":"\\ud83d\\ude00 \\u0000 \\b\\f\\r","é":"日本 😀"}')
+    save("json", "numbers", "[0,-0,1e5,1E-5,1.5e+300,9223372036854775807,-9223372036854775808,9223372036854775808,1e999]")
+    save("json", "deep", "[" * 64 + "]" * 64)
+    save("json", "too_deep", "[" * 65 + "]" * 65)
+    save("json", "deep_object", '{"a":' * 40 + "1" + "}" * 40)
+    save("json", "many_keys", "{" + ",".join('"k%d":%d' % (i, i) for i in range(40)) + "}")
+    save("json", "twice_many", "{" + ",".join('"k%d":%d' % (i % 39, i) for i in range(40)) + "}")
+    save("json", "twice", '{"a":1,"\\u0061":2}')
+    save("json", "surrogate_high", '"\\ud800"')
+    save("json", "surrogate_low", '["\\udc00","\\ud83dx"]')
+    save("json", "not_utf8", b'{"a":"\xff\xc0\x80\xed\xa0\x80"}')
+    save("json", "trailing", '{"a":1} x')
+    save("json", "scalars", " true ")
+    save("json", "odd_space", b'[1,\x0c2]')
+    save("json", "string_behind", b'"e"")\\ud800')
+    save("json", "comment", "/*a*/ 1 // b")
+    save("json", "merges", json.dumps({"model": {"type": "BPE", "vocab": {"a": 0, "Ġb": 1}, "merges": ["a Ġb"]}},
+                                      ensure_ascii=False))
+
+
+def seeds_safetensors():
+    two = {"__metadata__": {"format": "pt"}, "a": entry("F32", [2, 2], 0, 16), "b.c": entry("I64", [1], 16, 24)}
+    save("safetensors", "two", safetensors(two, bytes(range(24))))
+    kinds = {}
+    at = 0
+    for name, size in (("F64", 8), ("F32", 4), ("F16", 2), ("BF16", 2), ("I64", 8), ("I32", 4), ("I16", 2), ("I8", 1),
+                       ("U64", 8), ("U32", 4), ("U16", 2), ("U8", 1), ("BOOL", 1)):
+        kinds["t" + name] = entry(name, [3], at, at + 3 * size)
+        at += 3 * size
+    save("safetensors", "kinds", safetensors(kinds, bytes(i * 7 & 255 for i in range(at))))
+    save("safetensors", "empty", safetensors({}))
+    save("safetensors", "scalar_and_none", safetensors({"s": entry("F32", [], 0, 4), "z": entry("F32", [0, 3], 4, 4)}, b"\0" * 4))
+    save("safetensors", "unsorted", safetensors({"b": entry("U8", [2], 3, 5), "a": entry("U8", [3], 0, 3)}, b"abcde", 1))
+    save("safetensors", "hole", safetensors({"a": entry("U8", [2], 0, 2), "b": entry("U8", [1], 3, 4)}, b"abcd"))
+    save("safetensors", "overlap", safetensors({"a": entry("U8", [2], 0, 2), "b": entry("U8", [2], 1, 3)}, b"abc"))
+    save("safetensors", "trailing", safetensors({"a": entry("U8", [2], 0, 2)}, b"abc"))
+    save("safetensors", "wraps", safetensors({"a": entry("F32", [2 ** 62, 4], 0, 0)}))
+    save("safetensors", "offset_wraps", safetensors({"a": entry("U8", [1], 2 ** 64 - 1, 2 ** 64)}))
+    save("safetensors", "length_wraps", struct.pack("<Q", 2 ** 64 - 8) + b"{}")
+    save("safetensors", "twice", safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},'
+                                             b'"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'))
+    save("safetensors", "f8", safetensors({"a": entry("F8_E4M3", [1], 0, 1)}, b"\0"))
+    save("safetensors", "rank9", safetensors({"a": entry("U8", [1] * 9, 0, 1)}, b"\0"))
+    save("safetensors", "escape_in_name", safetensors(b'{"\\u001b[31m\\n":{"dtype":"X","shape":[],"data_offsets":[0,0]}}'))
+
+
+def seeds_npy():
+    save("npy", "f4", npy("<f4", False, (2, 3), bytes(24)))
+    save("npy", "f8_v2", npy("<f8", False, (3,), bytes(24), 2))
+    save("npy", "i8_v3", npy("<i8", False, (), bytes(8), 3))
+    save("npy", "b1", npy("|b1", False, (4,), b"\0\1\0\1"))
+    save("npy", "empty", npy("<f2", False, (0, 5)))
+    save("npy", "fortran", npy("<f4", True, (2, 2), bytes(16)))
+    save("npy", "big", npy(">f4", False, (1,), bytes(4)))
+    save("npy", "object", npy("|O", False, (1,), bytes(8)))
+    save("npy", "records", npy([("a", "<f4")], False, (1,), bytes(4)))
+    save("npy", "wraps", npy("<f4", False, (2 ** 62, 4)))
+    save("npy", "short", npy("<f4", False, (5,), bytes(19)))
+    save("npy", "twice", b"\x93NUMPY\x01\x00\x26\x00{'descr': '<f4', 'descr': '<f4', }     ")
+
+
+seeds_json()
+seeds_safetensors()
+seeds_npy()

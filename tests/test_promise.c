@@ -1,0 +1,587 @@
+/* The same run in another way has the same bits (interface.md 7): threads, chunks, batch, cache, what else is asked.
+ * And the identities of interface.md 3. On the random models of tests/golden, and on one with a long context. */
+#define _GNU_SOURCE
+#include "test.h"
+#include "scratch.h"
+#include "ref/ref_gpt2.h"
+#include "sonde/sonde.h"
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MOST_SITES = 160, MOST_EDITS = 4, MOST_LIST = 10000 };
+
+typedef struct { char name[64], axes[8]; int rank; int64_t dim[4], n; float *value; } held;
+
+typedef struct {                        /* every site of a run, whole */
+    held   site[MOST_SITES];
+    size_t n;
+    char   all[MOST_LIST];
+    double metric;
+} shot;
+
+typedef struct {
+    sonde_model   *model;
+    sonde_edit    *edit[MOST_EDITS]; size_t n_edits;
+    sonde_metric  *metric;
+    int32_t        tokens[600]; int64_t n, prompt;
+    int32_t        other[600];          /* run B, as long */
+} setting;
+
+static void open_setting(setting *s, const char *folder, int64_t n, const char *edits) {
+    sonde_error err = { 0 };
+    *s = (setting){ .n = n };
+    if (sonde_model_open(&s->model, folder, NULL, &err)) FAIL_("%s", err.message);
+    const int64_t vocab = sonde_model_describe(s->model)->vocab;
+    for (int64_t i = 0; i < 600; i++) {
+        s->tokens[i] = (int32_t)((i * 7 + i * i / 3 + 5) % vocab);
+        s->other[i] = (int32_t)((i * 11 + 2) % vocab);
+    }
+    for (const char *at = edits; at && *at; ) {
+        char one[256];
+        const size_t len = strcspn(at, ";");
+        snprintf(one, sizeof one, "%.*s", (int)len, at);
+        if (sonde_edit_parse(&s->edit[s->n_edits], s->model, one, NULL, &err)) FAIL_("%s: %s", one, err.message);
+        s->n_edits++;
+        at += len + (at[len] == ';');
+    }
+    if (sonde_metric_parse(&s->metric, s->model, "logit(#3)-logit(#7)+loss", NULL, NULL, &err)) FAIL_("%s", err.message);
+}
+
+static void close_setting(setting *s) {
+    for (size_t i = 0; i < s->n_edits; i++) sonde_edit_free(s->edit[i]);
+    sonde_metric_free(s->metric);
+    sonde_model_close(s->model);
+}
+
+static sonde_session *session(const setting *s, int threads) {
+    sonde_error err = { 0 };
+    sonde_session *x;
+    if (sonde_session_new(&x, s->model, (sonde_session_options){ .threads = threads }, &err)) FAIL_("%s", err.message);
+    return x;
+}
+
+static sonde_status add_site(const sonde_site *s, void *user, sonde_error *err) {
+    (void)err;
+    shot *x = user;
+    held *h = &x->site[x->n++];
+    CHECK(x->n <= MOST_SITES);
+    snprintf(h->name, sizeof h->name, "%s", s->name);
+    snprintf(h->axes, sizeof h->axes, "%s", s->axes);
+    h->rank = s->rank;
+    h->n = 1;
+    for (int i = 0; i < s->rank; i++) h->n *= h->dim[i] = s->dim[i];
+    h->value = calloc((size_t)h->n, sizeof(float));
+    return SONDE_OK;
+}
+
+static held *find(shot *x, const char *name) {
+    for (size_t i = 0; i < x->n; i++)
+        if (!strcmp(x->site[i].name, name)) return &x->site[i];
+    FAIL_("no site %s", name);
+    return NULL;
+}
+
+static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
+    (void)err;
+    shot *x = user;
+    if (!a->site) {
+        x->metric = a->metric;
+        return SONDE_OK;
+    }
+    const sonde_view *v = &a->value;
+    held *h = find(x, a->site);
+    const int     t = v->axes[0] == 't' ? 0 : 1;
+    const int64_t outer = t ? v->dim[0] : 1, n = v->dim[t];
+    int64_t inner = 1;
+    for (int k = t + 1; k < v->rank; k++) inner *= v->dim[k];
+    for (int64_t o = 0; o < outer; o++)
+        memcpy(h->value + (o * h->dim[t] + a->first) * inner, v->data + o * n * inner, (size_t)(n * inner) * sizeof(float));
+    return SONDE_OK;
+}
+
+typedef enum { VALUES, GRADIENTS, VALUES_WITH_GRADIENTS } asked;
+
+/* All sites of this setting, on request ones too; `pattern`: only these. */
+static void shoot(const setting *s, sonde_session *with, asked what, const char *pattern, shot *x) {
+    sonde_error err = { 0 };
+    *x = (shot){ 0 };
+    const sonde_edit *const *edits = (const sonde_edit *const *)s->edit;
+    CHECK_EQ(sonde_sites(s->model, &(sonde_site_query){ pattern, edits, s->n_edits, s->n }, add_site, x, &err), SONDE_OK);
+    sonde_want    want[MOST_SITES + 2];
+    size_t        n = 0;
+    for (size_t i = 0; i < x->n && what != GRADIENTS; i++)
+        want[n++] = (sonde_want){ .kind = SONDE_WANT_SITE, .sites = x->site[i].name };
+    for (size_t i = 0; i < x->n && what == GRADIENTS; i++) {
+        if (*x->all) strcat(x->all, ",");
+        strcat(x->all, x->site[i].name);
+    }
+    if (what != VALUES)
+        want[n++] = (sonde_want){ .kind = SONDE_WANT_GRAD, .sites = what == GRADIENTS ? x->all : "hook_embed", .metric = s->metric };
+    want[n++] = (sonde_want){ .kind = SONDE_WANT_METRIC, .metric = s->metric };
+    const sonde_prompt    p = { s->tokens, s->n, s->prompt };
+    const sonde_variant   v = { 0, edits, s->n_edits };
+    const sonde_named_run b = { .name = "B", .prompt = { s->other, s->n, 0 } };
+    const sonde_batch     all = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = want, .n_wants = n,
+                                  .runs = &b, .n_runs = 1, .seed = 9 };
+    /* the gradient of hook_embed would overwrite its value: asked last, values are shot again */
+    if (sonde_variants_run(with, &all, take, x, &err)) FAIL_("%s", err.message);
+}
+
+static void drop(shot *x) {
+    for (size_t i = 0; i < x->n; i++) free(x->site[i].value);
+}
+
+static bool same(float a, float b) { return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b)); }
+
+/* Every site of `b` below position `until` is in `a` with the same bits; `but`: a site that is passed over. */
+static void same_bits(shot *a, shot *b, int64_t until, const char *how, const char *but) {
+    for (size_t i = 0; i < b->n; i++) {
+        const held *y = &b->site[i], *x = find(a, y->name);
+        const bool  keys = y->axes[0] == 'h';
+        if (but && !strcmp(but, y->name)) continue;
+        for (int64_t k = 0; k < y->n; k++) {
+            int64_t c[3] = { 0 }, rest = k;
+            for (int d = y->rank - 1; d >= 0; d--) {
+                c[d] = rest % y->dim[d];
+                rest /= y->dim[d];
+            }
+            if (c[keys] >= until || (keys && c[2] >= until)) continue;
+            int64_t at = 0;
+            for (int d = 0; d < y->rank; d++) at = at * x->dim[d] + c[d];
+            if (!same(x->value[at], y->value[k]))
+                FAIL_("%s: %s item %lld is %.9g and %.9g", how, y->name, (long long)k, (double)x->value[at], (double)y->value[k]);
+        }
+    }
+}
+
+static const char *const model_names[] = { "one_head", "three", "inner", "limit" };
+enum { MODELS = 4 };
+
+static const char *golden(const char *name) {
+    static char path[512];
+    snprintf(path, sizeof path, "%s/tests/golden/%s", SONDE_SOURCE_DIR, name);
+    return path;
+}
+
+/* Edits that every model takes, by kind of path they go through. */
+static const char *const edit_sets[] = {
+    "",
+    "set:blocks.1.attn.hook_pattern[0,-1,0]=0.5;scale:blocks.0.attn.hook_pattern[:,:,1]=0.25",
+    "noise:hook_embed=0.3;noise:blocks.1.hook_resid_mid[2]=0.1",
+    "scale:blocks.0.attn.hook_z[:,0]=-1;freeze:blocks.1.attn.hook_pattern",
+    "patch:blocks.1.hook_resid_pre[2]=B[1];mean:blocks.0.mlp.hook_post[:,3]",
+    "add:blocks.0.hook_q_input[1:3,0]=0.5;zero:blocks.1.attn.hook_result[2,0]",
+    "repeat:blocks.0=2;scale:blocks.0.hook_mlp_out=0.5",
+    "skip:blocks.0.mlp;set:blocks.1.ln1.hook_scale[1]=2;add:hook_mlp_in[0]=1",
+    "swap:blocks.0,blocks.1;patch:blocks.0.hook_attn_out=B",
+};
+enum { SETS = sizeof edit_sets / sizeof *edit_sets };
+
+static void threads_change_no_bit(void) {
+    for (int m = 0; m < MODELS; m++)
+        for (int e = 0; e < SETS; e++)
+            for (int what = VALUES; what <= GRADIENTS; what++) {
+                setting s;
+                shot    one, other;
+                open_setting(&s, golden(model_names[m]), 9, edit_sets[e]);
+                sonde_session *with = session(&s, 1);
+                shoot(&s, with, (asked)what, NULL, &one);
+                sonde_session_free(with);
+                for (int threads = 2; threads <= 7; threads += 5) {
+                    with = session(&s, threads);
+                    shoot(&s, with, (asked)what, NULL, &other);
+                    same_bits(&one, &other, s.n, edit_sets[e], NULL);
+                    CHECK(one.metric == other.metric);
+                    drop(&other);
+                    sonde_session_free(with);
+                }
+                drop(&one);
+                close_setting(&s);
+            }
+}
+
+static void asking_for_sites_changes_no_bit(void) {
+    for (int m = 0; m < MODELS; m++)
+        for (int e = 0; e < SETS; e++) {
+            setting s;
+            shot    all, few, back;
+            open_setting(&s, golden(model_names[m]), 9, edit_sets[e]);
+            sonde_session *with = session(&s, 1);
+            shoot(&s, with, VALUES, NULL, &all);
+            shoot(&s, with, VALUES, "unembed.hook_out", &few);
+            same_bits(&all, &few, s.n, edit_sets[e], NULL);
+            shoot(&s, with, VALUES_WITH_GRADIENTS, NULL, &back);
+            same_bits(&all, &back, s.n, edit_sets[e], "hook_embed");
+            CHECK(all.metric == few.metric && all.metric == back.metric);
+            drop(&all);
+            drop(&few);
+            drop(&back);
+            sonde_session_free(with);
+            close_setting(&s);
+        }
+}
+
+/* ---- long prompts go through in chunks of 256; the way back takes all rows at once ---- */
+
+static void long_model(scratch *dir) {
+    ref_layer layer[2];
+    ref_gpt2  m = { .layers = 2, .heads = 2, .width = 16, .inner = 24, .vocab = 37, .positions = 600, .eps = 1e-5, .layer = layer };
+    float    *memory = calloc((size_t)ref_gpt2_floats(&m, false), sizeof *memory);
+    ref_gpt2_random(&m, 11, 0.3, false, memory);
+    *dir = scratch_new();
+    CHECK(ref_gpt2_save(&m, dir->path));
+    free(memory);
+}
+
+static void chunks_change_no_bit(void) {
+    static const char *const sets[] = {
+        "", "freeze:blocks.1.attn.hook_pattern;add:blocks.0.hook_resid_post[:,3]=0.5",
+        "patch:blocks.1.hook_resid_pre[300]=B[280];noise:blocks.0.hook_mlp_out=0.2",
+        "scale:blocks.1.attn.hook_pattern[1,255:258,250:300]=3;add:blocks.1.hook_k_input[256,1]=1",
+    };
+    scratch dir;
+    long_model(&dir);
+    for (size_t e = 0; e < sizeof sets / sizeof *sets; e++) {
+        setting s;
+        shot    chunked, whole, start;
+        open_setting(&s, dir.path, 600, sets[e]);
+        sonde_session *with = session(&s, 2);
+        shoot(&s, with, VALUES, NULL, &chunked);
+        shoot(&s, with, VALUES_WITH_GRADIENTS, NULL, &whole);
+        same_bits(&chunked, &whole, 600, sets[e], "hook_embed");
+        CHECK(chunked.metric == whole.metric);
+        if (e == 0) {                           /* what comes later changes nothing before */
+            s.n = 301;
+            shoot(&s, with, VALUES, NULL, &start);
+            same_bits(&chunked, &start, 301, "a prefix", NULL);
+            drop(&start);
+        }
+        drop(&chunked);
+        drop(&whole);
+        sonde_session_free(with);
+        close_setting(&s);
+    }
+    scratch_end(&dir);
+}
+
+/* ---- many variants at once ---- */
+
+typedef struct { double value[64]; } metrics;
+
+static sonde_status take_metric(const sonde_answer *a, void *user, sonde_error *err) {
+    (void)err;
+    ((metrics *)user)->value[a->variant] = a->metric;
+    return SONDE_OK;
+}
+
+static void batch_is_each_alone(void) {
+    enum { BASES = 4 };
+    for (int m = 0; m < MODELS; m++) {
+        setting       s[SETS];
+        sonde_variant v[SETS * BASES];
+        sonde_prompt  p[BASES];
+        size_t        n = 0;
+        for (int e = 0; e < SETS; e++) open_setting(&s[e], golden(model_names[m]), 9, edit_sets[e]);
+        for (int i = 0; i < BASES; i++) p[i] = (sonde_prompt){ s[0].tokens + i, 5 + 2 * i, 0 };
+        for (int e = 0; e < SETS; e++)
+            for (int i = 0; i < BASES; i++)
+                v[n++] = (sonde_variant){ i, (const sonde_edit *const *)s[e].edit, s[e].n_edits };
+        const sonde_want      w = { .kind = SONDE_WANT_METRIC, .metric = s[0].metric };
+        const sonde_named_run b = { .name = "B", .prompt = { s[0].other, 15, 0 } };
+        sonde_batch all = { .bases = p, .n_bases = BASES, .variants = v, .n_variants = n, .wants = &w, .n_wants = 1,
+                            .runs = &b, .n_runs = 1, .seed = 9 };
+        metrics     together = { { 0 } }, alone = { { 0 } };
+        sonde_error err = { 0 };
+        sonde_session *with = session(&s[0], 2);
+        if (sonde_variants_run(with, &all, take_metric, &together, &err)) FAIL_("%s", err.message);
+        for (size_t i = 0; i < n; i++) {
+            sonde_batch one = all;
+            one.variants = &v[i];
+            one.n_variants = 1;
+            if (sonde_variants_run(with, &one, take_metric, &alone, &err)) FAIL_("%s", err.message);
+            if (alone.value[0] != together.value[i])
+                FAIL_("%s, edits \"%s\", base %zu: %.17g alone, %.17g beside others", model_names[m], edit_sets[i / BASES],
+                      i % BASES, alone.value[0], together.value[i]);
+        }
+        sonde_session_free(with);
+        for (int e = 0; e < SETS; e++) close_setting(&s[e]);
+    }
+}
+
+/* ---- generation is one run over prompt and output ---- */
+
+typedef struct {
+    int32_t id[12];
+    double  prob[12], *all;             /* all: [12, vocab], by id */
+    int64_t n, vocab;
+} spoken;
+
+static sonde_status take_token(const sonde_generated *g, void *user, sonde_error *err) {
+    (void)err;
+    spoken *x = user;
+    CHECK_EQ((int64_t)g->n_alternatives, x->vocab);
+    for (size_t i = 0; i < g->n_alternatives; i++) x->all[x->n * x->vocab + g->alternative[i]] = g->alternative_prob[i];
+    x->prob[x->n] = g->prob;
+    x->id[x->n++] = g->id;
+    return SONDE_OK;
+}
+
+typedef struct { spoken *x; int64_t prompt; const char *edits; } comparing;
+
+static sonde_status compare_row(const sonde_answer *a, void *user, sonde_error *err) {
+    (void)err;
+    const comparing *c = user;
+    const spoken    *x = c->x;
+    const int64_t    i = a->first - (c->prompt - 1);
+    CHECK_EQ(sonde_logits_stats(a->value.data, x->vocab).argmax, x->id[i]);
+    for (int64_t k = 0; k < x->vocab; k++) {
+        const double p = sonde_logits_prob(a->value.data, x->vocab, (int32_t)k);
+        if (p != x->all[i * x->vocab + k])
+            FAIL_("\"%s\": token %lld: P(#%lld) is %.17g generated, %.17g in one run", c->edits, (long long)i, (long long)k,
+                  x->all[i * x->vocab + k], p);
+    }
+    return SONDE_OK;
+}
+
+static void generated_as_run(const char *folder, int64_t n_prompt, int64_t more, const char *edits) {
+    setting s;
+    open_setting(&s, folder, n_prompt, edits);
+    sonde_error err = { 0 };
+    sonde_session *with = session(&s, 2);
+    spoken x = { .vocab = sonde_model_describe(s.model)->vocab };
+    x.all = calloc((size_t)(12 * x.vocab), sizeof *x.all);
+    const sonde_prompt    p = { s.tokens, n_prompt, 0 };
+    const sonde_named_run b = { .name = "B", .prompt = { s.other, n_prompt, 0 } };
+    const sonde_writing   w = { .prompts = &p, .n_prompts = 1, .edits = (const sonde_edit *const *)s.edit, .n_edits = s.n_edits,
+                                .runs = &b, .n_runs = 1,
+                                .sampling = { .n = more, .ignore_eos = true, .alternatives = x.vocab, .seed = 9 } };
+    if (sonde_generate(with, &w, take_token, &x, &err)) FAIL_("\"%s\": %s", edits, err.message);
+    CHECK_EQ(x.n, more);
+    int64_t at[12];
+    for (int64_t i = 0; i < more; i++) {
+        s.tokens[n_prompt + i] = x.id[i];
+        at[i] = n_prompt - 1 + i;
+    }
+    const sonde_prompt  whole = { s.tokens, n_prompt + more - 1, n_prompt };
+    const sonde_variant v = { 0, w.edits, w.n_edits };
+    const sonde_want    want = { .kind = SONDE_WANT_LOGITS, .at = at, .n_at = (size_t)more };
+    const sonde_batch   one = { .bases = &whole, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = &want, .n_wants = 1,
+                                .runs = &b, .n_runs = 1, .seed = 9 };
+    comparing c = { &x, n_prompt, edits };
+    if (sonde_variants_run(with, &one, compare_row, &c, &err)) FAIL_("\"%s\": %s", edits, err.message);
+    free(x.all);
+    sonde_session_free(with);
+    close_setting(&s);
+}
+
+static void a_generation_is_one_run(void) {
+    static const char *const more[] = {
+        "add:blocks.0.hook_resid_post[:,2]=0.5@generated", "zero:blocks.1.attn.hook_z[:,0]@prompt",
+        "set:hook_resid_mid[6,1]=2;scale:blocks.0.attn.hook_pattern[0,:,2]=2@generated",
+        "patch:blocks.0.hook_attn_out=B;noise:blocks.1.hook_attn_out=0.2@generated",
+        "freeze:blocks.1.hook_mlp_out;mean:blocks.0.attn.hook_z[:,0]@generated",
+        "freeze:blocks.0-1.attn.hook_pattern;add:hook_embed[7]=0.3", "add:blocks.1.hook_q_input[:,0]=0.4@generated",
+        "set:blocks.0.attn.hook_attn_scores[0,:,1]=1.5",
+    };
+    for (int m = 0; m < MODELS; m++) {
+        for (int e = 0; e < SETS; e++) generated_as_run(golden(model_names[m]), 5, 12, edit_sets[e]);
+        for (size_t e = 0; e < sizeof more / sizeof *more; e++) generated_as_run(golden(model_names[m]), 5, 12, more[e]);
+    }
+    scratch dir;
+    long_model(&dir);
+    generated_as_run(dir.path, 254, 12, "freeze:blocks.1.attn.hook_pattern;add:blocks.0.hook_resid_post[255]=0.5");
+    scratch_end(&dir);
+}
+
+/* ---- plans let the stream pass bit for bit ---- */
+
+static void same_stream(const char *edits, const char *a, const char *b) {
+    for (int m = 0; m < MODELS; m++) {
+        setting s;
+        shot    x;
+        open_setting(&s, golden(model_names[m]), 9, edits);
+        sonde_session *with = session(&s, 1);
+        shoot(&s, with, VALUES, NULL, &x);
+        const held *p = find(&x, a), *q = find(&x, b);
+        CHECK(p->n == q->n && memcmp(p->value, q->value, (size_t)p->n * sizeof(float)) == 0);
+        drop(&x);
+        sonde_session_free(with);
+        close_setting(&s);
+    }
+}
+
+static void what_is_skipped_lets_the_stream_pass(void) {
+    same_stream("skip:blocks.0.attn", "blocks.0.hook_resid_pre", "blocks.0.hook_resid_mid");
+    same_stream("skip:blocks.1.mlp", "blocks.1.hook_resid_mid", "blocks.1.hook_resid_post");
+    same_stream("repeat:blocks.0=2", "blocks.0.hook_resid_post", "blocks.0r1.hook_resid_pre");
+    same_stream("repeat:blocks.0=2", "blocks.0r1.hook_resid_post", "blocks.1.hook_resid_pre");
+    same_stream("swap:blocks.0,blocks.1", "blocks.1.hook_resid_post", "blocks.0.hook_resid_pre");
+    setting s;
+    shot    x, y;
+    open_setting(&s, golden("three"), 9, "");
+    sonde_session *with = session(&s, 1);
+    shoot(&s, with, VALUES, "blocks.0.**", &x);
+    close_setting(&s);
+    sonde_session_free(with);
+    open_setting(&s, golden("three"), 9, "skip:blocks.1");
+    with = session(&s, 1);
+    shoot(&s, with, VALUES, NULL, &y);
+    const held *before = find(&x, "blocks.0.hook_resid_post"), *behind = find(&y, "blocks.2.hook_resid_pre");
+    CHECK(memcmp(before->value, behind->value, (size_t)before->n * sizeof(float)) == 0);
+    drop(&x);
+    drop(&y);
+    sonde_session_free(with);
+    close_setting(&s);
+}
+
+/* ---- identities ---- */
+
+static void near(float a, double b, double most, const char *what) {
+    if (!(fabs((double)a - b) <= 1e-5 * fmax(1, most))) FAIL_("%s: %.9g, expected %.9g", what, (double)a, b);
+}
+
+static const held *of(shot *x, int layer, const char *end) {
+    char name[64];
+    snprintf(name, sizeof name, "blocks.%d.%s", layer, end);
+    return find(x, name);
+}
+
+static float *weight(const setting *s, const char *name) {
+    for (size_t i = 0; i < sonde_model_weights(s->model); i++) {
+        sonde_weight_info w;
+        sonde_model_weight(s->model, i, &w);
+        if (strcmp(w.name, name)) continue;
+        int64_t n = 1;
+        for (int k = 0; k < w.rank; k++) n *= w.dim[k];
+        float *out = calloc((size_t)n, sizeof *out);
+        CHECK_EQ(sonde_model_weight_read(s->model, i, out, NULL), SONDE_OK);
+        return out;
+    }
+    FAIL_("no weight %s", name);
+    return NULL;
+}
+
+static void block_identities(const setting *s, shot *x, int l) {
+    const sonde_model_info *m = sonde_model_describe(s->model);
+    const held *pre = of(x, l, "hook_resid_pre"), *attn = of(x, l, "hook_attn_out"), *mid = of(x, l, "hook_resid_mid"),
+               *mlp = of(x, l, "hook_mlp_out"), *post = of(x, l, "hook_resid_post"), *each = of(x, l, "attn.hook_result"),
+               *pattern = of(x, l, "attn.hook_pattern");
+    char bias_name[40];
+    snprintf(bias_name, sizeof bias_name, "blocks.%d.attn.b_O", l);
+    float *bias = weight(s, bias_name);
+    for (int64_t i = 0; i < pre->n; i++) {
+        CHECK(mid->value[i] == pre->value[i] + attn->value[i]);
+        CHECK(post->value[i] == mid->value[i] + mlp->value[i]);
+        double sum = (double)bias[i % m->d];
+        for (int64_t h = 0; h < m->heads; h++) sum += (double)each->value[(i / m->d * m->heads + h) * m->d + i % m->d];
+        near(attn->value[i], sum, fabs(sum), "attn_out = sum of result + b_O");
+    }
+    for (int64_t r = 0; r < m->heads * s->n; r++) {
+        double sum = 0;
+        for (int64_t k = 0; k < s->n; k++) {
+            sum += (double)pattern->value[r * s->n + k];
+            if (k > r % s->n) CHECK(pattern->value[r * s->n + k] == 0);
+        }
+        near(1, sum, 1, "rows of the pattern");
+    }
+    free(bias);
+}
+
+static void identities_hold(void) {
+    for (int k = 0; k < MODELS; k++) {
+        setting s;
+        shot    x;
+        open_setting(&s, golden(model_names[k]), 9, "");
+        sonde_session *with = session(&s, 1);
+        shoot(&s, with, VALUES, NULL, &x);
+        const sonde_model_info *m = sonde_model_describe(s.model);
+        for (int l = 0; l < (int)m->layers; l++) block_identities(&s, &x, l);
+        float *u = weight(&s, "unembed.W_U");
+        const held *in = find(&x, "unembed.hook_in"), *out = find(&x, "unembed.hook_out");
+        double most = 0;
+        for (int64_t i = 0; i < out->n; i++) most = fmax(most, fabs((double)out->value[i]));
+        for (int64_t i = 0; i < out->n; i++) {
+            double sum = 0;
+            for (int64_t d = 0; d < m->d; d++)
+                sum += (double)in->value[i / m->vocab * m->d + d] * (double)u[d * m->vocab + i % m->vocab];
+            near(out->value[i], sum, most, "unembed.hook_out = unembed.hook_in W_U");
+        }
+        free(u);
+        drop(&x);
+        sonde_session_free(with);
+        close_setting(&s);
+    }
+}
+
+/* ---- and one number for it all ---- */
+
+static void the_hash_is_the_same_each_time(void) {
+    setting s;
+    char    a[65], b[65], c[65];
+    open_setting(&s, golden("three"), 9, "scale:blocks.0.attn.hook_z=0.5");
+    const sonde_prompt  p = { s.tokens, s.n, 0 };
+    const sonde_variant plain = { 0, NULL, 0 }, edited = { 0, (const sonde_edit *const *)s.edit, s.n_edits };
+    sonde_batch batch = { .bases = &p, .n_bases = 1, .variants = &plain, .n_variants = 1 };
+    sonde_session *one = session(&s, 1), *seven = session(&s, 7);
+    CHECK_EQ(sonde_run_hash(one, &batch, a, NULL), SONDE_OK);
+    CHECK_EQ(sonde_run_hash(seven, &batch, b, NULL), SONDE_OK);
+    batch.variants = &edited;
+    CHECK_EQ(sonde_run_hash(seven, &batch, c, NULL), SONDE_OK);
+    CHECK(strlen(a) == 64);
+    CHECK_STR(a, b);
+    CHECK(strcmp(a, c) != 0);
+    sonde_session_free(one);
+    sonde_session_free(seven);
+    close_setting(&s);
+}
+
+/* Kernels are chosen once a process: each instruction set has one of its own. */
+static void hash_in_child(const char *isa, char out[65]) {
+    int ends[2];
+    CHECK_EQ(pipe(ends), 0);
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        char    hex[65] = "";
+        setting s;
+        if (sonde_isa_choose(isa, NULL) == SONDE_OK) {
+            open_setting(&s, golden("inner"), 31, "scale:blocks.0.attn.hook_pattern[:,:,1]=0.25;noise:hook_embed=0.3");
+            const sonde_prompt  p = { s.tokens, s.n, 0 };
+            const sonde_variant v = { 0, (const sonde_edit *const *)s.edit, s.n_edits };
+            const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1 };
+            sonde_run_hash(session(&s, 2), &b, hex, NULL);
+        }
+        _exit(write(ends[1], hex, sizeof hex) != sizeof hex);
+    }
+    close(ends[1]);
+    CHECK_EQ(read(ends[0], out, 65), 65);
+    close(ends[0]);
+    int how;
+    CHECK(waitpid(child, &how, 0) == child && how == 0);
+}
+
+static void every_instruction_set_has_the_same_bits(void) {
+    char        first[65] = "", other[65];
+    const char *isa;
+    bool        usable;
+    for (size_t i = 0; (isa = sonde_isa_at(i, &usable)) != NULL; i++) {
+        if (!usable) continue;
+        hash_in_child(isa, other);
+        CHECK(strlen(other) == 64);
+        if (!*first) memcpy(first, other, sizeof first);
+        if (strcmp(first, other)) FAIL_("%s: %s, the first one %s", isa, other, first);
+    }
+}
+
+#define TESTS(X) \
+    X(every_instruction_set_has_the_same_bits) \
+    X(threads_change_no_bit) \
+    X(asking_for_sites_changes_no_bit) \
+    X(chunks_change_no_bit) \
+    X(batch_is_each_alone) \
+    X(a_generation_is_one_run) \
+    X(what_is_skipped_lets_the_stream_pass) \
+    X(identities_hold) \
+    X(the_hash_is_the_same_each_time)
+TEST_MAIN(TESTS)

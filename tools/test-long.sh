@@ -1,0 +1,56 @@
+# test-long.sh - sourced by `./test long`: races, fuzzing by the minute, NEON under qemu, valgrind, the official libraries.
+minutes=${SONDE_FUZZ_MINUTES:-1}        # of every fuzz target
+mkdir -p build/long
+
+echo "== tsan: build"
+if quietly cmake --preset tsan && quietly cmake --build --preset tsan; then run_ctest tsan tsan -E '^(check|bad)_'
+else add_counts 0 1; echo "== tsan: does not build"; fi
+
+echo "== fuzz: build"
+if quietly cmake --preset fuzz && quietly cmake --build --preset fuzz; then
+    for target in build/fuzz/tests/fuzz_*; do
+        [ -f "$target" ] && [ -x "$target" ] || continue
+        name=$(basename "$target")
+        mkdir -p build/long/corpus/"$name"
+        one_fuzz() {
+            "$target" -max_total_time=$((60 * minutes)) -rss_limit_mb=4096 -print_final_stats=1 \
+                -artifact_prefix=build/long/ build/long/corpus/"$name" tests/fuzz/corpus/"${name#fuzz_}" &&
+                echo "1 passed, 0 failed"
+        }
+        run_counted "$name, $minutes min" one_fuzz
+    done
+else add_counts 0 1; echo "== fuzz: does not build"; fi
+
+# Kernel, operation and maths tests, linked statically.
+neon() {
+    base="arena dtype error map philox pool text"
+    aarch64-linux-gnu-gcc -std=c11 -O2 -g -static -ffp-contract=off -Iinclude -Isrc -Itests -o "build/long/neon_$1" \
+        "tests/test_$1.c" tests/ref/ref_op.c src/kernel/*.c src/tensor/*.c $(for b in $base; do echo "src/base/$b.c"; done) \
+        -lpthread -lm && qemu-aarch64-static "build/long/neon_$1"
+}
+for name in kern maths product op philox; do
+    run_counted "neon: test_$name" neon $name
+done
+
+# One thread and small models: valgrind is slow.
+for name in arena cursor map text json array_file weights tokenizer tokens site edit metric param result model_bad; do
+    program=build/release/tests/test_$name
+    [ -x "$program" ] || continue
+    run_counted "valgrind: test_$name" env SONDE_ISA=scalar valgrind -q --error-exitcode=9 --leak-check=full "$program"
+done
+
+# The golden files and token vectors once more, made by the official libraries: every byte must be the same.
+official() {
+    [ -x build/venv/bin/python ] || tools/venv.sh build/venv || return 1
+    rm -rf build/long/tree && mkdir -p build/long/tree && cp -r tools models tests build/long/tree/ || return 1
+    build/venv/bin/python build/long/tree/tools/reference.py || return 1
+    build/venv/bin/python build/long/tree/tools/tokenizer_vectors.py || return 1
+    same=0 other=0
+    for file in $(cd tests/golden && find . -type f); do
+        if cmp -s "tests/golden/$file" "build/long/tree/tests/golden/$file"; then same=$((same + 1))
+        else other=$((other + 1)); echo "$file differs"; fi
+    done
+    echo "$same passed, $other failed"
+    [ $other = 0 ]
+}
+run_counted "official libraries" official
