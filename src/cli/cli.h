@@ -19,8 +19,7 @@ typedef enum {
     OPTION_COUNT
 } option_id;
 
-typedef struct { const char *name; param_type type; const char *fallback; double min, max; int takes;
-                 const char *help; } option_row;
+typedef struct { param row; int takes; } option_row;       /* takes: which verbs have it, 0: all */
 extern const option_row option_rows[OPTION_COUNT];
 
 typedef struct command {
@@ -83,6 +82,7 @@ bool stop_asked(void *unused);
 void         help_overview(FILE *to);
 sonde_status help_about(const method *about, bool json, sonde_error *err);
 void         help_json(const method *about, FILE *to);
+void         help_json_overview(FILE *to);
 const char  *param_type_name(param_type t);
 /* "--top N", "--json", with the shape of its value. */
 const char  *option_shape(arena *into, const char *name, param_type type);

@@ -61,11 +61,8 @@ static void put_params(page *p, arena *a, const method *m, int level) {
     if (p->markdown) return;                    /* options have a page of their own */
     page_title(p, level, "Options");
     page_rows(p, "option", "what it is", 22);
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const option_row *o = &option_rows[i];
-        const param row = { o->name, o->type, o->fallback, o->min, o->max, o->help };
-        if (option_applies(m, o)) put_row(p, a, &row);
-    }
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if (option_applies(m, &option_rows[i])) put_row(p, a, &option_rows[i].row);
     page_rows_end(p);
 }
 
@@ -77,7 +74,8 @@ static void put_exits(page *p, arena *a) {
     };
     const char *text = "";
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        text = arena_printf(a, "%s%s%d %s", text, i ? ", " : "", sonde_status_exit_code(all[i]), sonde_status_text(all[i]));
+        text = arena_printf(a, "%s%s%d %s", text, i ? ", " : "", sonde_status_exit_code(all[i]),
+                            sonde_status_text(all[i]));
     put_part(p, 3, "Exits", text);
 }
 

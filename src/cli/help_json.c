@@ -37,6 +37,20 @@ static void put_takes(FILE *to, const method *m) {
     }
 }
 
+void help_json_overview(FILE *to) {
+    arena *a = arena_new();
+    fprintf(to, "{\"sonde\":\"%s\",\"verbs\":[", sonde_version());
+    for (size_t i = 0; about_at(i); i++) {
+        fputs(i ? ",\n{" : "{", to);
+        put_text(a, to, "name", about_at(i)->name);
+        fputs(",", to);
+        put_text(a, to, "summary", about_at(i)->summary);
+        fputs("}", to);
+    }
+    fputs("]}\n", to);
+    arena_free(a);
+}
+
 void help_json(const method *m, FILE *to) {
     static const sonde_status all[] = {
 #define X(name, exit_code, http, text) SONDE_##name,
@@ -64,11 +78,9 @@ void help_json(const method *m, FILE *to) {
     fputs("],\n\"options\":[", to);
     between = "";
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const option_row *o = &option_rows[i];
-        const param row = { o->name, o->type, o->fallback, o->min, o->max, o->help };
-        if (!option_applies(m, o)) continue;
+        if (!option_applies(m, &option_rows[i])) continue;
         fputs(between, to);
-        put_row(a, to, &row);
+        put_row(a, to, &option_rows[i].row);
         between = ",\n";
     }
     fputs("],\n\"exits\":[", to);

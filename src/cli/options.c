@@ -6,7 +6,7 @@
 
 const option_row option_rows[OPTION_COUNT] = {
 #define OPTION(id, name, type, fallback, min, max, takes, help) \
-    [OPTION_##id] = { name, PARAM_##type, fallback, min, max, takes, help },
+    [OPTION_##id] = { { name, PARAM_##type, fallback, min, max, help }, takes },
 #define LATER(name, instead)
 #include "options.def"
 #undef OPTION
@@ -54,9 +54,9 @@ static value *find(command *c, const char *name, size_t len, param_type *type) {
         return &c->args[i];
     }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const option_row *o = &option_rows[i];
-        if (strlen(o->name) != len || memcmp(o->name, name, len) || !option_applies(c->about, o)) continue;
-        *type = o->type;
+        const param *p = &option_rows[i].row;
+        if (strlen(p->name) != len || memcmp(p->name, name, len) || !option_applies(c->about, &option_rows[i])) continue;
+        *type = p->type;
         return &c->option[i];
     }
     return NULL;
@@ -72,11 +72,11 @@ static sonde_status fail_unknown(command *c, const char *shown_as, const char *n
         SONDE_FAIL_IF(!strcmp(later_rows[i].name, word), err, SONDE_UNSUPPORTED, "--%s: is not supported yet; %s", word,
                       later_rows[i].instead);
     for (size_t i = 0; i < OPTION_COUNT; i++)
-        SONDE_FAIL_IF(!strcmp(option_rows[i].name, word), err, SONDE_USAGE,
+        SONDE_FAIL_IF(!strcmp(option_rows[i].row.name, word), err, SONDE_USAGE,
                       "--%s: does not apply here, \"sonde help %s\" lists what does", word, c->about->name);
     for (size_t i = 0; i < count_params(c->about); i++) names[n++] = c->about->params[i].name;
     for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (option_applies(c->about, &option_rows[i])) names[n++] = option_rows[i].name;
+        if (option_applies(c->about, &option_rows[i])) names[n++] = option_rows[i].row.name;
     nearest(word, names, n, &near, 1);
     return sonde_fail(err, SONDE_USAGE, "%s: no such option, the nearest is --%s (words behind -- are no options)",
                       name_shown(shown_as).text, names[near]);
@@ -178,17 +178,13 @@ static sonde_status check_row(const param *p, value *v, sonde_error *err) {
 sonde_status options_check(command *c, sonde_error *err) {
     SONDE_TRY(place_words(c, err));
     for (size_t i = 0; i < count_params(c->about); i++) SONDE_TRY(check_row(&c->about->params[i], &c->args[i], err));
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const option_row *o = &option_rows[i];
-        const param row = { o->name, o->type, o->fallback, o->min, o->max, o->help };
-        SONDE_TRY(check_row(&row, &c->option[i], err));
-    }
+    for (size_t i = 0; i < OPTION_COUNT; i++) SONDE_TRY(check_row(&option_rows[i].row, &c->option[i], err));
     return SONDE_OK;
 }
 
 bool option_given(const command *c, option_id id) {
     const value *v = &c->option[id];
-    return option_rows[id].type == PARAM_FLAG ? v->i != 0 : v->n > 0;
+    return option_rows[id].row.type == PARAM_FLAG ? v->i != 0 : v->n > 0;
 }
 
 const char *option_text(const command *c, option_id id) {

@@ -73,8 +73,8 @@ static sonde_status read_prompts(inputs *in, command *c, const sonde_model *m, s
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         if (!option_text(c, ways[i])) continue;
         SONDE_FAIL_IF(found, err, SONDE_USAGE, "prompt: found %s%s and --%s, expected one of them",
-                      c->n_words ? "" : "--", found, option_rows[ways[i]].name);
-        found = option_rows[ways[i]].name;
+                      c->n_words ? "" : "--", found, option_rows[ways[i]].row.name);
+        found = option_rows[ways[i]].row.name;
     }
     SONDE_FAIL_IF(!found && c->about->takes & NEEDS_PROMPT, err, SONDE_USAGE,
                   "%s: no prompt, expected a text, --file%s or --tokens", c->about->name,

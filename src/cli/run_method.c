@@ -92,7 +92,7 @@ static void record_params(const command *c, sonde_result *r) {
     for (size_t i = 0; c->about->params && c->about->params[i].name; i++)
         record(r, c->about->params[i].name, &c->args[i]);
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
-        if (c->option[told[i]].n) record(r, option_rows[told[i]].name, &c->option[told[i]]);
+        if (c->option[told[i]].n) record(r, option_rows[told[i]].row.name, &c->option[told[i]]);
 }
 
 static void tell_opened(const command *c, const opened *o, double took) {

@@ -17,7 +17,7 @@ static sonde_status write_options(page *p, sonde_error *err) {
                  "option given twice the last one counts, but those with .. add up.");
     page_rows(p, "option", "what it is", 22);
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const option_row *o = &option_rows[i];
+        const param *o = &option_rows[i].row;
         const char *usual = *o->fallback ? arena_printf(a, "; default %s", o->fallback) : "";
         page_row(p, option_shape(a, o->name, o->type), arena_printf(a, "%s%s", o->help, usual));
     }

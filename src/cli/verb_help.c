@@ -11,7 +11,8 @@ static const param params[] = {
 static sonde_status run(command *c, sonde_error *err) {
     const char *what = c->args[HELP_WHAT].text, *names[64];
     if (!*what) {
-        help_overview(stdout);
+        if (option_given(c, OPTION_JSON)) help_json_overview(stdout);
+        else help_overview(stdout);
         return SONDE_OK;
     }
     const method *about = about_find(what);

@@ -35,7 +35,7 @@ typedef struct {
     const kern_weight *w;
     const float       *bias;      /* [w->n], or NULL */
     size_t             lo, hi;    /* outputs wanted, lo <= hi <= w->n */
-    float             *scratch;   /* kern_product_scratch floats, this thread's own; NULL if that is 0 */
+    float             *scratch;   /* kern_product_scratch floats, one thread's own; NULL if 0 */
 } kern_product;
 
 /*  K(result, name, parameters). Arrays may be the same, else they do not overlap. */
@@ -89,7 +89,7 @@ extern const kern_table *kern;                  /* scalar until kern_init */
 extern const kern_table *const kern_tables[];   /* best first, NULL-terminated */
 
 const kern_table *kern_find(const char *isa);   /* NULL: no such word */
-bool kern_init(const char *isa);                /* NULL: the best supported; false: unknown or unsupported */
+bool kern_init(const char *isa);                /* NULL: the best; false: unknown or unsupported */
 
 /* Floats of scratch for any product of at most this many rows, outputs (hi - lo) and summed
  * elements, on any instruction set. */

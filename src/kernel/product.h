@@ -2,7 +2,7 @@
  *
  * With many rows, a block of rows of x and then the panels of a group of outputs are packed. Both
  * are phase by phase: phase k mod 16, in the order in which the tree wants them, has one step for
- * every 16 k, and one step of gap, so that phases of k = 1024 do not fall on the same lines of L1. */
+ * every 16 k, and one step of gap, so that phases of k = 1024 lie on different lines of L1. */
 #ifndef SONDE_PRODUCT_H
 #define SONDE_PRODUCT_H
 #include <stddef.h>

@@ -3,8 +3,9 @@
  * v16 is one zmm, two ymm, four NEON registers or sixteen scalars; v16i is the same with 32-bit
  * integers (wrapping), v16m says yes or no per lane. Lane i does the same arithmetic on each, so a
  * body written with them gives the same bits everywhere. fma is fused on every one of them
- * (scalar: fmaf). v16_max(a, b) is a > b ? a : b, min alike. The including file of an instruction set names
- * it: VEC_AVX512, VEC_AVX2, VEC_NEON or none (scalar), so compiler flags decide nothing. */
+ * (scalar: fmaf). v16_max(a, b) is a > b ? a : b, v16_min alike. The including file of an
+ * instruction set names it: VEC_AVX512, VEC_AVX2, VEC_NEON or none (scalar), so compiler flags
+ * decide nothing. */
 #ifndef SONDE_VEC_H
 #define SONDE_VEC_H
 #include <math.h>

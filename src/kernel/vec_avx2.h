@@ -14,7 +14,9 @@ typedef struct { __m256 lo, hi; } v16m;                 /* all bits of a lane, o
 
 INLINE v16i v16i_all(int32_t a) { return (v16i){ _mm256_set1_epi32(a), _mm256_set1_epi32(a) }; }
 INLINE v16m v16m_first(size_t n) {
-    static const int32_t steps[32] = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
+    static const int32_t steps[32] = {
+        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+    };
     const float *const at = (const float *)(const void *)(steps + 16 - n);
     return (v16m){ _mm256_loadu_ps(at), _mm256_loadu_ps(at + 8) };
 }
@@ -79,7 +81,8 @@ INLINE v16 v16_load_f16(const void *p) {
 }
 INLINE v16 v16_load_bf16(const void *p) {
     const __m128i *const h = p;
-    const v16i v = { _mm256_cvtepu16_epi32(_mm_loadu_si128(h)), _mm256_cvtepu16_epi32(_mm_loadu_si128(h + 1)) };
+    const v16i v = { _mm256_cvtepu16_epi32(_mm_loadu_si128(h)),
+                     _mm256_cvtepu16_epi32(_mm_loadu_si128(h + 1)) };
     return v16_of_bits(v16i_left(v, 16));
 }
 
@@ -99,19 +102,24 @@ INLINE __m256 join_pd(__m256 a, __m256 b, const int high) {
 INLINE __m256 trees8(const v16 v[8]) {
     __m256 f[4], g[2];
     UNROLL for (int t = 0; t < 4; t++) {
-        const __m256 a = _mm256_add_ps(v[t].lo, v[t].hi), b = _mm256_add_ps(v[4 + t].lo, v[4 + t].hi);
-        f[t] = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+        const __m256 a = _mm256_add_ps(v[t].lo, v[t].hi);
+        const __m256 b = _mm256_add_ps(v[4 + t].lo, v[4 + t].hi);
+        f[t] = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20),
+                             _mm256_permute2f128_ps(a, b, 0x31));
     }
     UNROLL for (int t = 0; t < 2; t++)
-        g[t] = _mm256_add_ps(join_pd(f[2 * t], f[2 * t + 1], 0), join_pd(f[2 * t], f[2 * t + 1], 1));
+        g[t] = _mm256_add_ps(join_pd(f[2 * t], f[2 * t + 1], 0),
+                             join_pd(f[2 * t], f[2 * t + 1], 1));
     return _mm256_add_ps(_mm256_shuffle_ps(g[0], g[1], 0x88), _mm256_shuffle_ps(g[0], g[1], 0xdd));
 }
 INLINE v16 v16_trees(const v16 v[16]) { return (v16){ trees8(v), trees8(v + 8) }; }
 
 INLINE void transpose8(__m256 v[8]) {
     UNROLL for (int r = 0; r < 8; r += 4) {             /* 4 x 4 floats in every 128 bits */
-        const __m256 a = _mm256_unpacklo_ps(v[r], v[r + 1]), b = _mm256_unpackhi_ps(v[r], v[r + 1]);
-        const __m256 c = _mm256_unpacklo_ps(v[r + 2], v[r + 3]), d = _mm256_unpackhi_ps(v[r + 2], v[r + 3]);
+        const __m256 a = _mm256_unpacklo_ps(v[r], v[r + 1]);
+        const __m256 b = _mm256_unpackhi_ps(v[r], v[r + 1]);
+        const __m256 c = _mm256_unpacklo_ps(v[r + 2], v[r + 3]);
+        const __m256 d = _mm256_unpackhi_ps(v[r + 2], v[r + 3]);
         v[r]     = join_pd(a, c, 0);
         v[r + 1] = join_pd(a, c, 1);
         v[r + 2] = join_pd(b, d, 0);
@@ -128,7 +136,12 @@ INLINE void v16_transpose(v16 v[16]) {
     UNROLL for (int i = 0; i < 8; i++) { a[i] = v[i].lo; b[i] = v[8 + i].hi; }
     transpose8(a);
     transpose8(b);
-    UNROLL for (int i = 0; i < 8; i++) { v[i].lo = a[i]; a[i] = v[i].hi; v[8 + i].hi = b[i]; b[i] = v[8 + i].lo; }
+    UNROLL for (int i = 0; i < 8; i++) {
+        v[i].lo = a[i];
+        a[i]    = v[i].hi;
+        v[8 + i].hi = b[i];
+        b[i]        = v[8 + i].lo;
+    }
     transpose8(a);
     transpose8(b);
     UNROLL for (int i = 0; i < 8; i++) { v[8 + i].lo = a[i]; v[i].hi = b[i]; }

@@ -85,7 +85,7 @@ INLINE void transpose4(v16 v[4]) {                      /* 4 x 4 floats in every
 }
 INLINE void v16_transpose(v16 v[16]) {
     UNROLL for (int r = 0; r < 16; r += 4) transpose4(v + r);
-    UNROLL for (int j = 0; j < 4; j++) {                /* v[r + j]: column j + 4q of rows r.. in quarter q */
+    UNROLL for (int j = 0; j < 4; j++) {                /* quarter q of v[r + j]: column j + 4q of rows r.. */
         const v16 a = _mm512_shuffle_f32x4(v[j], v[4 + j], 0x88);
         const v16 b = _mm512_shuffle_f32x4(v[8 + j], v[12 + j], 0x88);
         const v16 c = _mm512_shuffle_f32x4(v[j], v[4 + j], 0xdd);

@@ -28,7 +28,8 @@ typedef struct sonde_context {
     long                     top;
     bool                     dry_run;
     const char *const       *out; size_t n_out;             /* --out, for methods that write their file themselves */
-    void                   (*progress)(void *user, const char *what, int64_t done, int64_t all);    /* never NULL */
+    /* Never NULL. `all` 0: `what` is a line for the person, said at once. */
+    void                   (*progress)(void *user, const char *what, int64_t done, int64_t all);
     void                    *progress_user;
 } sonde_context;
 
