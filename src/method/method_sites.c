@@ -17,7 +17,7 @@ static void put_shape(const listing *l, const sonde_site *s) {
     char   text[160];
     size_t used = 0;
     for (int i = 0; i < s->rank && used < sizeof text; i++) {
-        const char letter = s->axes[2 * i];
+        const char letter = s->axes[2 * (size_t)i];
         const bool open = !l->sized && (letter == 't' || letter == 's');
         if (open) used += (size_t)snprintf(text + used, sizeof text - used, "%s%c", i ? ", " : "[", letter);
         else used += (size_t)snprintf(text + used, sizeof text - used, "%s%lld", i ? ", " : "[", (long long)s->dim[i]);

@@ -5,6 +5,7 @@
 #include "packs.h"
 #include "room.h"
 #include "verify_greedy.h"
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -352,10 +353,11 @@ static sonde_status verify_run(sonde_context *cx, const value *args, sonde_resul
         return SONDE_OK;
     }
     char text[96];
-    snprintf(text, sizeof text, "%lld of %lld tensors agree", (long long)all.agreed, (long long)(all.agreed + all.failed));
+    const int64_t tensors = all.agreed + all.failed;
+    snprintf(text, sizeof text, "%" PRId64 " of %" PRId64 " tensors agree", all.agreed, tensors);
     sonde_result_note(out, text);
-    SONDE_FAIL_IF(all.failed, err, SONDE_DIFFERS, "%.900s (%lld of %lld tensors fail)", all.first.message,
-                  (long long)all.failed, (long long)(all.agreed + all.failed));
+    SONDE_FAIL_IF(all.failed, err, SONDE_DIFFERS, "%.900s (%" PRId64 " of %" PRId64 " tensors fail)", all.first.message,
+                  all.failed, tensors);
     return SONDE_OK;
 }
 

@@ -80,7 +80,7 @@ static sonde_status read_edits(replay *r, const sonde_model *m, sonde_error *err
             const sonde_status s = sonde_edit_parse(&e, m, line, r->file, err);
             free(line);
             SONDE_TRY(s);
-            r->edit = room_grow(r->edit, r->n_edits, 1, sizeof *r->edit);
+            r->edit = room_grow(r->edit, r->n_edits, 1, sizeof(void *));
             r->edit[r->n_edits++] = e;
         }
         text += len + (text[len] == '\n');

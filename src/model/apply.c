@@ -8,19 +8,19 @@
 #include <string.h>
 
 /* Coordinates of one axis inside [lo, hi): i in [from, to) is coordinate at(i) and element ord(i) of the edit's region. */
-typedef struct { const int64_t *list; int64_t from, to, origin; } walk;
+typedef struct { const int64_t *list, *ordinal; int64_t from, to, origin; } walk;
 
 static walk walk_axis(const bound_axis *x, int64_t lo, int64_t hi) {
     if (x->kind != INDEX_LIST)
         return (walk){ .from = x->lo > lo ? x->lo : lo, .to = x->hi < hi ? x->hi : hi, .origin = x->lo };
-    walk w = { .list = x->list };
+    walk w = { .list = x->list, .ordinal = x->ordinal };
     while (w.from < (int64_t)x->n && x->list[w.from] < lo) w.from++;
     for (w.to = w.from; w.to < (int64_t)x->n && x->list[w.to] < hi;) w.to++;
     return w;
 }
 
 static int64_t at(const walk *w, int64_t i)  { return w->list ? w->list[i] : i; }
-static int64_t ord(const walk *w, int64_t i) { return i - w->origin; }
+static int64_t ord(const walk *w, int64_t i) { return w->list ? w->ordinal[i] : i - w->origin; }
 
 /* A row of the region: the last axis of it, for one choice of the others. */
 typedef struct {

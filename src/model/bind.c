@@ -28,15 +28,23 @@ static int ascending(const void *x, const void *y) {
     return (a > b) - (a < b);
 }
 
-static sonde_status resolve_list(binder *b, axis_of x, const index_part *p, bound_axis *out) {
-    int64_t *list = arena_new_array(b->a, int64_t, p->n + 1);
-    for (size_t i = 0; i < p->n; i++) SONDE_TRY(resolve_number(b, x, p->list[i], &list[i]));
-    qsort(list, p->n, sizeof *list, ascending);
-    size_t n = 0;
-    for (size_t i = 0; i < p->n; i++)
-        if (!n || list[n - 1] != list[i]) list[n++] = list[i];
-    *out = (bound_axis){ .kind = INDEX_LIST, .list = list, .n = n };
+static sonde_status list_axis(binder *b, char letter, int64_t *written, size_t n, bound_axis *out) {
+    int64_t *list = arena_new_array(b->a, int64_t, n + 1), *ordinal = arena_new_array(b->a, int64_t, n + 1);
+    memcpy(list, written, n * sizeof *list);
+    qsort(list, n, sizeof *list, ascending);
+    for (size_t i = 0; i < n; i++) {
+        SONDE_FAIL_IF(i && list[i] == list[i - 1], b->err, SONDE_USAGE, "the list names %lld of axis %c twice",
+                      (long long)list[i], letter);
+        while (written[ordinal[i]] != list[i]) ordinal[i]++;
+    }
+    *out = (bound_axis){ .kind = INDEX_LIST, .list = list, .n = n, .written = written, .ordinal = ordinal };
     return SONDE_OK;
+}
+
+static sonde_status resolve_list(binder *b, axis_of x, const index_part *p, bound_axis *out) {
+    int64_t *written = arena_new_array(b->a, int64_t, p->n + 1);
+    for (size_t i = 0; i < p->n; i++) SONDE_TRY(resolve_number(b, x, p->list[i], &written[i]));
+    return list_axis(b, x.letter, written, p->n, out);
 }
 
 static sonde_status resolve_token(binder *b, axis_of x, const index_part *p, bound_axis *out) {
@@ -45,8 +53,7 @@ static sonde_status resolve_token(binder *b, axis_of x, const index_part *p, bou
     for (int64_t i = 0; i < x.prompt; i++)
         if (x.tokens[i] == p->token) list[n++] = i;
     SONDE_FAIL_IF(n == 0, b->err, SONDE_USAGE, "no position of the prompt has the token %s", p->text);
-    *out = (bound_axis){ .kind = INDEX_LIST, .list = list, .n = n };
-    return SONDE_OK;
+    return list_axis(b, x.letter, list, n, out);
 }
 
 static sonde_status resolve_range(binder *b, axis_of x, const index_part *p, bound_axis *out) {
@@ -81,9 +88,9 @@ static int64_t axis_count(const bound_axis *x, int64_t length) {
     return (x->hi < length ? x->hi : length) - x->lo;
 }
 
-static int64_t axis_at(const bound_axis *x, int64_t i) { return x->kind == INDEX_LIST ? x->list[i] : x->lo + i; }
+static int64_t axis_at(const bound_axis *x, int64_t i) { return x->kind == INDEX_LIST ? x->written[i] : x->lo + i; }
 
-static int64_t axis_first(const bound_axis *x) { return axis_at(x, 0); }
+static int64_t axis_first(const bound_axis *x) { return x->kind == INDEX_LIST ? x->list[0] : x->lo; }
 static int64_t axis_last(const bound_axis *x) { return x->kind == INDEX_LIST ? x->list[x->n - 1] : x->hi - 1; }
 
 /* ---- numbers out of another run ---- */

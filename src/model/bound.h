@@ -12,6 +12,8 @@ typedef struct {
     index_kind kind;                /* ALL, ONE, RANGE or LIST; texts have become lists */
     int64_t    lo, hi;
     int64_t   *list; size_t n;      /* ascending, each once */
+    int64_t   *written;             /* the same in the order written: element i of the region is written[i] */
+    int64_t   *ordinal;             /* list[i] is element ordinal[i] of the region */
 } bound_axis;
 
 /* The numbers of an edit: element (i, j, k) of its region reads data[i * stride[0] + j * stride[1] + k * stride[2]];
