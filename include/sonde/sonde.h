@@ -13,6 +13,7 @@
 #include "sonde/edit.h"
 #include "sonde/error.h"
 #include "sonde/generate.h"
+#include "sonde/graph.h"
 #include "sonde/logits.h"
 #include "sonde/model.h"
 #include "sonde/result.h"
