@@ -278,10 +278,9 @@ static bool in_block(const place *p, const place *q, const char *what) {
 }
 
 /* A row and head whose input is edited, or bumped, gets a norm of its own: the common one, with its sites and their edits,
- * is beside it. The reference has one norm for the MLP. */
+ * is beside it. */
 static bool own_norm(const place *p, const place *q) {
-    const bool heads = in_block(p, p, "_input") && in_block(p, q, ".ln1.");
-    return heads || (in_block(p, p, "hook_mlp_in") && in_block(p, q, ".ln2."));
+    return in_block(p, p, "_input") && in_block(p, q, ".ln1.");
 }
 
 static void values_agree(const place *edited, op o) {

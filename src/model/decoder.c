@@ -46,9 +46,9 @@ static const site_id UNMARKED = SITE_COUNT;
 /* A norm is three operations, so that its scale and its normalised value are values that edits reach. */
 static int norm(builder *b, weight_id w, norm_sites at, int x) {
     const value_shape s = b->p->value[x];
-    const int scale = apply1(b, OP_layer_scale, x, (value_shape){ s.heads, 1 }, (step){ .w = w });
+    const int scale = apply1(b, OP_layer_scale, x, (value_shape){ s.heads, 1 }, (step){ 0 });
     if (at.scale != UNMARKED) mark(b, at.scale, scale);
-    const int normal = apply2(b, OP_layer_normalize, x, scale, (step){ .w = w });
+    const int normal = apply2(b, OP_layer_normalize, x, scale, (step){ 0 });
     if (at.normalized != UNMARKED) mark(b, at.normalized, normal);
     const int y = apply1(b, OP_affine, normal, s, (step){ .w = w, .b = (weight_id)(w + 1) });
     return at.out != UNMARKED ? mark(b, at.out, y) : y;
@@ -96,9 +96,9 @@ static int attention(builder *b, const part_spec *part, int x) {
 static int mlp(builder *b, const part_spec *part, int x) {
     const arch_config *c = b->c;
     const value_shape  wide = { 1, c->f };
+    if (b->p->key.mlp_in) x = mark(b, SITE_MLP_IN, apply1(b, OP_copy, x, b->p->value[x], (step){ 0 }));
     const int read = norm(b, part->before, (norm_sites){ SITE_LN2_SCALE, SITE_LN2_NORM, SITE_LN2_OUT }, x);
-    const split_spec split = { b->p->key.split_mlp, SITE_MLP_IN, part->before, W_IN, B_IN };
-    const int pre = mark(b, SITE_MLP_PRE, split_heads(b, split, x, linear(b, W_IN, B_IN, read, wide)));
+    const int pre = mark(b, SITE_MLP_PRE, linear(b, W_IN, B_IN, read, wide));
     const int post = mark(b, SITE_MLP_POST, apply1(b, OP_activation, pre, wide, (step){ 0 }));
     return mark(b, SITE_MLP_OUT, linear(b, W_OUT, B_OUT, post, (value_shape){ 1, c->d }));
 }

@@ -31,9 +31,7 @@ static op_attr attr_of(const exec *x, const step *s) {
     case OP_linear:      return (op_attr){ .linear = { &w->matrix, bias } };
     case OP_head_linear: return (op_attr){ .head_linear = { &w->matrix, bias, s->split } };
     case OP_activation:  return (op_attr){ .activation = { x->model->config.act } };
-    case OP_spread: case OP_choose: case OP_edited_copy: case OP_head_delta:
-        return (op_attr){ .pick = { x->mask[s->site] } };
-    default:             return (op_attr){ 0 };
+    default:             return op_table[s->op]->masked ? (op_attr){ .pick = { x->mask[s->site] } } : (op_attr){ 0 };
     }
 }
 
@@ -55,10 +53,6 @@ static sonde_status find_mask(exec *x, const step *s, sonde_error *err) {
     return SONDE_OK;
 }
 
-static bool has_mask(const step *s) {
-    return s->op == OP_spread || s->op == OP_choose || s->op == OP_edited_copy || s->op == OP_head_delta;
-}
-
 typedef struct { tensor out, in[MAX_IN]; op_call call; } bound_call;
 
 static void make_call(exec *x, const step *s, bound_call *b) {
@@ -73,7 +67,7 @@ static void make_call(exec *x, const step *s, bound_call *b) {
 
 static sonde_status forward_op(exec *x, const step *s, sonde_error *err) {
     bound_call b;
-    if (has_mask(s)) SONDE_TRY(find_mask(x, s, err));
+    if (op_table[s->op]->masked) SONDE_TRY(find_mask(x, s, err));
     SONDE_TRY(take(x, s->out, &x->value[s->out], err));
     make_call(x, s, &b);
     SONDE_TRY(b.call.op->shape(&b.call, err));

@@ -146,7 +146,7 @@ static void set_flag(program_key *k, site_id s) {
     k->split_q |= s == SITE_Q_INPUT;
     k->split_k |= s == SITE_K_INPUT;
     k->split_v |= s == SITE_V_INPUT;
-    k->split_mlp |= s == SITE_MLP_IN;
+    k->mlp_in |= s == SITE_MLP_IN;
     k->result |= s == SITE_RESULT;
 }
 

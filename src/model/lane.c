@@ -14,7 +14,7 @@ program_key lane_key(const lane *l, int at, bool backward) {
     return (program_key){
         .stage = STAGE_BLOCK, .no_attn = l->plan.run.at[at].no_attn, .no_mlp = l->plan.run.at[at].no_mlp,
         .split_q = f[SITE_Q_INPUT] & any, .split_k = f[SITE_K_INPUT] & any, .split_v = f[SITE_V_INPUT] & any,
-        .split_mlp = f[SITE_MLP_IN] & any, .result = f[SITE_RESULT] & any };
+        .mlp_in = f[SITE_MLP_IN] & any, .result = f[SITE_RESULT] & any };
 }
 
 /* The same name gives the same key on every run: noise depends on the place, not on when it is reached. */

@@ -18,8 +18,8 @@ typedef enum { STAGE_FRONT, STAGE_BLOCK, STAGE_BACK } stage;
 typedef struct {
     stage stage;
     bool  no_attn, no_mlp;
-    bool  split_q, split_k, split_v, split_mlp;     /* hook_q_input .. hook_mlp_in are edited or differentiated */
-    bool  result;                                   /* hook_result is asked for, edited or differentiated */
+    bool  split_q, split_k, split_v;                /* hook_q_input .. hook_v_input are edited or differentiated */
+    bool  mlp_in, result;                           /* hook_mlp_in, hook_result are asked for, edited or differentiated */
 } program_key;
 
 typedef enum { STEP_OP, STEP_MARK, STEP_ATTEND } step_kind;

@@ -55,6 +55,7 @@ enum { FORWARD = -1 };
 typedef struct op {
     const char *name, *doc;
     int         n_in;
+    bool        masked;             /* treats the (row, head)s of attr.pick apart */
     /* Check the inputs and set out->dim. */
     sonde_status (*shape)(op_call *c, sonde_error *err);
     /* How many units fwd (FORWARD) or bwd for in[which] has. */

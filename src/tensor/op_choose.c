@@ -38,6 +38,6 @@ static op_cost cost(const op_call *c) {
 }
 
 const op op_choose = {
-    .name = "choose", .doc = "y[t,h,:] = b[t,h,:] where the head's input was edited, else a[t,h,:]", .n_in = 2,
+    .name = "choose", .doc = "y[t,h,:] = b[t,h,:] where the head's input was edited, else a[t,h,:]", .n_in = 2, .masked = true,
     .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

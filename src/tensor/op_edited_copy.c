@@ -34,6 +34,6 @@ static op_cost cost(const op_call *c) {
 }
 
 const op op_edited_copy = {
-    .name = "edited_copy", .doc = "y = x, for edits of single heads", .n_in = 1,
+    .name = "edited_copy", .doc = "y = x, for edits of single heads", .n_in = 1, .masked = true,
     .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

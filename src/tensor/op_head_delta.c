@@ -53,6 +53,6 @@ static op_cost cost(const op_call *c) {
 }
 
 const op op_head_delta = {
-    .name = "head_delta", .doc = "y = a + sum over edited heads of (new - old)", .n_in = 3,
+    .name = "head_delta", .doc = "y = a + sum over edited heads of (new - old)", .n_in = 3, .masked = true,
     .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

@@ -40,6 +40,6 @@ static op_cost cost(const op_call *c) {
 }
 
 const op op_spread = {
-    .name = "spread", .doc = "y[t,h,:] = x[t,:]", .n_in = 1,
+    .name = "spread", .doc = "y[t,h,:] = x[t,:]", .n_in = 1, .masked = true,
     .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

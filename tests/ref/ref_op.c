@@ -107,7 +107,7 @@ static void spread(const ref_call *c) {
     for (int64_t i = 0; i < count(&c->out); i++) c->out.data[i] = c->in[0].data[i / (H * d) * d + i % d];
 }
 
-static void edited_copy(const ref_call *c) {
+static void copy(const ref_call *c) {
     for (int64_t i = 0; i < count(&c->out); i++) c->out.data[i] = c->in[0].data[i];
 }
 
@@ -143,7 +143,7 @@ bool ref_op(const ref_call *c) {
     static const struct { const char *name; void (*run)(const ref_call *c); } formula[] = {
         { "lookup", lookup }, { "add", add }, { "layer_scale", layer_scale }, { "layer_normalize", layer_normalize },
         { "affine", affine }, { "linear", linear }, { "activation", activation }, { "scores", scores },
-        { "softmax", softmax }, { "mix", mix }, { "spread", spread }, { "edited_copy", edited_copy },
+        { "softmax", softmax }, { "mix", mix }, { "spread", spread }, { "edited_copy", copy }, { "copy", copy },
         { "head_linear", head_linear }, { "choose", choose }, { "head_delta", head_delta },
     };
     for (size_t i = 0; i < sizeof formula / sizeof *formula; i++)
