@@ -10,6 +10,9 @@
 #define DEMO_PROMPT "When Mary and John went to the store, John gave a drink to"
 #define DEMO_METRIC "logit(\" Mary\")-logit(\" John\")"
 
+/* The sizes of models/demo. */
+enum { DEMO_VOCAB = 1480, DEMO_WIDTH = 160, DEMO_CONTEXT = 96 };
+
 enum { RUN_PROMPTS = 4, RUN_EDITS = 8, RUN_PARAMS = 16 };
 
 typedef struct {

@@ -111,14 +111,14 @@ static void the_table_has_the_numbers_of_each_tensor(void) {
 
 static void everything_that_edits_read_lies_in_the_file(void) {
     method_run *r = begin(1, one_file);
-    float vector[160];
-    for (int i = 0; i < 160; i++) vector[i] = (float)(i % 7) - 3;
-    const sonde_array_spec s = { .name = "", .dtype = "F32", .rank = 1, .dim = { 160 } };
+    float vector[DEMO_WIDTH];
+    for (int i = 0; i < DEMO_WIDTH; i++) vector[i] = (float)(i % 7) - 3;
+    const sonde_array_spec s = { .name = "", .dtype = "F32", .rank = 1, .dim = { DEMO_WIDTH } };
     CHECK_EQ(sonde_npy_write(in_scratch(&dir, "d.npy").text, &s, vector, NULL), SONDE_OK);
     char text[900];
     run_prompt(r, DEMO_PROMPT);
     run_named(r, "B", "When John and Mary went to the store, John gave a drink to");
-    run_edit(r, "patch:blocks.1.attn.hook_z[3]=B[2]");
+    run_edit(r, "patch:blocks.1.attn.hook_z[\" Mary\"]=B[\" Mary\"]");
     snprintf(text, sizeof text, "add:blocks.2.hook_resid_post[-1]=0.5*%s", in_scratch(&dir, "d.npy").text);
     run_edit(r, text);
     run_edit(r, "noise:hook_embed[1:4]=0.3");
@@ -126,13 +126,13 @@ static void everything_that_edits_read_lies_in_the_file(void) {
     r->cx.seed = 77;
     RUN_OK(r, "trace", "metric", DEMO_METRIC "-kl(B)", "grad", "true", NULL);
     sonde_array_file *f = open_trace("a.safetensors");
-    CHECK_STR(sonde_array_file_note(f, "edits"), "patch:blocks.1.attn.hook_z[3]=B[2]\nadd:blocks.2.hook_resid_post[-1]=0.5*value/0\n"
+    CHECK_STR(sonde_array_file_note(f, "edits"), "patch:blocks.1.attn.hook_z[\" Mary\"]=B[\" Mary\"]\nadd:blocks.2.hook_resid_post[-1]=0.5*value/0\n"
                                                  "noise:hook_embed[1:4]=0.3\nmean:blocks.3.attn.hook_z[:,1]");
     CHECK_STR(sonde_array_file_note(f, "metric"), DEMO_METRIC "-kl(B)");
     CHECK_STR(sonde_array_file_note(f, "seed"), "77");
-    CHECK_EQ(spec_of(f, "value/0")->dim[0], 160);
+    CHECK_EQ(spec_of(f, "value/0")->dim[0], DEMO_WIDTH);
     CHECK_EQ(spec_of(f, "run/B/blocks.1.attn.hook_z")->rank, 3);
-    CHECK_EQ(spec_of(f, "run/B/unembed.hook_out")->dim[1], 1480);
+    CHECK_EQ(spec_of(f, "run/B/unembed.hook_out")->dim[1], DEMO_VOCAB);
     CHECK(sonde_array_file_find(f, "run/B/hook_embed") == SIZE_MAX);
     CHECK_EQ(spec_of(f, "grad/blocks.0.hook_resid_pre")->dim[0], 14);
     sonde_array_file_close(f);
@@ -178,7 +178,8 @@ static void rows_that_are_asked_for_are_kept(void) {
     CHECK_EQ(spec_of(f, "blocks.0.attn.hook_pattern")->dim[2], 14);
     const run_values v = run_site(r, context_prompt(&r->cx, 0), false, "blocks.1.hook_resid_pre");
     float *x = values_of(f, "blocks.1.hook_resid_pre");
-    CHECK(memcmp(x + 160, v.data + 2 * 160, 160 * sizeof *x) == 0 && memcmp(x + 320, v.data + 13 * 160, 160 * sizeof *x) == 0);
+    CHECK(memcmp(x + DEMO_WIDTH, v.data + 2 * DEMO_WIDTH, DEMO_WIDTH * sizeof *x) == 0 &&
+          memcmp(x + 2 * DEMO_WIDTH, v.data + 13 * DEMO_WIDTH, DEMO_WIDTH * sizeof *x) == 0);
     free(x);
     free(v.data);
     sonde_array_file_close(f);
@@ -251,7 +252,7 @@ static void other_endings_hold_the_arrays(void) {
     RUN_OK(r, "trace", "sites", "blocks.0.hook_resid_post", NULL);
     CHECK_EQ((int64_t)scratch_count(dir.path), 3);
     sonde_array_file *f = open_trace("a.npy");
-    CHECK_EQ(spec_of(f, "")->dim[1], 160);
+    CHECK_EQ(spec_of(f, "")->dim[1], DEMO_WIDTH);
     sonde_array_file_close(f);
     finish(r);
 }

@@ -11,7 +11,8 @@ typedef struct sonde_capture sonde_capture;
 
 /* A trace file. Tensors are read when they are asked for. FORMAT without `tokens`. */
 SONDE_API sonde_status sonde_capture_open(sonde_capture **out, const char *path, sonde_error *err);
-/* The run NAME that a trace file carries for its edits: its tensors "run/NAME/SITE". `f` must outlive it. */
+/* The run NAME that a trace file carries for its edits: its tensors "run/NAME/SITE", and "run/NAME/tokens" if
+ * it is there. `f` must outlive it. */
 SONDE_API sonde_status sonde_capture_of_file(sonde_capture **out, const sonde_array_file *f, const char *run,
                                              sonde_error *err);
 SONDE_API void         sonde_capture_free(sonde_capture *c);                    /* accepts NULL */

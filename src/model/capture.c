@@ -83,10 +83,11 @@ sonde_status capture_row(void *user, int64_t position, const float *logits, sond
 /* ---- files ---- */
 
 static sonde_status read_tokens(sonde_capture *k, sonde_error *err) {
-    const size_t at = sonde_array_file_find(k->file, "tokens");
-    SONDE_FAIL_IF(at == SIZE_MAX, err, SONDE_FORMAT, "no tensor \"tokens\" in the trace");
+    const char  *name = arena_printf(k->memory, "%stokens", k->prefix);
+    const size_t at = sonde_array_file_find(k->file, name);
+    SONDE_FAIL_IF(at == SIZE_MAX, err, SONDE_FORMAT, "no tensor \"%s\" in the trace", name);
     const sonde_array_spec *s = sonde_array_file_spec(k->file, at);
-    SONDE_FAIL_IF(s->rank != 1, err, SONDE_FORMAT, "tensor \"tokens\" has %d axes, expected one", s->rank);
+    SONDE_FAIL_IF(s->rank != 1, err, SONDE_FORMAT, "tensor \"%s\" has %d axes, expected one", name, s->rank);
     int64_t *wide = arena_new_array(k->memory, int64_t, (size_t)s->dim[0] + 1);
     int32_t *ids = arena_new_array(k->memory, int32_t, (size_t)s->dim[0] + 1);
     SONDE_TRY(sonde_array_read_int(k->file, at, 0, s->dim[0], wide, err));
@@ -124,26 +125,32 @@ sonde_status sonde_capture_open(sonde_capture **out, const char *path, sonde_err
     return SONDE_OK;
 }
 
+/* A run whose tokens the file does not tell is as long as its longest tensor. */
+static sonde_status guess_length(sonde_capture *k, const char *run, sonde_error *err) {
+    const size_t n = strlen(k->prefix);
+    for (size_t i = 0; i < sonde_array_file_count(k->file); i++) {
+        const sonde_array_spec *s = sonde_array_file_spec(k->file, i);
+        if (strncmp(s->name, k->prefix, n) || s->rank < 2) continue;
+        const int t = strstr(s->name, "hook_attn_scores") || strstr(s->name, "hook_pattern") ? 1 : 0;
+        if (s->dim[t] > k->length) k->length = s->dim[t];
+    }
+    SONDE_FAIL_IF(!k->length, err, SONDE_FORMAT, "the file holds no values of run %s (tensors \"%sSITE\")", run, k->prefix);
+    int32_t *unknown = arena_new_array(k->memory, int32_t, (size_t)k->length);
+    for (int64_t i = 0; i < k->length; i++) unknown[i] = -1;
+    k->tokens = unknown;
+    return SONDE_OK;
+}
+
 sonde_status sonde_capture_of_file(sonde_capture **out, const sonde_array_file *f, const char *run, sonde_error *err) {
     char prefix[128];
     const size_t n = (size_t)snprintf(prefix, sizeof prefix, "run/%s/", run);
     SONDE_FAIL_IF(n >= sizeof prefix, err, SONDE_USAGE, "the name of run %.20s.. is longer than 120 bytes", run);
     sonde_capture *k = of_file(f, prefix);
-    for (size_t i = 0; i < sonde_array_file_count(f); i++) {        /* as long as its longest tensor */
-        const sonde_array_spec *s = sonde_array_file_spec(f, i);
-        if (strncmp(s->name, prefix, n) || s->rank < 2) continue;
-        const int t = strstr(s->name, "hook_attn_scores") || strstr(s->name, "hook_pattern") ? 1 : 0;
-        if (s->dim[t] > k->length) k->length = s->dim[t];
-    }
-    if (!k->length) {
-        sonde_capture_free(k);
-        return sonde_fail(err, SONDE_FORMAT, "the file holds no values of run %s (tensors \"%sSITE\")", run, prefix);
-    }
-    int32_t *unknown = arena_new_array(k->memory, int32_t, (size_t)k->length);
-    for (int64_t i = 0; i < k->length; i++) unknown[i] = -1;
-    k->tokens = unknown;
-    *out = k;
-    return SONDE_OK;
+    const char *tokens = arena_printf(k->memory, "%stokens", prefix);
+    const sonde_status s = sonde_array_file_find(f, tokens) != SIZE_MAX ? read_tokens(k, err) : guess_length(k, run, err);
+    if (s == SONDE_OK) *out = k;
+    else sonde_capture_free(k);
+    return s;
 }
 
 void sonde_capture_free(sonde_capture *c) {
