@@ -23,7 +23,7 @@ static void what_was_written_is_read_in_any_order(void) {
     const float z[8] = { 0, 1, 2, 3, 4, 5, 6, (float)INFINITY }, scalar = 0.1f;
     const int64_t wide = INT64_MIN;
     sonde_array_writer *w;
-    CHECK_EQ(sonde_array_writer_open(&w, p.text, spec, 6, note, 2, &err), SONDE_OK);
+    CHECK_EQ(sonde_array_writer_open(&w, p.text, (sonde_array_list){ spec, 6, note, 2 }, &err), SONDE_OK);
     CHECK_EQ(sonde_array_write(w, 4, 0, &scalar, 1, &err), SONDE_OK);
     CHECK_EQ(sonde_array_write(w, 1, 4, z + 4, 4, &err), SONDE_OK);
     CHECK_EQ(sonde_array_write(w, 3, 0, "xyz", 3, &err), SONDE_OK);
@@ -76,7 +76,7 @@ static void the_file_is_what_the_format_says(void) {
     static const sonde_array_spec spec[] = { { "b", "U8", 1, { 1 } }, { "a", "I64", 1, { 1 } } };
     const int64_t v = 0x0102030405060708;
     sonde_array_writer *w;
-    CHECK_EQ(sonde_array_writer_open(&w, p.text, spec, 2, NULL, 0, &err), SONDE_OK);
+    CHECK_EQ(sonde_array_writer_open(&w, p.text, (sonde_array_list){ .specs = spec, .n = 2 }, &err), SONDE_OK);
     CHECK_EQ(sonde_array_write(w, 1, 0, &v, 1, &err), SONDE_OK);
     CHECK_EQ(sonde_array_writer_close(w, &err), SONDE_OK);          /* b was never written: 0 */
     char got[256];
@@ -98,7 +98,7 @@ static void a_dropped_writer_leaves_nothing(void) {
     const scratch s = scratch_new();
     static const sonde_array_spec spec = { "a", "F32", 1, { 100 } };
     sonde_array_writer *w;
-    CHECK_EQ(sonde_array_writer_open(&w, in_scratch(&s, "x").text, &spec, 1, NULL, 0, &err), SONDE_OK);
+    CHECK_EQ(sonde_array_writer_open(&w, in_scratch(&s, "x").text, (sonde_array_list){ .specs = &spec, .n = 1 }, &err), SONDE_OK);
     sonde_array_writer_drop(w);
     sonde_array_writer_drop(NULL);
     CHECK_EQ((long long)scratch_count(s.path), 0);
@@ -121,14 +121,14 @@ static void a_file_that_could_not_be_read_again_is_not_begun(void) {
     const scratch_path p = in_scratch(&s, "x");
     sonde_array_writer *w;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        CHECK_EQ(sonde_array_writer_open(&w, p.text, rows[i].spec, rows[i].n, NULL, 0, &err), SONDE_USAGE);
+        CHECK_EQ(sonde_array_writer_open(&w, p.text, (sonde_array_list){ .specs = rows[i].spec, .n = rows[i].n }, &err), SONDE_USAGE);
         CHECK_STR(err.message, rows[i].message);
     }
     static const sonde_array_note twice[] = { { "k", "1" }, { "k", "2" } }, broken[] = { { "k", "\xff" } };
-    CHECK_EQ(sonde_array_writer_open(&w, p.text, rows[0].spec, 1, twice, 2, &err), SONDE_USAGE);
+    CHECK_EQ(sonde_array_writer_open(&w, p.text, (sonde_array_list){ rows[0].spec, 1, twice, 2 }, &err), SONDE_USAGE);
     CHECK_STR(err.message, "note k: the name stands twice");
-    CHECK_EQ(sonde_array_writer_open(&w, p.text, rows[0].spec, 1, broken, 1, &err), SONDE_USAGE);
-    CHECK_EQ(sonde_array_writer_open(&w, in_scratch(&s, "no/x").text, rows[0].spec, 1, NULL, 0, &err), SONDE_NOT_FOUND);
+    CHECK_EQ(sonde_array_writer_open(&w, p.text, (sonde_array_list){ rows[0].spec, 1, broken, 1 }, &err), SONDE_USAGE);
+    CHECK_EQ(sonde_array_writer_open(&w, in_scratch(&s, "no/x").text, (sonde_array_list){ .specs = rows[0].spec, .n = 1 }, &err), SONDE_NOT_FOUND);
     CHECK_EQ((long long)scratch_count(s.path), 0);
     scratch_end(&s);
 }
@@ -142,7 +142,7 @@ static void items_outside_an_array_are_neither_written_nor_read(void) {
     float out[8];
     sonde_array_writer *w;
     sonde_array_file *f;
-    CHECK_EQ(sonde_array_writer_open(&w, p.text, spec, 2, NULL, 0, &err), SONDE_OK);
+    CHECK_EQ(sonde_array_writer_open(&w, p.text, (sonde_array_list){ .specs = spec, .n = 2 }, &err), SONDE_OK);
     for (int i = 0; i < 6; i++) CHECK_EQ(sonde_array_write(w, 0, bad[i][0], z, bad[i][1], &err), SONDE_USAGE);
     CHECK_EQ(sonde_array_write(w, 2, 0, z, 1, &err), SONDE_USAGE);
     CHECK_EQ(sonde_array_write(w, 0, 6, z, 0, &err), SONDE_OK);
@@ -305,7 +305,7 @@ static void only_integers_that_fit_are_read_as_integers(void) {
     int64_t out[2];
     sonde_array_writer *w;
     sonde_array_file *f;
-    CHECK_EQ(sonde_array_writer_open(&w, in_scratch(&s, "x").text, spec, 2, NULL, 0, &err), SONDE_OK);
+    CHECK_EQ(sonde_array_writer_open(&w, in_scratch(&s, "x").text, (sonde_array_list){ .specs = spec, .n = 2 }, &err), SONDE_OK);
     CHECK_EQ(sonde_array_write(w, 1, 0, u, 2, &err), SONDE_OK);
     CHECK_EQ(sonde_array_writer_close(w, &err), SONDE_OK);
     CHECK_EQ(sonde_array_file_open(&f, in_scratch(&s, "x").text, &err), SONDE_OK);

@@ -30,7 +30,7 @@ static scratch make_files(void) {
     const sonde_array_spec specs[] = { { "of head", "F32", 2, { 4, 4 } }, { "value/0", "F32", 1, { 4 } } };
     sonde_array_writer *w;
     for (int i = 0; i < 16; i++) data[i] = (float)i;
-    CHECK_EQ(sonde_array_writer_open(&w, in_scratch(&s, "heads.safetensors").text, specs, 2, NULL, 0, NULL), SONDE_OK);
+    CHECK_EQ(sonde_array_writer_open(&w, in_scratch(&s, "heads.safetensors").text, (sonde_array_list){ .specs = specs, .n = 2 }, NULL), SONDE_OK);
     CHECK_EQ(sonde_array_write(w, 0, 0, data, 16, NULL), SONDE_OK);
     CHECK_EQ(sonde_array_write(w, 1, 0, data, 4, NULL), SONDE_OK);
     CHECK_EQ(sonde_array_writer_close(w, NULL), SONDE_OK);

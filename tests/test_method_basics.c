@@ -137,7 +137,7 @@ static void the_list_names_the_shipped_models(void) {
 
 /* ---- generate ---- */
 
-static const generated_token *written(const method_run *r, size_t prompt, size_t i) {
+static const sonde_written *written(const method_run *r, size_t prompt, size_t i) {
     CHECK(prompt < r->out->prompts.n && i < r->out->prompts.at[prompt].generated.n);
     return &r->out->prompts.at[prompt].generated.at[i];
 }
@@ -154,7 +154,7 @@ static void greedy_takes_the_best_token_each_time(void) {
     for (int i = 0; i < 5; i++) {
         const run_values v = run_site(r, (sonde_prompt){ tokens, 3 + i, 0 }, false, NULL);
         const float *row = v.data + (2 + i) * v.cols;
-        const generated_token *g = written(r, 0, (size_t)i);
+        const sonde_written *g = written(r, 0, (size_t)i);
         CHECK_EQ(g->token.id, sonde_logits_stats(row, v.cols).argmax);
         CHECK(g->prob == sonde_logits_prob(row, v.cols, g->token.id));
         CHECK_EQ((int64_t)g->n, 5);
@@ -233,6 +233,30 @@ static void prompts_side_by_side_are_each_alone(void) {
         CHECK(written(r, 1, i)->token.id == written(alone, 0, i)->token.id && written(r, 1, i)->prob == written(alone, 0, i)->prob);
     run_close(r);
     run_close(alone);
+}
+
+static void prompts_bring_their_own_b(void) {
+    static const char other[] = "When Mary and John went to the store, Mary gave a drink to";
+    method_run *r = run_open(NULL), *named = run_open(NULL), *plain = run_open(NULL);
+    r->cx.batch = true;
+    for (int i = 0; i < 3; i++) run_prompt(r, DEMO_PROMPT)->b = i == 1 ? other : NULL;
+    run_named(r, "B", DEMO_PROMPT);                           /* of those without their own */
+    run_edit(r, "patch:hook_resid_post=B");
+    run_prompt(named, DEMO_PROMPT);
+    run_named(named, "B", other);
+    run_edit(named, "patch:hook_resid_post=B");
+    run_prompt(plain, DEMO_PROMPT);
+    RUN_OK(r, "generate", "n", "3", NULL);
+    RUN_OK(named, "generate", "n", "3", NULL);
+    RUN_OK(plain, "generate", "n", "3", NULL);
+    CHECK(written(named, 0, 0)->token.id != written(plain, 0, 0)->token.id);
+    for (size_t p = 0; p < 3; p++) {
+        CHECK_EQ((int64_t)count_written(r, p), 3);
+        for (size_t i = 0; i < 3; i++) CHECK_EQ(written(r, p, i)->token.id, written(p == 1 ? named : plain, 0, i)->token.id);
+    }
+    run_close(r);
+    run_close(named);
+    run_close(plain);
 }
 
 static void nothing_to_write_and_too_much(void) {
@@ -322,6 +346,7 @@ static void cases_are_read_and_checked(void) {
     X(stop_texts_and_the_end_token_stop) \
     X(filters_alone_mean_temperature_one) \
     X(prompts_side_by_side_are_each_alone) \
+    X(prompts_bring_their_own_b) \
     X(nothing_to_write_and_too_much) \
     X(the_hash_changes_with_the_run_alone) \
     X(the_embedded_model_passes) \

@@ -3,7 +3,7 @@
 #include "method_run.h"
 #include <unistd.h>
 
-enum { V = 1480, N = 14 };
+enum { V = DEMO_VOCAB, N = 14 };
 #define OTHER "When Mary and John went to the store, Mary gave a drink to"
 
 typedef struct { long double log_sum, entropy; int32_t argmax; } row_truth;
@@ -177,7 +177,7 @@ static void a_trace_as_the_other_run(void) {
     const sonde_array_spec specs[] = { { .name = "tokens", .dtype = "I32", .rank = 1, .dim = { N } },
                                        { .name = "unembed.hook_out", .dtype = "F32", .rank = 2, .dim = { N, V } } };
     sonde_array_writer *w;
-    CHECK(!sonde_array_writer_open(&w, path, specs, 2, NULL, 0, &r->err));
+    CHECK(!sonde_array_writer_open(&w, path, (sonde_array_list){ .specs = specs, .n = 2 }, &r->err));
     CHECK(!sonde_array_write(w, 0, 0, r->named[0].prompt.tokens, N, &r->err));
     CHECK(!sonde_array_write(w, 1, 0, b.data, N * V, &r->err));
     CHECK(!sonde_array_writer_close(w, &r->err));

@@ -1,7 +1,7 @@
 /* The list of operations against the architecture: counts, costs and sites by hand. */
 #include "method_run.h"
 
-enum { N = 14, D = 160, F = 640, H = 5, E = 32, V = 1480, LAYERS = 4 };
+enum { N = 14, D = DEMO_WIDTH, F = 640, H = 5, E = 32, V = DEMO_VOCAB, LAYERS = 4 };
 
 static void the_demo_model_by_hand(void) {
     method_run *r = run_open(NULL);

@@ -1,7 +1,7 @@
 /* The lens against softmax, entropy and KL of captured states in long double, and against the model's own answer. */
 #include "method_run.h"
 
-enum { V = 1480 };
+enum { V = DEMO_VOCAB };
 
 typedef struct { long double log_sum, entropy, kl; int32_t argmax; int64_t rank; double overlap; } truth;
 

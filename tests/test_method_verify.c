@@ -46,7 +46,7 @@ static void copy_trace(const char *from, const char *to, const char *name, int64
         spec[i] = *sonde_array_file_spec(f, i);
         if (renamed && !strcmp(spec[i].name, name)) spec[i].name = renamed;
     }
-    if (sonde_array_writer_open(&w, in_scratch(&dir, to).text, spec, n, notes, n_notes, &err)) FAIL_("%s", err.message);
+    if (sonde_array_writer_open(&w, in_scratch(&dir, to).text, (sonde_array_list){ spec, n, notes, n_notes }, &err)) FAIL_("%s", err.message);
     for (size_t i = 0; i < n; i++) {
         const sonde_array_spec *s = sonde_array_file_spec(f, i);
         int64_t count = 1;
@@ -169,12 +169,12 @@ static void greedy_tokens_are_judged_on_the_references_path(void) {
             const run_values v = run_site(r, (sonde_prompt){ tokens, 3 + i, 0 }, false, NULL);
             best[i] = sonde_logits_stats(v.data + (2 + i) * v.cols, v.cols).argmax;
             free(v.data);
-            if (wrong && i == 1) best[i] = (best[i] + 1) % 1480;
+            if (wrong && i == 1) best[i] = (best[i] + 1) % DEMO_VOCAB;
             tokens[3 + i] = best[i];
         }
         const sonde_array_spec spec[2] = { { "tokens", "I32", 1, { 3 } }, { "greedy", "I32", 1, { 4 } } };
         sonde_array_writer *w;
-        CHECK_EQ(sonde_array_writer_open(&w, in_scratch(&dir, "g.safetensors").text, spec, 2, NULL, 0, NULL), SONDE_OK);
+        CHECK_EQ(sonde_array_writer_open(&w, in_scratch(&dir, "g.safetensors").text, (sonde_array_list){ .specs = spec, .n = 2 }, NULL), SONDE_OK);
         sonde_array_write(w, 0, 0, prompt, 3, NULL);
         sonde_array_write(w, 1, 0, best, 4, NULL);
         CHECK_EQ(sonde_array_writer_close(w, NULL), SONDE_OK);

@@ -79,7 +79,7 @@ static void json_of_head_and_prompts(void) {
     sonde_result_prompt_token(r, p, token(2, "\xe2\x82"), -1, -1);
     const sonde_token others[] = { token(5, "x"), token(6, "y") };
     const double probs[] = { 0.5, 0.25 };
-    sonde_result_generated(r, p, others[0], 0.5, others, probs, 2);
+    sonde_result_generated(r, p, &(sonde_written){ others[0], 0.5, others, probs, 2 });
     sonde_result_generated_text(r, p, "x", 1);
     CHECK_STR(json_of(r),
         "{\"sonde\":\"" SONDE_VERSION "\",\n\"method\":\"generate\",\n"
@@ -99,7 +99,7 @@ static void json_of_head_and_prompts(void) {
 
 static void json_of_a_table(void) {
     sonde_result *r = small();
-    sonde_result_view(r, SONDE_VIEW_TOKEN_GRID, "cells", "layer", NULL, "token", "T");
+    sonde_result_view(r, (sonde_drawing){ SONDE_VIEW_TOKEN_GRID, "cells", "layer", NULL, "token", "T" });
     CHECK(strstr(json_of(r),
         "\"tables\":[\n{\"name\":\"cells\",\"columns\":[{\"name\":\"layer\",\"type\":\"int\",\"unit\":\"\"},"
         "{\"name\":\"prob\",\"type\":\"float\",\"unit\":\"1\"},{\"name\":\"site\",\"type\":\"text\",\"unit\":\"\"},"
@@ -200,7 +200,7 @@ static void csv_without_a_table(void) {
     CHECK_EQ(sonde_result_csv(r, keep, &k, &err), SONDE_USAGE);
     const size_t p = sonde_result_prompt(r, "a b", 3);
     sonde_result_prompt_token(r, p, token(4, "a"), 0, 1);
-    sonde_result_generated(r, p, token(5, " c"), 0.5, NULL, NULL, 0);
+    sonde_result_generated(r, p, &(sonde_written){ .token = token(5, " c"), .prob = 0.5 });
     CHECK_STR(csv_of(r), "prompt,position,token_id,token,start,end,prob\n0,0,4,a,0,1,\n0,1,5,·c,,,0.5\n");
     sonde_array *a = sonde_result_array(r, "m", "t s", (const int64_t[]){ 1, 2 });
     sonde_array_data(a)[0] = 1.5f;

@@ -11,7 +11,7 @@ static const tokenizer_options usual = { .plain = false }, plain = { .plain = tr
 
 /* What one encode or decode gave, kept until the next. */
 static arena      *memory;
-static token_span *span;
+static const token_span *span;
 static size_t      n_spans;
 static sonde_error err;
 
@@ -21,7 +21,10 @@ static arena *fresh(void) {
 }
 
 static void encode(const tokenizer *t, const char *text, size_t len, tokenizer_options o) {
-    CHECK_EQ(tokenizer_encode(t, text, len, o, fresh(), &span, &n_spans, &err), SONDE_OK);
+    token_list list = { 0 };
+    CHECK_EQ(tokenizer_encode(t, (text_bytes){ text, len }, o, fresh(), &list, &err), SONDE_OK);
+    span = list.at;
+    n_spans = list.n;
 }
 
 /* "id id id" of a text. */
@@ -173,10 +176,9 @@ static void any_bytes_come_back(void) {
         CHECK(tiles(len));
         int32_t got[64];
         for (size_t i = 0; i < n_spans; i++) got[i] = span[i].id;
-        char *back;
-        size_t back_len;
-        CHECK_EQ(tokenizer_decode(t, got, n_spans, false, memory, &back, &back_len, &err), SONDE_OK);
-        CHECK(back_len == len && memcmp(back, bytes, len) == 0);
+        text_bytes back;
+        CHECK_EQ(tokenizer_decode(t, (id_list){ got, n_spans }, false, memory, &back, &err), SONDE_OK);
+        CHECK(back.len == len && memcmp(back.at, bytes, len) == 0);
     }
     tokenizer_free(t);
 }
@@ -346,7 +348,8 @@ static void a_pattern_that_takes_too_long_is_an_error(void) {
     char many[200];
     memset(many, 'a', sizeof many);
     many[sizeof many - 1] = 'b';
-    CHECK_EQ(tokenizer_encode(t, many, sizeof many, usual, fresh(), &span, &n_spans, &err), SONDE_UNSUPPORTED);
+    token_list list;
+    CHECK_EQ(tokenizer_encode(t, (text_bytes){ many, sizeof many }, usual, fresh(), &list, &err), SONDE_UNSUPPORTED);
     CHECK_STR(err.message, "pattern \"(a|aa)+$\" on this text: match limit exceeded");
     tokenizer_free(t);
 }
@@ -521,14 +524,13 @@ static void tokens_can_be_looked_up_both_ways(void) {
 static void decoding_skips_what_is_asked_and_what_is_unknown(void) {
     tokenizer *t = made((parts){ .added = "{\"content\":\"<x>\",\"special\":true}" });
     const int32_t list[] = { 97, 256, 4000, -5, 255, 32 };
-    char *out;
-    size_t len;
-    CHECK_EQ(tokenizer_decode(t, list, 6, false, fresh(), &out, &len, &err), SONDE_OK);
-    CHECK(len == 6 && memcmp(out, "a<x>\xff ", 6) == 0);
-    CHECK_EQ(tokenizer_decode(t, list, 6, true, fresh(), &out, &len, &err), SONDE_OK);
-    CHECK(len == 3 && memcmp(out, "a\xff ", 3) == 0);
-    CHECK_EQ(tokenizer_decode(t, NULL, 0, false, fresh(), &out, &len, &err), SONDE_OK);
-    CHECK_EQ((long long)len, 0);
+    text_bytes out;
+    CHECK_EQ(tokenizer_decode(t, (id_list){ list, 6 }, false, fresh(), &out, &err), SONDE_OK);
+    CHECK(out.len == 6 && memcmp(out.at, "a<x>\xff ", 6) == 0);
+    CHECK_EQ(tokenizer_decode(t, (id_list){ list, 6 }, true, fresh(), &out, &err), SONDE_OK);
+    CHECK(out.len == 3 && memcmp(out.at, "a\xff ", 3) == 0);
+    CHECK_EQ(tokenizer_decode(t, (id_list){ 0 }, false, fresh(), &out, &err), SONDE_OK);
+    CHECK_EQ((long long)out.len, 0);
     tokenizer_free(t);
 }
 
@@ -553,13 +555,13 @@ static void a_long_word_does_not_take_square_time(void) {
 static void *encode_many(void *shared) {
     arena *a = arena_new();
     const char *sentence = "When Mary and John <mask> went to the park, caf\xc3\xa9 \xf0\x9f\x98\x80 1732<|endoftext|>\xff";
-    token_span *first = NULL, *now;
-    size_t n_first = 0, n;
+    const text_bytes text = { sentence, strlen(sentence) };
+    token_list first = { 0 }, now;
     bool same = true;
     for (int i = 0; i < 300 && same; i++) {
-        same = tokenizer_encode(shared, sentence, strlen(sentence), usual, a, &now, &n, NULL) == SONDE_OK;
-        if (i == 0) { first = now; n_first = n; }
-        same = same && n == n_first && memcmp(first, now, n * sizeof *now) == 0;
+        same = tokenizer_encode(shared, text, usual, a, &now, NULL) == SONDE_OK;
+        if (i == 0) first = now;
+        same = same && now.n == first.n && memcmp(first.at, now.at, now.n * sizeof *now.at) == 0;
     }
     arena_free(a);
     return same ? shared : NULL;

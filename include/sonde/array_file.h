@@ -25,10 +25,14 @@ typedef struct { const char *key, *value; } sonde_array_note;       /* safetenso
 typedef struct sonde_array_writer sonde_array_writer;
 typedef struct sonde_array_file sonde_array_file;
 
+typedef struct {                        /* what a file will hold */
+    const sonde_array_spec *specs; size_t n;
+    const sonde_array_note *notes; size_t n_notes;
+} sonde_array_list;
+
 /* Names must be unique (USAGE). Texts are copied. IO when the file cannot be made. */
-SONDE_API sonde_status sonde_array_writer_open(sonde_array_writer **out, const char *path,
-                                               const sonde_array_spec *specs, size_t n,
-                                               const sonde_array_note *notes, size_t n_notes, sonde_error *err);
+SONDE_API sonde_status sonde_array_writer_open(sonde_array_writer **out, const char *path, sonde_array_list holds,
+                                               sonde_error *err);
 /* Items [first, first + n) of array `which`, row-major, already of its dtype. */
 SONDE_API sonde_status sonde_array_write(sonde_array_writer *w, size_t which, int64_t first, const void *items,
                                          int64_t n, sonde_error *err);

@@ -33,6 +33,7 @@ typedef struct {                    /* what is to be written: prompts of differe
     const sonde_edit *const *edits;   size_t n_edits;       /* of every prompt */
     const sonde_named_run   *runs;    size_t n_runs;        /* what edits call B */
     sonde_sampling           sampling;
+    size_t                   first;                         /* what the first prompt is counted as, in draws and answers */
 } sonde_writing;
 
 /* USAGE before anything runs where prompt + n - 1 positions do not fit into the context. */

@@ -23,8 +23,13 @@ typedef struct {
 } sonde_operation;
 
 typedef sonde_status (*sonde_operation_fn)(const sonde_operation *op, void *user, sonde_error *err);
+typedef struct {
+    const sonde_edit *const *edits; size_t n_edits;
+    int64_t n;                              /* positions, 1 to the context */
+} sonde_graph_query;
+
 /* What a run with these edits executes; heads that an edit treats one by one bring operations of their own. USAGE as
- * for sonde_sites; positions: 1 to the context. */
-SONDE_API sonde_status sonde_graph(const sonde_model *m, const sonde_edit *const *edits, size_t n_edits, int64_t n,
-                                   sonde_operation_fn fn, void *user, sonde_error *err);
+ * for sonde_sites. */
+SONDE_API sonde_status sonde_graph(const sonde_model *m, sonde_graph_query q, sonde_operation_fn fn, void *user,
+                                   sonde_error *err);
 #endif

@@ -38,9 +38,11 @@ SONDE_API const char *sonde_result_note_at(const sonde_result *r, size_t i);
 /* Prompts: returns the index. start, end: bytes in the text; -1: not known. */
 SONDE_API size_t sonde_result_prompt(sonde_result *r, const char *text, size_t len);
 SONDE_API void   sonde_result_prompt_token(sonde_result *r, size_t prompt, sonde_token t, int64_t start, int64_t end);
-/* A generated token with its probability at temperature 1 and the most probable tokens instead. */
-SONDE_API void   sonde_result_generated(sonde_result *r, size_t prompt, sonde_token t, double prob,
-                                        const sonde_token *alternatives, const double *probs, size_t n);
+typedef struct {
+    sonde_token token; double prob;             /* at temperature 1 */
+    const sonde_token *alternatives; const double *probs; size_t n;     /* the most probable tokens */
+} sonde_written;
+SONDE_API void   sonde_result_generated(sonde_result *r, size_t prompt, const sonde_written *w);
 SONDE_API void   sonde_result_generated_text(sonde_result *r, size_t prompt, const char *text, size_t len);
 
 /* Tables: columns first, then rows; the cells of a row in the order of the columns. A missing cell is null. */
@@ -65,10 +67,13 @@ SONDE_API void         sonde_array_quiet(sonde_array *a);
 SONDE_API void         sonde_array_label_token(sonde_array *a, int axis, sonde_token t);
 SONDE_API void         sonde_array_label_text(sonde_array *a, int axis, const char *text);
 
-/* A view names the table or array it draws. For tables: the columns that are x, y and value (NULL where none).
- * title: one line. Drawn in the order declared. */
-SONDE_API void sonde_result_view(sonde_result *r, sonde_view_kind kind, const char *of, const char *x, const char *y,
-                                 const char *value, const char *title);
+typedef struct {
+    sonde_view_kind kind;
+    const char *of;                             /* the table or array it draws */
+    const char *x, *y, *value;                  /* for tables: the columns that are, NULL where none */
+    const char *title;                          /* one line, or NULL */
+} sonde_drawing;
+SONDE_API void sonde_result_view(sonde_result *r, sonde_drawing v);              /* drawn in the order declared */
 
 /* A token as a person sees it: space as a middle dot, newline and tab as their signs, and whatever is broken, invisible
  * or could steer a terminal as <0xNN> per byte; a mark with nothing to sit on gets a dotted circle. Like snprintf:

@@ -64,19 +64,18 @@ static sonde_status check_spec(const sonde_array_spec *spec, place *p, sonde_err
     return SONDE_OK;
 }
 
-static sonde_status check_all(sonde_array_writer *w, const sonde_array_spec *specs, const sonde_array_note *notes,
-                              size_t n_notes, sonde_error *err) {
-    map *names = map_new(w->memory, w->n), *keys = map_new(w->memory, n_notes);
-    SONDE_FAIL_IF(w->n > WEIGHT_MAX_TENSORS || n_notes > WEIGHT_MAX_NOTES, err, SONDE_USAGE,
-                  "%zu arrays and %zu notes are too many for a file", w->n, n_notes);
+static sonde_status check_all(sonde_array_writer *w, const sonde_array_list *holds, sonde_error *err) {
+    map *names = map_new(w->memory, w->n), *keys = map_new(w->memory, holds->n_notes);
+    SONDE_FAIL_IF(w->n > WEIGHT_MAX_TENSORS || holds->n_notes > WEIGHT_MAX_NOTES, err, SONDE_USAGE,
+                  "%zu arrays and %zu notes are too many for a file", w->n, holds->n_notes);
     for (size_t i = 0; i < w->n; i++) {
-        SONDE_TRY(check_name(names, "array", specs[i].name, err));
-        SONDE_TRY(check_spec(&specs[i], &w->at[i], err));
+        SONDE_TRY(check_name(names, "array", holds->specs[i].name, err));
+        SONDE_TRY(check_spec(&holds->specs[i], &w->at[i], err));
     }
-    for (size_t i = 0; i < n_notes; i++) {
-        SONDE_TRY(check_name(keys, "note", notes[i].key, err));
-        SONDE_FAIL_IF(!utf8_valid(notes[i].value, strlen(notes[i].value), NULL), err, SONDE_USAGE,
-                      "note %s: its value is not UTF-8", name_shown(notes[i].key).text);
+    for (size_t i = 0; i < holds->n_notes; i++) {
+        SONDE_TRY(check_name(keys, "note", holds->notes[i].key, err));
+        SONDE_FAIL_IF(!utf8_valid(holds->notes[i].value, strlen(holds->notes[i].value), NULL), err, SONDE_USAGE,
+                      "note %s: its value is not UTF-8", name_shown(holds->notes[i].key).text);
     }
     return SONDE_OK;
 }
@@ -111,16 +110,15 @@ static void put_notes(growing *g, arena *a, const sonde_array_note *notes, size_
 }
 
 /* The length and the header, padded so that the arrays begin at a multiple of 8. */
-static growing make_header(const sonde_array_writer *w, const sonde_array_spec *specs, const sonde_array_note *notes,
-                           size_t n_notes) {
+static growing make_header(const sonde_array_writer *w, const sonde_array_list *holds) {
     growing g = { 0 };
     arena *a = arena_new();
     put_bytes(&g, "\0\0\0\0\0\0\0", 8);
     put(&g, "{");
-    if (n_notes) put_notes(&g, a, notes, n_notes);
+    if (holds->n_notes) put_notes(&g, a, holds->notes, holds->n_notes);
     for (size_t i = 0; i < w->n; i++) {
-        put(&g, i || n_notes ? "," : "");
-        put_array(&g, a, &specs[i], &w->at[i]);
+        put(&g, i || holds->n_notes ? "," : "");
+        put_array(&g, a, &holds->specs[i], &w->at[i]);
         arena_reset(a);
     }
     put(&g, "}");
@@ -139,21 +137,20 @@ static sonde_status write_header(sonde_array_writer *w, const growing *g, sonde_
     return w->total ? file_out_write_at(&w->out, g->len + w->total - 1, "", 1, err) : SONDE_OK;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): two lists with their lengths */
-sonde_status sonde_array_writer_open(sonde_array_writer **out, const char *path, const sonde_array_spec *specs,
-                                     size_t n, const sonde_array_note *notes, size_t n_notes, sonde_error *err) {
+sonde_status sonde_array_writer_open(sonde_array_writer **out, const char *path, sonde_array_list holds,
+                                     sonde_error *err) {
     sonde_array_writer *w = calloc(1, sizeof *w);
     if (!w) abort();
     w->memory = arena_new();
-    w->n = n;
-    w->at = arena_new_array(w->memory, place, n);
-    w->name = arena_new_array(w->memory, const char *, n);
+    w->n = holds.n;
+    w->at = arena_new_array(w->memory, place, w->n);
+    w->name = arena_new_array(w->memory, const char *, w->n);
     growing header = { 0 };
-    sonde_status s = check_all(w, specs, notes, n_notes, err);
+    sonde_status s = check_all(w, &holds, err);
     if (s == SONDE_OK) s = lay_out(w, err);
     if (s == SONDE_OK) {
-        for (size_t i = 0; i < n; i++) w->name[i] = arena_printf(w->memory, "%s", specs[i].name);
-        header = make_header(w, specs, notes, n_notes);
+        for (size_t i = 0; i < w->n; i++) w->name[i] = arena_printf(w->memory, "%s", holds.specs[i].name);
+        header = make_header(w, &holds);
         s = file_out_open(&w->out, path, err);
     }
     if (s == SONDE_OK) s = write_header(w, &header, err);

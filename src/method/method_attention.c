@@ -179,10 +179,9 @@ static void put_heads(const attention *a, sonde_result *out) {
         if (a->period) sonde_cell_float(t, sum->induction / (double)a->period);
         else sonde_cell_null(t);
     }
-    sonde_result_view(out, SONDE_VIEW_HEATMAP, "heads", "head", "layer", "previous", "Attention to the token before");
-    sonde_result_view(out, SONDE_VIEW_HEATMAP, "heads", "head", "layer", "first", "Attention to the first token");
-    sonde_result_view(out, SONDE_VIEW_HEATMAP, "heads", "head", "layer", "induction",
-                      "Attention to what followed the token before, on random ids written twice");
+    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_HEATMAP, "heads", "head", "layer", "previous", "Attention to the token before" });
+    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_HEATMAP, "heads", "head", "layer", "first", "Attention to the first token" });
+    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_HEATMAP, "heads", "head", "layer", "induction", "Attention to what followed the token before, on random ids written twice" });
 }
 
 static void label_numbers(sonde_array *x, int axis, const long *number, size_t n) {
@@ -204,7 +203,7 @@ static sonde_status make_array(attention *a, sonde_result *out, sonde_error *err
     label_numbers(x, 1, a->head, a->n_heads);
     a->pattern = sonde_array_data(x);
     a->tally = ROOM(tally, a->n_layers * a->n_heads);
-    sonde_result_view(out, SONDE_VIEW_HEATMAP, "pattern", "s", "t", NULL, "Attention of each position (down) to each (across)");
+    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_HEATMAP, "pattern", "s", "t", NULL, "Attention of each position (down) to each (across)" });
     return SONDE_OK;
 }
 

@@ -1,5 +1,6 @@
 /* A prompt goes on, token by token, with what else was likely beside each. */
 #include "dry.h"
+#include "prompt_runs.h"
 #include "room.h"
 #include <string.h>
 
@@ -29,8 +30,8 @@ static sonde_status take(const sonde_generated *g, void *user, sonde_error *err)
     generation  *x = user;
     sonde_token *other = ROOM(sonde_token, g->n_alternatives);
     for (size_t i = 0; i < g->n_alternatives; i++) other[i] = context_token(x->cx, g->alternative[i]);
-    sonde_result_generated(x->out, g->prompt, context_token(x->cx, g->id), g->prob, other, g->alternative_prob,
-                           g->n_alternatives);
+    sonde_result_generated(x->out, g->prompt, &(sonde_written){ context_token(x->cx, g->id), g->prob, other,
+                                                               g->alternative_prob, g->n_alternatives });
     free(other);
     x->ids[g->prompt][x->n[g->prompt]++] = g->id;
     x->cx->progress(x->cx->progress_user, "tokens", ++x->done, x->all);
@@ -75,10 +76,13 @@ static sonde_status dry(sonde_context *cx, const sonde_sampling *o, sonde_result
         const sonde_prompt  whole = { tokens, n, n > p.n ? p.n : 0 };
         const sonde_variant v = { 0, cx->edits, cx->n_edits };
         const sonde_want    want = { .kind = SONDE_WANT_LOGITS, .at = &last, .n_at = 1 };
+        prompt_runs         runs;
+        sonde_cost          one;
+        sonde_status        s = prompt_runs_open(&runs, cx, i, err);
         const sonde_batch   b = { .bases = &whole, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = &want, .n_wants = 1,
-                                  .runs = cx->runs, .n_runs = cx->n_runs, .seed = cx->seed };
-        sonde_cost one;
-        const sonde_status s = sonde_variants_cost(cx->session, &b, &one, err);
+                                  .runs = runs.run, .n_runs = runs.n, .seed = cx->seed };
+        if (s == SONDE_OK) s = sonde_variants_cost(cx->session, &b, &one, err);
+        prompt_runs_close(&runs);
         free(tokens);
         SONDE_TRY(s);
         all.flops += one.flops;
@@ -89,14 +93,29 @@ static sonde_status dry(sonde_context *cx, const sonde_sampling *o, sonde_result
     return SONDE_OK;
 }
 
-static sonde_status write_all(generation *g, const sonde_sampling *o, sonde_error *err) {
+/* Prompts [first, until) side by side; of several none has a run B of its own. */
+static sonde_status write_some(generation *g, const sonde_sampling *o, size_t first, size_t until, sonde_error *err) {
     const sonde_context *cx = g->cx;
-    sonde_prompt *prompt = ROOM(sonde_prompt, cx->n_prompts);
-    for (size_t i = 0; i < cx->n_prompts; i++) prompt[i] = context_prompt(cx, i);
-    const sonde_writing w = { .prompts = prompt, .n_prompts = cx->n_prompts, .edits = cx->edits, .n_edits = cx->n_edits,
-                              .runs = cx->runs, .n_runs = cx->n_runs, .sampling = *o };
-    const sonde_status s = sonde_generate(cx->session, &w, take, g, err);
+    prompt_runs   runs;
+    sonde_prompt *prompt = ROOM(sonde_prompt, until - first);
+    for (size_t i = first; i < until; i++) prompt[i - first] = context_prompt(cx, i);
+    sonde_status s = prompt_runs_open(&runs, cx, first, err);
+    const sonde_writing w = { .prompts = prompt, .n_prompts = until - first, .edits = cx->edits, .n_edits = cx->n_edits,
+                              .runs = runs.run, .n_runs = runs.n, .sampling = *o, .first = first };
+    if (s == SONDE_OK) s = sonde_generate(cx->session, &w, take, g, err);
+    prompt_runs_close(&runs);
     free(prompt);
+    return s;
+}
+
+static sonde_status write_all(generation *g, const sonde_sampling *o, sonde_error *err) {
+    const method_prompt *p = g->cx->prompts;
+    sonde_status s = SONDE_OK;
+    for (size_t first = 0, until; first < g->cx->n_prompts && s == SONDE_OK; first = until) {
+        until = first + 1;
+        while (!p[first].b && until < g->cx->n_prompts && !p[until].b) until++;
+        s = write_some(g, o, first, until, err);
+    }
     if (s == SONDE_OK) return put_texts(g, err);
     if (s == SONDE_CANCELLED) put_texts(g, NULL);       /* what there is */
     return s;

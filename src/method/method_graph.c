@@ -68,7 +68,7 @@ static sonde_status graph_run(sonde_context *cx, const value *args, sonde_result
     (void)args;
     context_head(cx, &method_graph, out);
     listing l = { .t = operations(out) };
-    SONDE_TRY(sonde_graph(cx->model, cx->edits, cx->n_edits, cx->prompts[0].tokens.n, put_operation, &l, err));
+    SONDE_TRY(sonde_graph(cx->model, (sonde_graph_query){ cx->edits, cx->n_edits, cx->prompts[0].tokens.n }, put_operation, &l, err));
     sonde_table *t = sonde_result_table(out, "total");
     sonde_table_column(t, "operations", SONDE_INT, "");
     sonde_table_column(t, "flops", SONDE_FLOAT, "FLOP");
@@ -77,8 +77,8 @@ static sonde_status graph_run(sonde_context *cx, const value *args, sonde_result
     sonde_cell_int(t, l.n);
     sonde_cell_float(t, l.flops);
     sonde_cell_float(t, l.bytes);
-    sonde_result_view(out, SONDE_VIEW_BARS, "operations", "id", NULL, "flops", "The operations of a run, and what each costs");
-    sonde_result_view(out, SONDE_VIEW_GRAPH, "operations", "id", "reads", "operation", "What reads what");
+    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_BARS, "operations", "id", NULL, "flops", "The operations of a run, and what each costs" });
+    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_GRAPH, "operations", "id", "reads", "operation", "What reads what" });
     return SONDE_OK;
 }
 

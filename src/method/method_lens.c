@@ -185,11 +185,10 @@ static void make_tables(lens *l, sonde_result *out) {
     sonde_table_column(l->best, "prob", SONDE_FLOAT, "");
     sonde_table_column(l->best, "state", SONDE_TEXT, "");
     if (prompts_many(l->cx)) return;
-    sonde_result_view(out, SONDE_VIEW_TOKEN_GRID, "cells", "position", "state", "token",
-                      "The most probable next token, read from every state");
-    sonde_result_view(out, SONDE_VIEW_LINES, "cells", "state", "position", "rank", "Rank of the model's answer");
-    sonde_result_view(out, SONDE_VIEW_LINES, "cells", "state", "position", "overlap", "Overlap with the model's k most probable tokens");
-    sonde_result_view(out, SONDE_VIEW_TOKEN_GRID, "top", "k", "state", "token", "The most probable tokens, at the last position read");
+    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_TOKEN_GRID, "cells", "position", "state", "token", "The most probable next token, read from every state" });
+    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_LINES, "cells", "state", "position", "rank", "Rank of the model's answer" });
+    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_LINES, "cells", "state", "position", "overlap", "Overlap with the model's k most probable tokens" });
+    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_TOKEN_GRID, "top", "k", "state", "token", "The most probable tokens, at the last position read" });
 }
 
 static int ascending(const void *a, const void *b) {

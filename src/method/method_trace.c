@@ -148,7 +148,7 @@ static sonde_status open_files(tracing *t, sonde_error *err) {
     t->all.file = ROOM(sonde_array_writer *, cx->n_out);
     for (size_t i = 0; i < cx->n_out && s == SONDE_OK; i++) {
         if (!streams(cx->out[i])) continue;
-        s = sonde_array_writer_open(&t->all.file[t->all.n_files], cx->out[i], spec, t->all.n, notes.at, notes.n, err);
+        s = sonde_array_writer_open(&t->all.file[t->all.n_files], cx->out[i], (sonde_array_list){ spec, t->all.n, notes.at, notes.n }, err);
         t->all.n_files += s == SONDE_OK;
     }
     free(spec);
@@ -344,7 +344,7 @@ const method method_trace = {
     .formula = "--out FILE.safetensors: `tokens` (I32), one float32 tensor per site, named as the site (sonde sites), grad/SITE: "
                "d metric / d value, `positions` with --at. A file of prompts: 0/tokens, 0/SITE, 1/tokens, .. The table: mean, sd "
                "(of the population), min and max of each tensor's finite values. `sonde verify FILE` runs it again",
-    .example = "trace \"When Mary and John went to the store, John gave a drink to\" --sites hook_resid_post",
+    .example = "trace \"The capital of\" --sites hook_resid_post --out trace.safetensors",
     .params = params,
     .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | WRITES_OUT,
     .run = trace_run_method,

@@ -190,7 +190,7 @@ static sonde_status check(const sonde_sampling *o, sonde_error *err) {
 
 static sonde_status generate(generation *g, const sonde_writing *from, sonde_error *err) {
     for (size_t i = 0; i < g->n; i++) {
-        g->w[i].index = i;
+        g->w[i].index = from->first + i;
         SONDE_TRY(open_prompt(g, &from->prompts[i], (edit_list){ from->edits, from->n_edits }, &g->w[i], err));
     }
     return from->sampling.n ? write_all(g, err) : SONDE_OK;

@@ -174,11 +174,10 @@ static sonde_status walk_all(walk *w, const sonde_edit *const *edits, size_t n_e
     return walk_stage(w, BACK, (program_key){ .stage = STAGE_BACK });
 }
 
-/* NOLINTNEXTLINE(readability-function-size): seven parameters, as the public header has them */
-sonde_status sonde_graph(const sonde_model *m, const sonde_edit *const *edits, size_t n_edits, int64_t n,
-                         sonde_operation_fn fn, void *user, sonde_error *err) {
-    walk w = { .m = m, .a = arena_new(), .n = n, .last = NOBODY, .fn = fn, .user = user, .err = err };
-    const sonde_status s = walk_all(&w, edits, n_edits);
+sonde_status sonde_graph(const sonde_model *m, sonde_graph_query q, sonde_operation_fn fn, void *user,
+                         sonde_error *err) {
+    walk w = { .m = m, .a = arena_new(), .n = q.n, .last = NOBODY, .fn = fn, .user = user, .err = err };
+    const sonde_status s = walk_all(&w, q.edits, q.n_edits);
     arena_free(w.a);
     return s;
 }

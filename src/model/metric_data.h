@@ -12,7 +12,7 @@
 
 typedef struct bound_metric bound_metric;
 
-/* Logits of another run at a position (of that run), or NULL if it has none there. */
+/* Logits of another run at a position (of that run), or NULL if it has none there; they must outlive the bound metric. */
 typedef const float *(*metric_logits)(void *user, const char *run, int64_t position);
 /* How many positions a run has; -1: no such run. */
 typedef int64_t (*metric_length)(void *user, const char *run);

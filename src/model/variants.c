@@ -13,7 +13,7 @@ typedef struct {                        /* one variant on its way */
     arena          *memory;             /* ends with the variant */
     lane            l;
     bound_metric  **metric;             /* [n_wants], NULL where a want has none */
-    place_list         *wanted;             /* [n_wants]: of SITE and GRAD */
+    place_list     *wanted;             /* [n_wants]: of SITE and GRAD */
     size_t          grad;               /* the want whose gradients are under way */
     sonde_answer_fn fn;
     void           *user;
@@ -69,13 +69,12 @@ static sonde_status take_row(void *user, int64_t position, const float *logits, 
 
 /* ---- opening ---- */
 
-static sonde_status flag_sites(variant_run *v, size_t i, uint8_t flag, bool on) {
+static void flag_sites(variant_run *v, size_t i, uint8_t flag, bool on) {
     for (size_t j = 0; j < v->wanted[i].n; j++) {
         uint8_t *f = &lane_flags(&v->l, v->wanted[i].at[j].slot)[v->wanted[i].at[j].site];
         *f = on ? (uint8_t)(*f | flag) : (uint8_t)(*f & ~flag);
         v->l.every_row |= v->wanted[i].at[j].slot == BACK;
     }
-    return SONDE_OK;
 }
 
 static sonde_status resolve_want(variant_run *v, size_t i, const sonde_prompt *p, uint8_t *row, sonde_error *err) {
@@ -108,8 +107,8 @@ static sonde_status variant_bind(variant_run *v, bool dry, sonde_error *err) {
     SONDE_FAIL_IF(x->base < 0 || (size_t)x->base >= b->n_bases, err, SONDE_USAGE, "variant %zu is of base %d, there are %zu",
                   v->index, x->base, b->n_bases);
     const sonde_prompt *p = &b->bases[x->base];
-    const bound_prompt  bp = { .edits = { x->edits, x->n_edits }, .tokens = p->tokens, .prompt = p->prompt ? p->prompt : p->n, .length = p->n, .dry = dry,
-                               .seed = b->seed, .runs = runs_for_edits(&v->of) };
+    const bound_prompt  bp = { .edits = { x->edits, x->n_edits }, .tokens = p->tokens, .dry = dry, .seed = b->seed,
+                               .prompt = p->prompt ? p->prompt : p->n, .length = p->n, .runs = runs_for_edits(&v->of) };
     SONDE_TRY(bind_edits(v->memory, &v->runs->session->model->config, &bp, &v->l.plan, err));
     for (size_t i = 0; i < v->l.plan.n_edits; i++)
         lane_flags(&v->l, v->l.plan.edit[i].at.slot)[v->l.plan.edit[i].at.site] |= FLAG_EDIT;

@@ -126,7 +126,7 @@ static size_t first_of_type(const sonde_table *t, sonde_column_type type) {
 }
 
 /* Where `value` is a token it is the text of a cell, and its colour is the column `prob`, else the first float. */
-static bool pick_columns(const sonde_table *t, const result_view *view, size_t *value, size_t *text) {
+static bool pick_columns(const sonde_table *t, const sonde_drawing *view, size_t *value, size_t *text) {
     const size_t named = table_find(t, view->value), x = table_find(t, view->x);
     if (view->value && named == SIZE_MAX) return false;
     const bool strip = view->kind == SONDE_VIEW_TOKENS, wants_text = strip || view->kind == SONDE_VIEW_TOKEN_GRID;
@@ -168,7 +168,7 @@ static bool pivot_rows(const shown_columns *c, const char *title, arena *into, p
     return true;
 }
 
-bool pivot_table(const sonde_result *r, const sonde_table *t, const result_view *view, arena *into, pivot *out) {
+bool pivot_table(const sonde_result *r, const sonde_table *t, const sonde_drawing *view, arena *into, pivot *out) {
     shown_columns c = { .t = t };
     keys x = { .r = r, .t = t, .column = table_find(t, view->x) };
     keys y = { .r = r, .t = t, .column = table_find(t, view->y) };

@@ -23,7 +23,7 @@ typedef struct {
 
 pivot_state pivot_at(const pivot *v, size_t y, size_t x, double *value);
 /* False if the view cannot be drawn so: no such column, or too many cells. */
-bool pivot_table(const sonde_result *r, const sonde_table *t, const result_view *view, arena *into, pivot *out);
+bool pivot_table(const sonde_result *r, const sonde_table *t, const sonde_drawing *view, arena *into, pivot *out);
 /* The last two axes of an array, at index `outer` of those before them. */
 bool pivot_array(const sonde_result *r, const sonde_array *a, int64_t outer, arena *into, pivot *out);
 #endif

@@ -105,18 +105,15 @@ void sonde_result_prompt_token(sonde_result *r, size_t prompt, sonde_token t, in
     *LIST_ADD(p->tokens) = (prompt_token){ copy_token(r->into, t), start, end };
 }
 
-/* NOLINTNEXTLINE(readability-function-size): seven parameters, as the public header has them */
-void sonde_result_generated(sonde_result *r, size_t prompt, sonde_token t, double prob,
-                            const sonde_token *alternatives, const double *probs, size_t n) {
+void sonde_result_generated(sonde_result *r, size_t prompt, const sonde_written *w) {
     assert(prompt < r->prompts.n);
-    sonde_token *others = arena_new_array(r->into, sonde_token, n + 1);
-    double *p = arena_new_array(r->into, double, n + 1);
-    for (size_t i = 0; i < n; i++) {
-        others[i] = copy_token(r->into, alternatives[i]);
-        p[i] = probs[i];
+    sonde_token *others = arena_new_array(r->into, sonde_token, w->n + 1);
+    double *p = arena_new_array(r->into, double, w->n + 1);
+    for (size_t i = 0; i < w->n; i++) {
+        others[i] = copy_token(r->into, w->alternatives[i]);
+        p[i] = w->probs[i];
     }
-    *LIST_ADD(r->prompts.at[prompt].generated) =
-        (generated_token){ copy_token(r->into, t), prob, others, p, n };
+    *LIST_ADD(r->prompts.at[prompt].generated) = (sonde_written){ copy_token(r->into, w->token), w->prob, others, p, w->n };
 }
 
 void sonde_result_generated_text(sonde_result *r, size_t prompt, const char *text, size_t len) {
@@ -264,12 +261,10 @@ void sonde_array_label_text(sonde_array *a, int axis, const char *text) {
     *LIST_ADD(a->labels[axis]) = (axis_label){ { -1, copy_bytes(a->into, text, len), len }, false };
 }
 
-/* NOLINTNEXTLINE(readability-function-size): seven parameters, as the public header has them */
-void sonde_result_view(sonde_result *r, sonde_view_kind kind, const char *of, const char *x, const char *y,
-                       const char *value, const char *title) {
+void sonde_result_view(sonde_result *r, sonde_drawing v) {
     arena *into = r->into;
-    *LIST_ADD(r->views) = (result_view){ kind, copy(into, of ? of : ""), copy(into, x), copy(into, y),
-                                         copy(into, value), copy(into, title) };
+    *LIST_ADD(r->views) = (sonde_drawing){ v.kind, copy(into, v.of ? v.of : ""), copy(into, v.x), copy(into, v.y),
+                                        copy(into, v.value), copy(into, v.title) };
 }
 
 const sonde_table *result_table(const sonde_result *r, const char *name) {

@@ -21,16 +21,9 @@ typedef struct { const char *bytes; size_t len; } span;
 typedef struct { const char *name, *value; } result_param;
 typedef struct { sonde_token token; int64_t start, end; } prompt_token;
 typedef struct {
-    sonde_token        token;
-    double             prob;
-    const sonde_token *alternatives;
-    const double      *probs;
-    size_t             n;
-} generated_token;
-typedef struct {
     span                  text, completion;         /* completion.bytes NULL: none */
     LIST(prompt_token)    tokens;
-    LIST(generated_token) generated;
+    LIST(sonde_written)   generated;
 } result_prompt;
 
 typedef struct { const char *name, *unit; sonde_column_type type; } table_column;
@@ -59,8 +52,6 @@ struct sonde_array {
     bool             quiet;
 };
 
-typedef struct { sonde_view_kind kind; const char *of, *x, *y, *value, *title; } result_view;
-
 struct sonde_result {
     arena               *into;
     const char          *method, *model_name, *model_family, *model_hash;    /* NULL: not said */
@@ -70,7 +61,7 @@ struct sonde_result {
     LIST(result_prompt)  prompts;
     LIST(sonde_table *)  tables;
     LIST(sonde_array *)  arrays;
-    LIST(result_view)    views;
+    LIST(sonde_drawing)  views;
 };
 
 bool        table_has(const sonde_table *t, size_t row, size_t column);       /* false: null */

@@ -39,7 +39,7 @@ sonde_status arrays_save_safetensors(const sonde_result *r, const char *path, so
     sonde_array_spec *specs = arena_new_array(scratch, sonde_array_spec, n);
     for (size_t i = 0; i < n; i++) specs[i] = spec_of(r->arrays.at[i]);
     sonde_array_writer *w;
-    sonde_status s = sonde_array_writer_open(&w, path, specs, n, notes, sizeof notes / sizeof *notes, err);
+    sonde_status s = sonde_array_writer_open(&w, path, (sonde_array_list){ specs, n, notes, sizeof notes / sizeof *notes }, err);
     arena_free(scratch);
     if (s != SONDE_OK) return s;
     s = write_all(r, w, err);

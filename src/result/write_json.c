@@ -101,7 +101,7 @@ static void put_params(json_pen *j, const sonde_result *r) {
     pen_text(j->p, "}");
 }
 
-static void put_generated(json_pen *j, const generated_token *g) {
+static void put_generated(json_pen *j, const sonde_written *g) {
     put_token(j, g->token);
     pen_text(j->p, ",\"prob\":");
     put_number(j->p, g->prob);
@@ -230,7 +230,7 @@ static void put_array(json_pen *j, const sonde_array *a) {
     pen_text(j->p, "]}");
 }
 
-static void put_view(json_pen *j, const result_view *v) {
+static void put_view(json_pen *j, const sonde_drawing *v) {
     static const char *const kind_name[] = {
         [SONDE_VIEW_HEATMAP] = "heatmap", [SONDE_VIEW_LINES] = "lines", [SONDE_VIEW_BARS] = "bars",
         [SONDE_VIEW_SCATTER] = "scatter", [SONDE_VIEW_TOKENS] = "tokens",

@@ -104,7 +104,7 @@ static bool has_bars(const sonde_result *r, const sonde_table *table) {
     return false;
 }
 
-static void draw_table_as(page *g, const sonde_table *table, const result_view *view, const pivot *v) {
+static void draw_table_as(page *g, const sonde_table *table, const sonde_drawing *view, const pivot *v) {
     term *t = &g->t;
     if (view->kind == SONDE_VIEW_TOKEN_GRID) term_token_grid(t, v);
     else if (view->kind == SONDE_VIEW_TOKENS) term_token_strip(t, v);
@@ -117,7 +117,7 @@ static void draw_table_as(page *g, const sonde_table *table, const result_view *
                   table->columns.n);
 }
 
-static bool draw_table(page *g, const sonde_table *table, const result_view *view) {
+static bool draw_table(page *g, const sonde_table *table, const sonde_drawing *view) {
     if (view->kind == SONDE_VIEW_BARS) {
         const size_t value = table_find(table, view->value ? view->value : view->y);
         if (value == SIZE_MAX) return false;
@@ -127,7 +127,7 @@ static bool draw_table(page *g, const sonde_table *table, const result_view *vie
     }
     pivot v;
     const bool picture = view->kind != SONDE_VIEW_SCATTER && view->kind != SONDE_VIEW_GRAPH;
-    result_view shown = *view;
+    sonde_drawing shown = *view;
     if (view->kind == SONDE_VIEW_LINES && !view->value) {           /* y is the height, not the series */
         shown.value = view->y;
         shown.y = NULL;
@@ -138,7 +138,7 @@ static bool draw_table(page *g, const sonde_table *table, const result_view *vie
     return true;
 }
 
-static void draw_view(page *g, const result_view *view) {
+static void draw_view(page *g, const sonde_drawing *view) {
     for (size_t i = 0; i < g->r->tables.n; i++) {
         const sonde_table *table = g->r->tables.at[i];
         if (strcmp(table->name, view->of) != 0) continue;

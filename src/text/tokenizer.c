@@ -208,41 +208,38 @@ static void add_around(encoding *e, const int32_t *ids, size_t n, size_t at) {
     for (size_t i = 0; i < n && !e->options.no_specials; i++) add_span(e, ids[i], at, at);
 }
 
-/* NOLINTNEXTLINE(readability-function-size): parameters as in tokenizer.h */
-sonde_status tokenizer_encode(const tokenizer *t, const char *text, size_t len, tokenizer_options o, arena *into,
-                              token_span **out, size_t *n, sonde_error *err) {
-    SONDE_FAIL_IF(len > LONGEST_TEXT, err, SONDE_USAGE, "a text of %zu bytes, at most %d", len, LONGEST_TEXT);
+sonde_status tokenizer_encode(const tokenizer *t, text_bytes text, tokenizer_options o, arena *into, token_list *out,
+                              sonde_error *err) {
+    SONDE_FAIL_IF(text.len > LONGEST_TEXT, err, SONDE_USAGE, "a text of %zu bytes, at most %d", text.len, LONGEST_TEXT);
     encoding e = { .t = t, .options = o, .scratch = arena_new(), .split = split_work_new(), .err = err };
     e.pieces.memory = e.next.memory = e.bpe.memory = e.scratch;
-    const stretch all = { .text = text, .len = len };
+    const stretch all = { .text = text.at, .len = text.len };
     add_around(&e, t->before, t->n_before, 0);
     const sonde_status s = e.split ? walk(&e, &t->raw, &all, encode_part)
                                    : sonde_fail(err, SONDE_NOMEM, "no memory for matching");
-    add_around(&e, t->after, t->n_after, len);
+    add_around(&e, t->after, t->n_after, text.len);
     if (s == SONDE_OK) {
-        *out = arena_new_array(into, token_span, e.n);
-        if (e.n) memcpy(*out, e.spans, e.n * sizeof *e.spans);
-        *n = e.n;
+        token_span *kept = arena_new_array(into, token_span, e.n);
+        if (e.n) memcpy(kept, e.spans, e.n * sizeof *e.spans);
+        *out = (token_list){ kept, e.n };
     }
     split_work_free(e.split);
     arena_free(e.scratch);
     return s;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): parameters as in tokenizer.h */
-sonde_status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, arena *into,
-                              char **out, size_t *len, sonde_error *err) {
+sonde_status tokenizer_decode(const tokenizer *t, id_list ids, bool skip_special, arena *into, text_bytes *out,
+                              sonde_error *err) {
     size_t size = 0;
-    for (size_t i = 0; i < n; i++) {
-        const token *k = vocab_token(&t->vocab, ids[i]);
+    for (size_t i = 0; i < ids.n; i++) {
+        const token *k = vocab_token(&t->vocab, ids.at[i]);
         if (k && !(skip_special && k->special)) SONDE_FAIL_IF(__builtin_add_overflow(size, k->bytes_len, &size), err,
-                                                              SONDE_USAGE, "%zu ids are too many", n);
+                                                              SONDE_USAGE, "%zu ids are too many", ids.n);
     }
     char *bytes = arena_alloc(into, size + 1);
-    *out = bytes;
-    *len = size;
-    for (size_t i = 0; i < n; i++) {
-        const token *k = vocab_token(&t->vocab, ids[i]);
+    *out = (text_bytes){ bytes, size };
+    for (size_t i = 0; i < ids.n; i++) {
+        const token *k = vocab_token(&t->vocab, ids.at[i]);
         if (!k || (skip_special && k->special)) continue;
         if (k->bytes_len) memcpy(bytes, k->bytes, k->bytes_len);
         bytes += k->bytes_len;

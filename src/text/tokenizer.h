@@ -19,7 +19,10 @@
 
 typedef struct tokenizer tokenizer;
 
+typedef struct { const char *at; size_t len; } text_bytes;
 typedef struct { int32_t id; int64_t start, end; } token_span;          /* bytes [start, end) of the text */
+typedef struct { const token_span *at; size_t n; } token_list;
+typedef struct { const int32_t *at; size_t n; } id_list;
 
 typedef struct { const char *data; size_t size; const char *name; } text_file;  /* name: for messages */
 
@@ -53,10 +56,10 @@ typedef struct {
  * where normal form C joins characters the first token of them has all their bytes. (Not tiled: where a byte has no
  * token, and where an added token begins in the white space that one before it took in.) Worst case O(n log n) in the
  * length of the text, but for a pattern of the file that backtracks. */
-sonde_status tokenizer_encode(const tokenizer *t, const char *text, size_t len, tokenizer_options o, arena *into,
-                              token_span **out, size_t *n, sonde_error *err);
+sonde_status tokenizer_encode(const tokenizer *t, text_bytes text, tokenizer_options o, arena *into, token_list *out,
+                              sonde_error *err);
 /* The bytes of the ids, in the arena, by the file's decoder; special tokens are kept unless `skip_special`. An id that
  * has no token gives nothing, as in the library. */
-sonde_status tokenizer_decode(const tokenizer *t, const int32_t *ids, size_t n, bool skip_special, arena *into,
-                              char **out, size_t *len, sonde_error *err);
+sonde_status tokenizer_decode(const tokenizer *t, id_list ids, bool skip_special, arena *into, text_bytes *out,
+                              sonde_error *err);
 #endif

@@ -19,7 +19,7 @@ static void make_values(void) {
     const sonde_array_spec specs[] = { { "value/0", "F32", 1, { 16 } }, { "value/1", "F32", 2, { 4, 4 } } };
     const float data[16] = { 1, -2, 3, 0, 5, 6, 7 };
     sonde_array_writer *w;
-    PROMISE(sonde_array_writer_open(&w, in_scratch(&s, "v.safetensors").text, specs, 2, NULL, 0, NULL) == SONDE_OK);
+    PROMISE(sonde_array_writer_open(&w, in_scratch(&s, "v.safetensors").text, (sonde_array_list){ .specs = specs, .n = 2 }, NULL) == SONDE_OK);
     for (size_t i = 0; i < 2; i++) PROMISE(sonde_array_write(w, i, 0, data, 16, NULL) == SONDE_OK);
     PROMISE(sonde_array_writer_close(w, NULL) == SONDE_OK);
     PROMISE(sonde_array_file_open(&values, in_scratch(&s, "v.safetensors").text, NULL) == SONDE_OK);

@@ -21,24 +21,23 @@ static void check(bool fine) {
 }
 
 static void use(const tokenizer *t, const char *text, size_t len, tokenizer_options o, arena *a) {
-    token_span *span;
-    size_t n, back_len;
+    token_list list;
     sonde_error err = { 0 };
-    if (tokenizer_encode(t, text, len, o, a, &span, &n, &err) != SONDE_OK) {
+    if (tokenizer_encode(t, (text_bytes){ text, len }, o, a, &list, &err) != SONDE_OK) {
         check(err.message[0] != '\0');
         return;
     }
-    int32_t *ids = arena_new_array(a, int32_t, n + 1);
-    for (size_t i = 0; i < n; i++) {
+    int32_t *ids = arena_new_array(a, int32_t, list.n + 1);
+    for (size_t i = 0; i < list.n; i++) {
         const char *bytes;
         size_t bytes_len;
-        check(span[i].start >= 0 && span[i].start <= span[i].end && span[i].end <= (int64_t)len);
-        check(span[i].id < tokenizer_size(t) && tokenizer_bytes(t, span[i].id, &bytes, &bytes_len));
-        ids[i] = span[i].id;
+        check(list.at[i].start >= 0 && list.at[i].start <= list.at[i].end && list.at[i].end <= (int64_t)len);
+        check(list.at[i].id < tokenizer_size(t) && tokenizer_bytes(t, list.at[i].id, &bytes, &bytes_len));
+        ids[i] = list.at[i].id;
     }
-    char *back;
-    check(tokenizer_decode(t, ids, n, false, a, &back, &back_len, &err) == SONDE_OK);
-    if (back_len) (void)tokenizer_find(t, back, back_len);
+    text_bytes back;
+    check(tokenizer_decode(t, (id_list){ ids, list.n }, false, a, &back, &err) == SONDE_OK);
+    if (back.len) (void)tokenizer_find(t, back.at, back.len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
