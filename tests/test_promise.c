@@ -1,137 +1,11 @@
 /* The same run in another way has the same bits (interface.md 7): threads, chunks, batch, cache, what else is asked.
- * And the identities of interface.md 3. On the random models of tests/golden, and on one with a long context. */
+ * On the random models of tests/golden, and on one with a long context. */
 #define _GNU_SOURCE
-#include "test.h"
+#include "shot.h"
 #include "scratch.h"
 #include "ref/ref_gpt2.h"
-#include "sonde/sonde.h"
-#include <stdlib.h>
+#include <pthread.h>
 #include <unistd.h>
-
-enum { MOST_SITES = 160, MOST_EDITS = 4, MOST_LIST = 10000 };
-
-typedef struct { char name[64], axes[8]; int rank; int64_t dim[4], n; float *value; } held;
-
-typedef struct {                        /* every site of a run, whole */
-    held   site[MOST_SITES];
-    size_t n;
-    char   all[MOST_LIST];
-    double metric;
-} shot;
-
-typedef struct {
-    sonde_model   *model;
-    sonde_edit    *edit[MOST_EDITS]; size_t n_edits;
-    sonde_metric  *metric;
-    int32_t        tokens[600]; int64_t n, prompt;
-    int32_t        other[600];          /* run B, as long */
-} setting;
-
-static void open_setting(setting *s, const char *folder, int64_t n, const char *edits) {
-    sonde_error err = { 0 };
-    *s = (setting){ .n = n };
-    if (sonde_model_open(&s->model, folder, NULL, &err)) FAIL_("%s", err.message);
-    const int64_t vocab = sonde_model_describe(s->model)->vocab;
-    for (int64_t i = 0; i < 600; i++) {
-        s->tokens[i] = (int32_t)((i * 7 + i * i / 3 + 5) % vocab);
-        s->other[i] = (int32_t)((i * 11 + 2) % vocab);
-    }
-    for (const char *at = edits; at && *at; ) {
-        char one[256];
-        const size_t len = strcspn(at, ";");
-        snprintf(one, sizeof one, "%.*s", (int)len, at);
-        if (sonde_edit_parse(&s->edit[s->n_edits], s->model, one, NULL, &err)) FAIL_("%s: %s", one, err.message);
-        s->n_edits++;
-        at += len + (at[len] == ';');
-    }
-    if (sonde_metric_parse(&s->metric, s->model, "logit(#3)-logit(#7)+loss", NULL, NULL, &err)) FAIL_("%s", err.message);
-}
-
-static void close_setting(setting *s) {
-    for (size_t i = 0; i < s->n_edits; i++) sonde_edit_free(s->edit[i]);
-    sonde_metric_free(s->metric);
-    sonde_model_close(s->model);
-}
-
-static sonde_session *session(const setting *s, int threads) {
-    sonde_error err = { 0 };
-    sonde_session *x;
-    if (sonde_session_new(&x, s->model, (sonde_session_options){ .threads = threads }, &err)) FAIL_("%s", err.message);
-    return x;
-}
-
-static sonde_status add_site(const sonde_site *s, void *user, sonde_error *err) {
-    (void)err;
-    shot *x = user;
-    held *h = &x->site[x->n++];
-    CHECK(x->n <= MOST_SITES);
-    snprintf(h->name, sizeof h->name, "%s", s->name);
-    snprintf(h->axes, sizeof h->axes, "%s", s->axes);
-    h->rank = s->rank;
-    h->n = 1;
-    for (int i = 0; i < s->rank; i++) h->n *= h->dim[i] = s->dim[i];
-    h->value = calloc((size_t)h->n, sizeof(float));
-    return SONDE_OK;
-}
-
-static held *find(shot *x, const char *name) {
-    for (size_t i = 0; i < x->n; i++)
-        if (!strcmp(x->site[i].name, name)) return &x->site[i];
-    FAIL_("no site %s", name);
-    return NULL;
-}
-
-static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
-    (void)err;
-    shot *x = user;
-    if (!a->site) {
-        x->metric = a->metric;
-        return SONDE_OK;
-    }
-    const sonde_view *v = &a->value;
-    held *h = find(x, a->site);
-    const int     t = v->axes[0] == 't' ? 0 : 1;
-    const int64_t outer = t ? v->dim[0] : 1, n = v->dim[t];
-    int64_t inner = 1;
-    for (int k = t + 1; k < v->rank; k++) inner *= v->dim[k];
-    for (int64_t o = 0; o < outer; o++)
-        memcpy(h->value + (o * h->dim[t] + a->first) * inner, v->data + o * n * inner, (size_t)(n * inner) * sizeof(float));
-    return SONDE_OK;
-}
-
-typedef enum { VALUES, GRADIENTS, VALUES_WITH_GRADIENTS } asked;
-
-/* All sites of this setting, on request ones too; `pattern`: only these. */
-static void shoot(const setting *s, sonde_session *with, asked what, const char *pattern, shot *x) {
-    sonde_error err = { 0 };
-    *x = (shot){ 0 };
-    const sonde_edit *const *edits = (const sonde_edit *const *)s->edit;
-    CHECK_EQ(sonde_sites(s->model, &(sonde_site_query){ pattern, edits, s->n_edits, s->n }, add_site, x, &err), SONDE_OK);
-    sonde_want    want[MOST_SITES + 2];
-    size_t        n = 0;
-    for (size_t i = 0; i < x->n && what != GRADIENTS; i++)
-        want[n++] = (sonde_want){ .kind = SONDE_WANT_SITE, .sites = x->site[i].name };
-    for (size_t i = 0; i < x->n && what == GRADIENTS; i++) {
-        if (*x->all) strcat(x->all, ",");
-        strcat(x->all, x->site[i].name);
-    }
-    if (what != VALUES)
-        want[n++] = (sonde_want){ .kind = SONDE_WANT_GRAD, .sites = what == GRADIENTS ? x->all : "hook_embed", .metric = s->metric };
-    want[n++] = (sonde_want){ .kind = SONDE_WANT_METRIC, .metric = s->metric };
-    const sonde_prompt    p = { s->tokens, s->n, s->prompt };
-    const sonde_variant   v = { 0, edits, s->n_edits };
-    const sonde_named_run b = { .name = "B", .prompt = { s->other, s->n, 0 } };
-    const sonde_batch     all = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = want, .n_wants = n,
-                                  .runs = &b, .n_runs = 1, .seed = 9 };
-    /* the gradient of hook_embed would overwrite its value: asked last, values are shot again */
-    if (sonde_variants_run(with, &all, take, x, &err)) FAIL_("%s", err.message);
-}
-
-static void drop(shot *x) {
-    for (size_t i = 0; i < x->n; i++) free(x->site[i].value);
-}
-
-static bool same(float a, float b) { return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b)); }
 
 /* Every site of `b` below position `until` is in `a` with the same bits; `but`: a site that is passed over. */
 static void same_bits(shot *a, shot *b, int64_t until, const char *how, const char *but) {
@@ -152,15 +26,6 @@ static void same_bits(shot *a, shot *b, int64_t until, const char *how, const ch
                 FAIL_("%s: %s item %lld is %.9g and %.9g", how, y->name, (long long)k, (double)x->value[at], (double)y->value[k]);
         }
     }
-}
-
-static const char *const model_names[] = { "one_head", "three", "inner", "limit" };
-enum { MODELS = 4 };
-
-static const char *golden(const char *name) {
-    static char path[512];
-    snprintf(path, sizeof path, "%s/tests/golden/%s", SONDE_SOURCE_DIR, name);
-    return path;
 }
 
 /* Edits that every model takes, by kind of path they go through. */
@@ -198,6 +63,41 @@ static void threads_change_no_bit(void) {
                 drop(&one);
                 close_setting(&s);
             }
+}
+
+/* ---- several threads, each with a session, share a model, its edits and its metric ---- */
+
+typedef struct { const setting *s; int threads; shot values, gradients; } sharer;
+
+static void *shoot_both(void *ctx) {
+    sharer *x = ctx;
+    sonde_session *with = session(x->s, x->threads);
+    shoot(x->s, with, VALUES, NULL, &x->values);
+    shoot(x->s, with, GRADIENTS, "blocks.*.hook_resid_pre", &x->gradients);
+    sonde_session_free(with);
+    return NULL;
+}
+
+static void sessions_side_by_side_are_each_alone(void) {
+    static sharer x[4];
+    for (int e = 0; e < SETS; e += 3) {
+        setting   s;
+        pthread_t thread[4];
+        open_setting(&s, golden("three"), 9, edit_sets[e]);
+        for (int i = 0; i < 4; i++) x[i] = (sharer){ .s = &s, .threads = 1 + i % 2 };
+        shoot_both(&x[0]);
+        for (int i = 1; i < 4; i++) CHECK_EQ(pthread_create(&thread[i], NULL, shoot_both, &x[i]), 0);
+        for (int i = 1; i < 4; i++) {
+            pthread_join(thread[i], NULL);
+            same_bits(&x[0].values, &x[i].values, s.n, "side by side", NULL);
+            same_bits(&x[0].gradients, &x[i].gradients, s.n, "side by side", NULL);
+        }
+        for (int i = 0; i < 4; i++) {
+            drop(&x[i].values);
+            drop(&x[i].gradients);
+        }
+        close_setting(&s);
+    }
 }
 
 static void asking_for_sites_changes_no_bit(void) {
@@ -393,126 +293,6 @@ static void a_generation_is_one_run(void) {
     scratch_end(&dir);
 }
 
-/* ---- plans let the stream pass bit for bit ---- */
-
-static void same_stream(const char *edits, const char *a, const char *b) {
-    for (int m = 0; m < MODELS; m++) {
-        setting s;
-        shot    x;
-        open_setting(&s, golden(model_names[m]), 9, edits);
-        sonde_session *with = session(&s, 1);
-        shoot(&s, with, VALUES, NULL, &x);
-        const held *p = find(&x, a), *q = find(&x, b);
-        CHECK(p->n == q->n && memcmp(p->value, q->value, (size_t)p->n * sizeof(float)) == 0);
-        drop(&x);
-        sonde_session_free(with);
-        close_setting(&s);
-    }
-}
-
-static void what_is_skipped_lets_the_stream_pass(void) {
-    same_stream("skip:blocks.0.attn", "blocks.0.hook_resid_pre", "blocks.0.hook_resid_mid");
-    same_stream("skip:blocks.1.mlp", "blocks.1.hook_resid_mid", "blocks.1.hook_resid_post");
-    same_stream("repeat:blocks.0=2", "blocks.0.hook_resid_post", "blocks.0r1.hook_resid_pre");
-    same_stream("repeat:blocks.0=2", "blocks.0r1.hook_resid_post", "blocks.1.hook_resid_pre");
-    same_stream("swap:blocks.0,blocks.1", "blocks.1.hook_resid_post", "blocks.0.hook_resid_pre");
-    setting s;
-    shot    x, y;
-    open_setting(&s, golden("three"), 9, "");
-    sonde_session *with = session(&s, 1);
-    shoot(&s, with, VALUES, "blocks.0.**", &x);
-    close_setting(&s);
-    sonde_session_free(with);
-    open_setting(&s, golden("three"), 9, "skip:blocks.1");
-    with = session(&s, 1);
-    shoot(&s, with, VALUES, NULL, &y);
-    const held *before = find(&x, "blocks.0.hook_resid_post"), *behind = find(&y, "blocks.2.hook_resid_pre");
-    CHECK(memcmp(before->value, behind->value, (size_t)before->n * sizeof(float)) == 0);
-    drop(&x);
-    drop(&y);
-    sonde_session_free(with);
-    close_setting(&s);
-}
-
-/* ---- identities ---- */
-
-static void near(float a, double b, double most, const char *what) {
-    if (!(fabs((double)a - b) <= 1e-5 * fmax(1, most))) FAIL_("%s: %.9g, expected %.9g", what, (double)a, b);
-}
-
-static const held *of(shot *x, int layer, const char *end) {
-    char name[64];
-    snprintf(name, sizeof name, "blocks.%d.%s", layer, end);
-    return find(x, name);
-}
-
-static float *weight(const setting *s, const char *name) {
-    for (size_t i = 0; i < sonde_model_weights(s->model); i++) {
-        sonde_weight_info w;
-        sonde_model_weight(s->model, i, &w);
-        if (strcmp(w.name, name)) continue;
-        int64_t n = 1;
-        for (int k = 0; k < w.rank; k++) n *= w.dim[k];
-        float *out = calloc((size_t)n, sizeof *out);
-        CHECK_EQ(sonde_model_weight_read(s->model, i, out, NULL), SONDE_OK);
-        return out;
-    }
-    FAIL_("no weight %s", name);
-    return NULL;
-}
-
-static void block_identities(const setting *s, shot *x, int l) {
-    const sonde_model_info *m = sonde_model_describe(s->model);
-    const held *pre = of(x, l, "hook_resid_pre"), *attn = of(x, l, "hook_attn_out"), *mid = of(x, l, "hook_resid_mid"),
-               *mlp = of(x, l, "hook_mlp_out"), *post = of(x, l, "hook_resid_post"), *each = of(x, l, "attn.hook_result"),
-               *pattern = of(x, l, "attn.hook_pattern");
-    char bias_name[40];
-    snprintf(bias_name, sizeof bias_name, "blocks.%d.attn.b_O", l);
-    float *bias = weight(s, bias_name);
-    for (int64_t i = 0; i < pre->n; i++) {
-        CHECK(mid->value[i] == pre->value[i] + attn->value[i]);
-        CHECK(post->value[i] == mid->value[i] + mlp->value[i]);
-        double sum = (double)bias[i % m->d];
-        for (int64_t h = 0; h < m->heads; h++) sum += (double)each->value[(i / m->d * m->heads + h) * m->d + i % m->d];
-        near(attn->value[i], sum, fabs(sum), "attn_out = sum of result + b_O");
-    }
-    for (int64_t r = 0; r < m->heads * s->n; r++) {
-        double sum = 0;
-        for (int64_t k = 0; k < s->n; k++) {
-            sum += (double)pattern->value[r * s->n + k];
-            if (k > r % s->n) CHECK(pattern->value[r * s->n + k] == 0);
-        }
-        near(1, sum, 1, "rows of the pattern");
-    }
-    free(bias);
-}
-
-static void identities_hold(void) {
-    for (int k = 0; k < MODELS; k++) {
-        setting s;
-        shot    x;
-        open_setting(&s, golden(model_names[k]), 9, "");
-        sonde_session *with = session(&s, 1);
-        shoot(&s, with, VALUES, NULL, &x);
-        const sonde_model_info *m = sonde_model_describe(s.model);
-        for (int l = 0; l < (int)m->layers; l++) block_identities(&s, &x, l);
-        float *u = weight(&s, "unembed.W_U");
-        const held *in = find(&x, "unembed.hook_in"), *out = find(&x, "unembed.hook_out");
-        double most = 0;
-        for (int64_t i = 0; i < out->n; i++) most = fmax(most, fabs((double)out->value[i]));
-        for (int64_t i = 0; i < out->n; i++) {
-            double sum = 0;
-            for (int64_t d = 0; d < m->d; d++)
-                sum += (double)in->value[i / m->vocab * m->d + d] * (double)u[d * m->vocab + i % m->vocab];
-            near(out->value[i], sum, most, "unembed.hook_out = unembed.hook_in W_U");
-        }
-        free(u);
-        drop(&x);
-        sonde_session_free(with);
-        close_setting(&s);
-    }
-}
-
 /* ---- and one number for it all ---- */
 
 static void the_hash_is_the_same_each_time(void) {
@@ -580,11 +360,10 @@ static void every_instruction_set_has_the_same_bits(void) {
     X(print_the_hash) \
     X(every_instruction_set_has_the_same_bits) \
     X(threads_change_no_bit) \
+    X(sessions_side_by_side_are_each_alone) \
     X(asking_for_sites_changes_no_bit) \
     X(chunks_change_no_bit) \
     X(batch_is_each_alone) \
     X(a_generation_is_one_run) \
-    X(what_is_skipped_lets_the_stream_pass) \
-    X(identities_hold) \
     X(the_hash_is_the_same_each_time)
 TEST_MAIN(TESTS)

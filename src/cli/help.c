@@ -108,7 +108,6 @@ void help_overview(FILE *to) {
     page p = page_of(to, false);
     fprintf(to, "sonde %s - look inside transformer language models\n\n", sonde_version());
     page_code(&p, "sonde VERB [-m MODEL] [PROMPT] [options]");
-    fputc('\n', to);
     page_rows(&p, "verb", "what it does", 12);
     for (size_t i = 0; about_at(i); i++) page_row(&p, about_at(i)->name, about_at(i)->summary);
     fputs("\nMore:\n\n", to);

@@ -370,7 +370,7 @@ const method method_verify = {
                "1e-5 max(1, max |b|) and -inf stands where -inf stands; a gradient when max |a-b| <= 1e-4 max |b| or both are "
                "below 1e-7; greedy tokens when equal, or where the two best logits are nearer than 1e-4; the metric within "
                "1e-4 |b|. -3.4e38 in the file reads as -inf. Exit 1 if any row fails",
-    .example = "verify tests/golden/demo/plain.safetensors",
+    .example = "verify trace.safetensors    # what the example of trace writes",
     .params = params,
     .takes = NEEDS_MODEL,
     .run = verify_run,

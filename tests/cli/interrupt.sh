@@ -1,5 +1,6 @@
 # SIGTERM and SIGINT end a run with 130; what is done is written, the rest is null.
 sweep() {
+    : >err.txt
     sonde ablate "When Mary and John went to the store, John gave a drink to" --over "mlp.hook_post[t,f]" \
         --metric 'logit(" Mary")' --json --quiet --verbose >out.json 2>err.txt &
     until grep -q 'opened in' err.txt || ! kill -0 $! 2>/dev/null; do sleep 0.1; done

@@ -2,7 +2,7 @@
 # run.sh SONDE [--update] NAME.. - run tests/cli/NAME.sh in an empty folder with `sonde` in front of PATH; its stdout and
 # stderr must be NAME.stdout and NAME.stderr (a file that is absent: empty). --update rewrites them.
 here=$(cd "$(dirname "$0")" && pwd)
-SONDE=$1; shift
+SONDE=$(realpath "$1"); shift
 update=
 [ "${1:-}" != --update ] || { update=1; shift; }
 work=$(mktemp -d) || exit 2
