@@ -18,6 +18,7 @@ missing_packages() {
 # What `./test long` needs besides.
 missing_long_packages() {
     command -v clang >/dev/null || echo clang libclang-rt-dev
+    command -v clang-tidy >/dev/null || echo clang-tidy
     command -v valgrind >/dev/null || echo valgrind
     command -v aarch64-linux-gnu-gcc >/dev/null || echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross
     command -v qemu-aarch64-static >/dev/null || echo qemu-user-static

@@ -1,4 +1,5 @@
-# test-long.sh - sourced by `./test long`: races, fuzzing by the minute, NEON under qemu, valgrind, the official libraries.
+# test-long.sh - sourced by `./test long`: races, fuzzing by the minute, NEON under qemu, valgrind, clang-tidy, the official
+# libraries.
 minutes=${SONDE_FUZZ_MINUTES:-1}        # of every fuzz target
 mkdir -p build/long
 
@@ -7,13 +8,13 @@ if quietly cmake --preset tsan && quietly cmake --build --preset tsan; then run_
 else add_counts 0 1; echo "== tsan: does not build"; fi
 
 echo "== fuzz: build"
-if quietly cmake --preset fuzz && quietly cmake --build --preset fuzz; then
-    for target in build/fuzz/tests/fuzz_*; do
-        [ -f "$target" ] && [ -x "$target" ] || continue
-        name=$(basename "$target")
+fuzzers=$(for file in tests/fuzz/fuzz_*.c; do basename "$file" .c; done)
+# shellcheck disable=SC2086
+if quietly cmake --preset fuzz && quietly cmake --build --preset fuzz --target $fuzzers; then
+    for name in $fuzzers; do
         mkdir -p build/long/corpus/"$name"
         one_fuzz() {
-            "$target" -max_total_time=$((60 * minutes)) -rss_limit_mb=4096 -print_final_stats=1 \
+            "build/fuzz/tests/$name" -max_total_time=$((60 * minutes)) -rss_limit_mb=4096 -print_final_stats=1 \
                 -artifact_prefix=build/long/ build/long/corpus/"$name" tests/fuzz/corpus/"${name#fuzz_}" &&
                 echo "1 passed, 0 failed"
         }
@@ -22,12 +23,19 @@ if quietly cmake --preset fuzz && quietly cmake --build --preset fuzz; then
 else add_counts 0 1; echo "== fuzz: does not build"; fi
 
 # Kernel, operation and maths tests, linked statically.
-neon() {
+cross="aarch64-linux-gnu-gcc -std=c11 -O2 -g -static -ffp-contract=off -Iinclude -Isrc -Itests"
+neon_objects() {
+    mkdir -p build/long/neon
     base="arena dtype error map philox pool text"
-    aarch64-linux-gnu-gcc -std=c11 -O2 -g -static -ffp-contract=off -Iinclude -Isrc -Itests -o "build/long/neon_$1" \
-        "tests/test_$1.c" tests/ref/ref_op.c src/kernel/*.c src/tensor/*.c $(for b in $base; do echo "src/base/$b.c"; done) \
-        -lpthread -lm && qemu-aarch64-static "build/long/neon_$1"
+    for file in src/kernel/*.c src/tensor/*.c tests/ref/ref_op.c $(for b in $base; do echo "src/base/$b.c"; done); do
+        $cross -c "$file" -o "build/long/neon/$(basename "$file" .c).o" || return 1
+    done
+    echo "1 passed, 0 failed"
 }
+neon() {
+    $cross -o "build/long/neon_$1" "tests/test_$1.c" build/long/neon/*.o -lpthread -lm && qemu-aarch64-static "build/long/neon_$1"
+}
+run_counted "neon: build" neon_objects
 for name in kern maths product op philox; do
     run_counted "neon: test_$name" neon $name
 done
@@ -38,6 +46,17 @@ for name in arena cursor map text json array_file weights tokenizer tokens site 
     [ -x "$program" ] || continue
     run_counted "valgrind: test_$name" env SONDE_ISA=scalar valgrind -q --error-exitcode=9 --leak-check=full "$program"
 done
+
+# What .clang-tidy asks for; one file is one test.
+tidy() {
+    cmake --preset release -DCMAKE_EXPORT_COMPILE_COMMANDS=ON || return 1
+    # shellcheck disable=SC2016
+    find src -name '*.c' | sort | xargs -P "$jobs" -n 1 sh -c \
+        'clang-tidy -p build/release --quiet "$0" 2>&1 && echo good' | tee build/long/tidy.txt
+    good=$(grep -c '^good$' build/long/tidy.txt)
+    echo "$good passed, $(($(find src -name '*.c' | wc -l) - good)) failed"
+}
+run_counted "clang-tidy" tidy
 
 # The golden files and token vectors once more, made by the official libraries: every byte must be the same.
 official() {

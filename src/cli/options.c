@@ -49,13 +49,14 @@ static size_t count_params(const method *about) {
 static value *find(command *c, const char *name, size_t len, param_type *type) {
     for (size_t i = 0; i < count_params(c->about); i++) {
         const param *p = &c->about->params[i];
-        if (strlen(p->name) != len || memcmp(p->name, name, len)) continue;
+        if (strlen(p->name) != len || memcmp(p->name, name, len) != 0) continue;
         *type = p->type;
         return &c->args[i];
     }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const param *p = &option_rows[i].row;
-        if (strlen(p->name) != len || memcmp(p->name, name, len) || !option_applies(c->about, &option_rows[i])) continue;
+        const bool same = strlen(p->name) == len && memcmp(p->name, name, len) == 0;
+        if (!same || !option_applies(c->about, &option_rows[i])) continue;
         *type = p->type;
         return &c->option[i];
     }

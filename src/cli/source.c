@@ -76,7 +76,8 @@ sonde_status source_unescape(arena *into, bytes text, bytes *out, sonde_error *e
         SONDE_FAIL_IF(!letter && low < 0, err, SONDE_USAGE,
                       "escape \"%s\" at byte %zu, expected \\n, \\t, \\r, \\\\ or \\xNN",
                       text_shown(text.at + i, left < 3 ? left + 1 : 4).text, i);
-        to[n++] = letter ? meanings[letter - letters] : (char)(16 * high + low);
+        const unsigned char code = (unsigned char)(16 * high + low);
+        memcpy(to + n++, letter ? &meanings[letter - letters] : (const char *)&code, 1);
         i += letter ? 1 : 3;
     }
     to[n] = 0;

@@ -9,7 +9,7 @@ enum { MOST_WORDS = 16 };
 typedef struct { const char *words; int lines; const char *command[MOST_WORDS - 1]; } step;
 
 #define STORE "When Mary and John went to the store, John gave a drink to"
-#define OTHER "When Mary and John went to the store, Mary gave a drink to"
+#define OTHER "B=When Mary and John went to the store, Mary gave a drink to"
 #define METRIC "logit(\" Mary\")-logit(\" John\")"
 
 static const step steps[] = {
@@ -26,7 +26,7 @@ static const step steps[] = {
       { "ablate", STORE, "--metric", METRIC } },
     { "Where does it know who gave? Values of a run in which Mary gives are put in, cell by cell; 1 means that the answer "
       "is then the other run's.", 12,
-      { "patch", STORE, "--run", "B=" OTHER, "--metric", METRIC } },
+      { "patch", STORE, "--run", OTHER, "--metric", METRIC } },
     { "The gradient says the same without trying every cell: how much each value would move the answer.", 10,
       { "trace", STORE, "--sites", "hook_resid_pre", "--metric", METRIC, "--grad" } },
     { 0 },

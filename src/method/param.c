@@ -35,7 +35,7 @@ static sonde_status parse_flag(const param *p, const char *text, value *out, son
     static const char *const words[] = { "false", "true", "no", "yes", "0", "1" };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strcmp(text, words[i])) {
-            out->i = i % 2;
+            out->i = (long)(i % 2);
             return SONDE_OK;
         }
     return sonde_fail(err, SONDE_USAGE, "%s: \"%.40s\" is neither true nor false", p->name, text);
@@ -63,7 +63,7 @@ static bool read_range(const char **text, long *first, long *last) {
 static sonde_status check_numbers(const param *p, const char *text, sonde_error *err) {
     if (!strcmp(text, "all")) return SONDE_OK;
     for (const char *at = text; ; at++) {
-        long first, last;
+        long first = 0, last = 0;
         SONDE_FAIL_IF(!read_range(&at, &first, &last), err, SONDE_USAGE,
                       "%s: \"%.40s\" is no list of numbers, expected all, or as in 0-3,5,-1", p->name, text);
         if (!*at) return SONDE_OK;
@@ -117,7 +117,7 @@ static sonde_status add_all(const param *p, const char *text, long n, indices *x
     if (!strcmp(text, "all")) return n > 0 ? add_range(p, 0, n - 1, n, x, err) : SONDE_OK;
     SONDE_TRY(check_numbers(p, text, err));
     for (const char *at = text; ; at++) {
-        long first, last;
+        long first = 0, last = 0;
         read_range(&at, &first, &last);
         SONDE_TRY(add_range(p, first, last, n, x, err));
         if (!*at) return SONDE_OK;
