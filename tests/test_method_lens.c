@@ -172,6 +172,19 @@ static void several_prompts(void) {
     run_close(r);
 }
 
+static void prompts_bring_their_own_b(void) {
+    static const char other[] = "When Mary and John went to the store, Mary gave a drink to";
+    method_run *r = run_open(NULL);
+    run_prompt(r, DEMO_PROMPT)->b = other;
+    run_prompt(r, DEMO_PROMPT)->b = DEMO_PROMPT;
+    run_edit(r, "patch:blocks.0.hook_resid_pre=B");
+    RUN_OK(r, "lens", "positions", "-1", NULL);
+    const sonde_table *t = run_table(r, "cells");
+    const size_t half = (size_t)run_rows(t) / 2;
+    CHECK(run_token(t, half - 1, "token") != run_token(t, 2 * half - 1, "token"));
+    run_close(r);
+}
+
 static void a_dry_run_runs_nothing(void) {
     method_run *r = run_open(NULL);
     run_prompt(r, DEMO_PROMPT);
@@ -214,6 +227,6 @@ static void closed_form_on_the_induction_model(void) {
 #define TESTS(T) \
     T(names_of_tables_and_columns) T(cells_equal_the_definitions) T(the_last_state_is_the_output_in_every_bit) \
     T(also_under_edits_of_a_head) T(also_under_edits_of_the_final_norm) T(also_under_edits_of_the_logits) \
-    T(layers_positions_and_half_layers_are_chosen) T(plans_change_the_states) T(several_prompts) \
+    T(layers_positions_and_half_layers_are_chosen) T(plans_change_the_states) T(several_prompts) T(prompts_bring_their_own_b) \
     T(a_dry_run_runs_nothing) T(an_interruption_ends_it) T(closed_form_on_the_induction_model)
 TEST_MAIN(TESTS)

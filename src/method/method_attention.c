@@ -4,6 +4,7 @@
  * Patterns arrive block of rows by block of rows; scores add up as they come. Induction is measured apart, on random
  * ids written twice, where nothing but the repetition can be attended to. */
 #include "dry.h"
+#include "prompt_runs.h"
 #include "room.h"
 #include <inttypes.h>
 #include <math.h>
@@ -103,10 +104,13 @@ static sonde_status run_patterns(attention *a, const attention_run *r, sonde_err
     const sonde_variant  v = { 0, r->edited ? cx->edits : NULL, r->edited ? cx->n_edits : 0 };
     sonde_want *want = ROOM(sonde_want, a->n_layers);
     for (size_t i = 0; i < a->n_layers; i++) want[i] = (sonde_want){ .kind = SONDE_WANT_SITE, .sites = a->site[i] };
+    prompt_runs  runs;
+    sonde_status s = prompt_runs_open(&runs, cx, 0, err);
     const sonde_batch b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = want, .n_wants = a->n_layers,
-                            .runs = r->edited ? cx->runs : NULL, .n_runs = r->edited ? cx->n_runs : 0, .seed = cx->seed };
-    const sonde_status s = r->cost ? sonde_variants_cost(cx->session, &b, r->cost, err)
+                            .runs = runs.run, .n_runs = r->edited ? runs.n : 0, .seed = cx->seed };
+    if (s == SONDE_OK) s = r->cost ? sonde_variants_cost(cx->session, &b, r->cost, err)
                                    : sonde_variants_run(cx->session, &b, r->fn, a, err);
+    prompt_runs_close(&runs);
     free(want);
     return s;
 }
@@ -179,9 +183,13 @@ static void put_heads(const attention *a, sonde_result *out) {
         if (a->period) sonde_cell_float(t, sum->induction / (double)a->period);
         else sonde_cell_null(t);
     }
-    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_HEATMAP, "heads", "head", "layer", "previous", "Attention to the token before" });
-    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_HEATMAP, "heads", "head", "layer", "first", "Attention to the first token" });
-    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_HEATMAP, "heads", "head", "layer", "induction", "Attention to what followed the token before, on random ids written twice" });
+    static const sonde_drawing drawings[] = {
+        { SONDE_VIEW_HEATMAP, "heads", "head", "layer", "previous", "Attention to the token before" },
+        { SONDE_VIEW_HEATMAP, "heads", "head", "layer", "first", "Attention to the first token" },
+        { SONDE_VIEW_HEATMAP, "heads", "head", "layer", "induction",
+          "Attention to what followed the token before, on random ids written twice" },
+    };
+    for (size_t i = 0; i < sizeof drawings / sizeof *drawings; i++) sonde_result_view(out, drawings[i]);
 }
 
 static void label_numbers(sonde_array *x, int axis, const long *number, size_t n) {
@@ -203,7 +211,8 @@ static sonde_status make_array(attention *a, sonde_result *out, sonde_error *err
     label_numbers(x, 1, a->head, a->n_heads);
     a->pattern = sonde_array_data(x);
     a->tally = ROOM(tally, a->n_layers * a->n_heads);
-    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_HEATMAP, "pattern", "s", "t", NULL, "Attention of each position (down) to each (across)" });
+    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_HEATMAP, "pattern", "s", "t", NULL,
+                                            "Attention of each position (down) to each (across)" });
     return SONDE_OK;
 }
 

@@ -96,10 +96,13 @@ static sonde_status run(lens *l, sonde_cost *cost, sonde_error *err) {
     for (size_t i = 0; i < l->n; i++) want[i] = (sonde_want){ .kind = SONDE_WANT_SITE, .sites = l->state[i].name };
     for (size_t i = 0; i < l->n_positions; i++) at[i] = l->position[i];
     want[l->n] = (sonde_want){ .kind = SONDE_WANT_LOGITS, .at = at, .n_at = l->n_positions };
+    prompt_runs  runs;
+    sonde_status s = prompt_runs_open(&runs, cx, l->prompt, err);
     const sonde_batch b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = want,
-                            .n_wants = l->n + (l->answer != NULL), .runs = cx->runs, .n_runs = cx->n_runs, .seed = cx->seed };
-    const sonde_status s = cost ? sonde_variants_cost(cx->session, &b, cost, err)
+                            .n_wants = l->n + (l->answer != NULL), .runs = runs.run, .n_runs = runs.n, .seed = cx->seed };
+    if (s == SONDE_OK) s = cost ? sonde_variants_cost(cx->session, &b, cost, err)
                                 : sonde_variants_run(cx->session, &b, take, l, err);
+    prompt_runs_close(&runs);
     free(at);
     free(want);
     return s;
@@ -185,10 +188,13 @@ static void make_tables(lens *l, sonde_result *out) {
     sonde_table_column(l->best, "prob", SONDE_FLOAT, "");
     sonde_table_column(l->best, "state", SONDE_TEXT, "");
     if (prompts_many(l->cx)) return;
-    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_TOKEN_GRID, "cells", "position", "state", "token", "The most probable next token, read from every state" });
-    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_LINES, "cells", "state", "position", "rank", "Rank of the model's answer" });
-    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_LINES, "cells", "state", "position", "overlap", "Overlap with the model's k most probable tokens" });
-    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_TOKEN_GRID, "top", "k", "state", "token", "The most probable tokens, at the last position read" });
+    static const sonde_drawing drawings[] = {
+        { SONDE_VIEW_TOKEN_GRID, "cells", "position", "state", "token", "The most probable next token, read from every state" },
+        { SONDE_VIEW_LINES, "cells", "state", "position", "rank", "Rank of the model's answer" },
+        { SONDE_VIEW_LINES, "cells", "state", "position", "overlap", "Overlap with the model's k most probable tokens" },
+        { SONDE_VIEW_TOKEN_GRID, "top", "k", "state", "token", "The most probable tokens, at the last position read" },
+    };
+    for (size_t i = 0; i < sizeof drawings / sizeof *drawings; i++) sonde_result_view(out, drawings[i]);
 }
 
 static int ascending(const void *a, const void *b) {
