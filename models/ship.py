@@ -13,6 +13,8 @@ import tempfile
 import torch
 
 import measure
+import train
+from circuits import SCORE_PERIOD, SCORE_ROWS
 
 HOME = pathlib.Path(__file__).resolve().parent
 SHORT = {"ioi_abba": "ABBA", "ioi_baba": "BABA", "greater": "greater", "induction_ids": "ids",
@@ -58,10 +60,16 @@ DATA = """
 ## Training
 
 {steps} steps of 32 rows of 96 tokens, AdamW, learning rate 2e-3, over the last two fifths falling to nearly nothing in a
-straight line. A row is filled with documents, each followed by `<|endoftext|>`: repeated random ids (5 %), repeated words (10 %), else one to three
-sentences of the grammar. Words that the text before them determines weigh 1 in the loss, other text 0.1, the first turn
-of a repetition 0. For the first 300 steps a term of the loss asks head 0 of layer 0 to look at the previous token; after
-that nothing is said about any head. Two in five indirect-object sentences use any two words in place of the names.
+straight line. A row is filled with documents, each followed by `<|endoftext|>`: repeated random ids (5 %), repeated words
+(10 %), else one to three sentences of the grammar. Words that the text before them determines weigh 1 in the loss, other
+text 0.1, the first turn of a repetition 0. Two in five indirect-object sentences use any two words in place of the names.
+
+Two hints shape heads and then end. For the first {previous} steps a term of the loss asks head 0 of layer 0 to look at the
+previous token; from step {start} to {end} another, weak one asks the first {heads} heads of layer {layer} to look behind the last
+occurrence of their token, where that is what comes next. Everything else, and keeping these heads, is left to the loss on
+the text. Without the second hint the accuracies are the same, but the heads of layer 1 look one token further (there the
+previous-token head has put what came before), and no head is an induction head by the usual score.
+
 The text is invented: the facts are those of an atlas, the people are first names, and no other data was used.
 
 What is held out is decided by a hash: name pairs, six names and 1 in 9 template combinations of the indirect object;
@@ -80,14 +88,27 @@ def table(head, rows):
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows]) + "\n"
 
 
+def head_bars(result):
+    """What is asked of the heads, in the form of a row of the results' table."""
+    scores = result["circuits"]["scores"].values()
+    return [{"title": title, "cases": SCORE_ROWS, "measures": [
+                {"measure": "score", "bar": .9, "value": max(s[kind] for s in scores)}]}
+            for kind, title in (("previous", "the best previous-token head"), ("induction", "the best induction head"))]
+
+
+def tasks(result):
+    return result["table"] + head_bars(result)
+
+
 def accuracies(results):
     """Every measure of every seed; a figure below its bar is marked."""
     names = {"argmax": "next word right", "logit_diff": "mean logit difference", "token": "words right",
-             "whole": "whole sequence right", "above": "next word above", "mass": "P(above) - P(not above)"}
+             "whole": "whole sequence right", "above": "next word above", "mass": "P(above) - P(not above)",
+             "score": "mean attention"}
     rows = []
-    for number, task in enumerate(results[0]["table"]):
+    for number, task in enumerate(tasks(results[0])):
         for place, m in enumerate(task["measures"]):
-            values = [r["table"][number]["measures"][place]["value"] for r in results]
+            values = [tasks(r)[number]["measures"][place]["value"] for r in results]
             shown = [f"{v:.{2 if m['measure'] == 'logit_diff' else 3}f}" for v in values]
             rows.append([task["title"], names[m["measure"]], task["cases"], f"{m['bar']:g}"]
                         + [s if v >= m["bar"] else f"*{s}* (below)" for s, v in zip(shown, values)])
@@ -97,12 +118,13 @@ def accuracies(results):
 
 def missed(result):
     """The measures of a seed that are below their bar."""
-    return [(task["title"], m) for task in result["table"] for m in task["measures"] if m["value"] < m["bar"]]
+    return [(task["title"], m) for task in tasks(result) for m in task["measures"] if m["value"] < m["bar"]]
 
 
 def ranking(result):
-    """Seeds are ordered by bars missed, then by how far, in shares of the bar."""
-    return len(missed(result)), sum(1 - m["value"] / m["bar"] for _, m in missed(result))
+    """Seeds are ordered by bars missed, then by how far, in shares of the bar, then by the least to spare."""
+    spare = min(m["value"] / m["bar"] for task in tasks(result) for m in task["measures"])
+    return len(missed(result)), sum(1 - m["value"] / m["bar"] for _, m in missed(result)), -spare
 
 
 def strongest(table, key, least):
@@ -219,12 +241,13 @@ def card(results, best, folder):
                       mlp=4 * config["n_embd"], context=config["n_positions"],
                       vocabulary=config["vocab_size"], seed=about["seed"],
                       size=(folder / "model.safetensors").stat().st_size),
-        DATA.format(steps=about["steps"]),
+        DATA.format(steps=about["steps"], previous=len(train.PREVIOUS_STEPS), start=train.INDUCTION_STEPS.start,
+                    end=train.INDUCTION_STEPS.stop, heads=train.INDUCTION_HEADS, layer=train.INDUCTION_LAYER),
         "\n## Accuracies\n\nOne prompt a case, at position 0, the best of the whole vocabulary, measured with "
         "`GPT2LMHeadModel` in float32. The\ncases are in `cases.json`, with the answers given there.\n\n",
         accuracies(results), "\n## Circuits\n\n", in_words(circuits),
         "\n### The three seeds\n\n", best_heads(results),
-        f"\n### Heads of seed {about['seed']}\n\nScores on {60} rows of 40 random ids written twice: mean attention to "
+        f"\n### Heads of seed {about['seed']}\n\nScores on {SCORE_ROWS} rows of {SCORE_PERIOD} random ids written twice: mean attention to "
         "the token before, to the one before that, to the\nfirst occurrence, to the token after it (induction) and to the "
         f"one after that. The rest on {circuits['ioi']['prompts']} held-out\nindirect-object prompts: attention from END, "
         "the last word of the prompt; direct logit attribution (DLA) of IO - S at\nEND, final norm frozen; how often the "

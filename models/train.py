@@ -23,7 +23,8 @@ from grammar import CENTURIES, CAPITALISED, Grammar, pieces
 EOT = "<|endoftext|>"
 LAYERS, HEADS, WIDTH, CONTEXT, EPS = 4, 5, 160, 96, 1e-5
 STEPS, ROWS, WARMUP, PEAK, HOLD, FLOOR = 4500, 32, 150, 2e-3, 0.6, 0.02
-NUDGE_STEPS, NUDGE = 300, 0.5
+PREVIOUS_HINT, PREVIOUS_LAYER, PREVIOUS_STEPS = 0.5, 0, range(300)
+INDUCTION_HINT, INDUCTION_LAYER, INDUCTION_STEPS, INDUCTION_HEADS = 0.1, 2, range(600, 2700), 2
 TEXT_WEIGHT, TEXT_SHARE = 0.1, 1 / 3  # loss weight of words the grammar leaves open; how many count
 
 
@@ -218,34 +219,52 @@ class GPT2(nn.Module):
         with torch.no_grad():
             self.transformer.wpe.weight.copy_(0.07 * torch.cat((angle.sin(), angle.cos()), 1))
 
-    def forward(self, ids, want_pattern=False):
-        """The last residual after the final norm, and the first layer's attention if wanted."""
+    def forward(self, ids, look=()):
+        """The last residual after the final norm, and the attention of the layers in `look`."""
         t = self.transformer
         x = t.wte(ids) + t.wpe.weight[:ids.size(1)]
-        first = None
+        patterns = {}
         for number, block in enumerate(t.h):
-            x, pattern = block(x, want_pattern and number == 0)
-            first = pattern if number == 0 else first
-        return t.ln_f(x), first
+            x, patterns[number] = block(x, number in look)
+        return t.ln_f(x), patterns
 
 
 # ---- training ----
 
-def batch_loss(model, ids, weights, nudged):
+def previous_hint(pattern):
+    """How little head 0 looks at the previous token."""
+    return -(pattern[:, 0].diagonal(offset=-1, dim1=1, dim2=2) + 1e-6).log().mean()
+
+
+def induction_hint(pattern, ids, weights):
+    """How little the first heads look behind the last occurrence of their token, where that is what comes next."""
+    here, after = ids[:, :-1], ids[:, 1:]
+    again = (here[:, :, None] == here[:, None]) & (after[:, :, None] == after[:, None]) & (weights[:, 1:, None] == 1)
+    again = again.tril(-1)
+    row, at = again.any(2).nonzero(as_tuple=True)
+    last = (again[row, at] * torch.arange(here.size(1))).argmax(1)
+    heads = [pattern[row, head, at, last + 1] for head in range(INDUCTION_HEADS)]
+    return -(torch.stack(heads) + 1e-6).log().mean()
+
+
+def batch_loss(model, ids, weights, step):
     """Weighted mean cross-entropy; where the weight is 0 nothing is unembedded.
 
-    The nudge asks head 0 of layer 0 to look at the previous token.
+    For some steps a head of layer 0 is asked to look at the previous token, for others two of layer 2 to be induction
+    heads.
     """
-    x, pattern = model(ids[:, :-1], want_pattern=nudged)
+    previous, induction = step in PREVIOUS_STEPS, step in INDUCTION_STEPS
+    x, patterns = model(ids[:, :-1], [PREVIOUS_LAYER] * previous + [INDUCTION_LAYER] * induction)
     target, weight = ids[:, 1:].reshape(-1), weights[:, 1:].reshape(-1)
     keep = weight.nonzero().squeeze(1)
     target, weight = target[keep], weight[keep]
     logits = x.reshape(-1, WIDTH)[keep] @ model.transformer.wte.weight.T
     each = F.cross_entropy(logits, target, reduction="none")
     loss = (each * weight).sum() / weight.sum()
-    if nudged:
-        previous = pattern[:, 0].diagonal(offset=-1, dim1=1, dim2=2)
-        loss = loss + NUDGE * -(previous + 1e-6).log().mean()
+    if previous:
+        loss = loss + PREVIOUS_HINT * previous_hint(patterns[PREVIOUS_LAYER])
+    if induction:
+        loss = loss + INDUCTION_HINT * induction_hint(patterns[INDUCTION_LAYER], ids, weights)
     return loss, each.detach()[weight == 1].mean().item()
 
 
@@ -270,7 +289,7 @@ def train(tokenizer, seed, steps, every=0, out=None):
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = rate(step, steps)
-        loss, marked = batch_loss(model, *rows.batch(), nudged=step < NUDGE_STEPS)
+        loss, marked = batch_loss(model, *rows.batch(), step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

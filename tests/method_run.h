@@ -11,7 +11,7 @@
 #define DEMO_METRIC "logit(\" Mary\")-logit(\" John\")"
 
 /* The sizes of models/demo. */
-enum { DEMO_VOCAB = 1480, DEMO_WIDTH = 160, DEMO_CONTEXT = 96 };
+enum { DEMO_VOCAB = 1496, DEMO_WIDTH = 160, DEMO_CONTEXT = 96 };
 
 enum { RUN_PROMPTS = 4, RUN_EDITS = 8, RUN_PARAMS = 16 };
 
