@@ -41,18 +41,16 @@ for name in kern maths product op philox; do
 done
 
 # One thread and small models: valgrind is slow.
-for name in arena cursor map text json array_file weights tokenizer tokens site edit metric param result model_bad; do
-    program=build/release/tests/test_$name
-    [ -x "$program" ] || continue
-    run_counted "valgrind: test_$name" env SONDE_ISA=scalar valgrind -q --error-exitcode=9 --leak-check=full "$program"
+for name in cursor map text json array_file weights tokenizer tokens site edit metric param result model_bad; do
+    run_counted "valgrind: test_$name" env SONDE_ISA=scalar valgrind -q --error-exitcode=9 --leak-check=full \
+        "build/release/tests/test_$name"
 done
 
-# What .clang-tidy asks for; one file is one test.
+# What .clang-tidy asks for, with the fuzz build's compiler; one file is one test.
 tidy() {
-    cmake --preset release -DCMAKE_EXPORT_COMPILE_COMMANDS=ON || return 1
     # shellcheck disable=SC2016
     find src -name '*.c' | sort | xargs -P "$jobs" -n 1 sh -c \
-        'clang-tidy -p build/release --quiet "$0" 2>&1 && echo good' | tee build/long/tidy.txt
+        'clang-tidy -p build/fuzz --quiet "$0" 2>&1 && echo good' | tee build/long/tidy.txt
     good=$(grep -c '^good$' build/long/tidy.txt)
     echo "$good passed, $(($(find src -name '*.c' | wc -l) - good)) failed"
 }

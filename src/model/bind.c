@@ -95,7 +95,7 @@ static int64_t axis_last(const bound_axis *x) { return x->kind == INDEX_LIST ? x
 
 /* ---- numbers out of another run ---- */
 
-typedef struct { float *data; int64_t dim[3]; int rank; bool dropped[3]; } region;
+typedef struct { float *data; int64_t dim[3]; bool dropped[3]; } region;         /* missing axes: 1, dropped */
 
 static const index_part ALL_OF_IT = { .kind = INDEX_ALL };
 
@@ -108,11 +108,10 @@ static sonde_status gather(binder *b, const bound_edit *e, const char *name, con
     const kept *k = runs->find(runs->user, name, site);
     SONDE_FAIL_IF(!k, b->err, SONDE_USAGE, "run %s has no values of %s", name, site);
     const char *axes = site_rows[e->at.site].axes;
-    bound_axis  axis[3];
+    bound_axis  axis[3] = { 0 };
     int64_t     total = 1;
-    out->rank = k->rank;
     for (int i = 0; i < k->rank; i++) {
-        const char letter = axes[2 * i];
+        const char letter = axis_letter(axes, i);
         const axis_of x = { letter, k->dim[i], strcmp(name, "A") ? length : b->p->prompt,
                             runs->tokens(runs->user, name), false };
         if (own->n) SONDE_TRY(resolve(b, x, i < own->n ? &own->part[i] : &ALL_OF_IT, &axis[i]));
@@ -173,10 +172,11 @@ static sonde_status broadcast(binder *b, bound_edit *e, const float *data, const
         const bound_axis *x = &e->axis[i];
         e->value.stride[i] = 0;
         if (x->kind == INDEX_ONE || v < 0) continue;
-        const bool    t = axes[2 * i] == 't', open = x->kind == INDEX_ALL && along_positions(axes[2 * i]);
-        const int64_t want = axis_count(x, open ? b->p->prompt : axis_length(b->c, axes[2 * i], b->p->length));
+        const bool    t = axis_letter(axes, i) == 't', open = x->kind == INDEX_ALL && along_positions(axis_letter(axes, i));
+        const int64_t want = axis_count(x, open ? b->p->prompt : axis_length(b->c, axis_letter(axes, i), b->p->length));
         SONDE_FAIL_IF(dim[v] != 1 && dim[v] != want, b->err, SONDE_USAGE,
-                      "the value has %lld along axis %c, the place %lld", (long long)dim[v], axes[2 * i], (long long)want);
+                      "the value has %lld along axis %c, the place %lld", (long long)dim[v], axis_letter(axes, i),
+                      (long long)want);
         if (dim[v] != 1) {
             e->value.stride[i] = stride;
             if (t && open) e->value.rows = want;
@@ -191,7 +191,7 @@ static sonde_status broadcast(binder *b, bound_edit *e, const float *data, const
 static sonde_status use_region(binder *b, bound_edit *e, const region *r) {
     int64_t dim[3];
     int     rank = 0;
-    for (int i = 0; i < r->rank; i++)
+    for (int i = 0; i < 3; i++)
         if (!r->dropped[i]) dim[rank++] = r->dim[i];
     SONDE_TRY(broadcast(b, e, r->data, dim, rank));
     if (e->axis[0].kind == INDEX_ALL && e->op == EDIT_PATCH) e->value.rows = b->p->prompt;
@@ -231,7 +231,7 @@ static sonde_status bind_mean(binder *b, bound_edit *e, const char *site) {
         for (int64_t t = 0; t < rows; t++) sum += (double)k->data[t * width + i];
         mean[i] = (float)(sum / (double)rows);
     }
-    region r = { .rank = k->rank, .dim = { 1, 1, 1 }, .dropped = { true, false, false } };
+    region r = { .dim = { 1, 1, 1 }, .dropped = { true, false, false } };
     for (int i = 1; i < 3; i++) {           /* an axis that the site does not have is the one coordinate 0 */
         r.dim[i] = axis_count(&e->axis[i], i < k->rank ? k->dim[i] : 1);
         r.dropped[i] = e->axis[i].kind == INDEX_ONE;
@@ -287,7 +287,7 @@ static sonde_status bind_index(binder *b, bound_edit *e, const index_spec *index
             e->axis[i] = (bound_axis){ .kind = INDEX_ONE, .lo = 0, .hi = 1 };
             continue;
         }
-        const char    letter = axes[2 * i];
+        const char    letter = axis_letter(axes, i);
         const axis_of x = { letter, axis_length(b->c, letter, b->p->length), b->p->prompt, b->p->tokens,
                             along_positions(letter) };
         SONDE_TRY(resolve(b, x, i < index->n ? &index->part[i] : &ALL_OF_IT, &e->axis[i]));

@@ -130,7 +130,7 @@ static sonde_status guess_length(sonde_capture *k, const char *run, sonde_error 
     const size_t n = strlen(k->prefix);
     for (size_t i = 0; i < sonde_array_file_count(k->file); i++) {
         const sonde_array_spec *s = sonde_array_file_spec(k->file, i);
-        if (strncmp(s->name, k->prefix, n) || s->rank < 2) continue;
+        if (strncmp(s->name, k->prefix, n) != 0 || s->rank < 2) continue;
         const int t = strstr(s->name, "hook_attn_scores") || strstr(s->name, "hook_pattern") ? 1 : 0;
         if (s->dim[t] > k->length) k->length = s->dim[t];
     }

@@ -62,7 +62,7 @@ static sonde_status read_optional(const reader *r, const json *j, int32_t *out) 
 }
 
 static sonde_status read_case(const reader *r, const json *j, const sonde_task *t, sonde_case *c) {
-    size_t n_p;
+    size_t n_p = 0;
     SONDE_TRY(read_ids(r, json_get(j, "t"), INT32_MAX, &c->t, &c->n));
     SONDE_TRY(read_ids(r, json_get(j, "at"), (int64_t)c->n - 2, &c->at, &c->n_at));
     SONDE_TRY(read_ids(r, json_get(j, "p"), INT32_MAX, &c->p, &n_p));

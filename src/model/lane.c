@@ -32,8 +32,10 @@ static mark_view view_of(const segment *g, site_id site, float *data, int64_t ke
     const char  *axes = site_rows[site].axes;
     mark_view    v = { .data = data, .rank = (int)(strlen(axes) + 1) / 2, .t_axis = axes[0] == 't' ? 0 : 1,
                        .first = g->first, .causal = axes[strlen(axes) - 1] == 's', .key = place_key(g, site) };
-    for (int i = 0; i < v.rank; i++)
-        v.dim[i] = axes[2 * i] == 't' ? g->n : axes[2 * i] == 's' ? keys : axis_length(b->config, axes[2 * i], 0);
+    for (int i = 0; i < v.rank; i++) {
+        const char letter = axis_letter(axes, i);
+        v.dim[i] = letter == 't' ? g->n : letter == 's' ? keys : axis_length(b->config, letter, 0);
+    }
     return v;
 }
 

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "sonde/error.h"
 #include "sonde/site.h"
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum {
@@ -51,6 +52,8 @@ size_t places_all(arena *a, const arch_config *c, const slots *s, place **out);
  * block's number means all its executions (edits), else the first (taps). interface.md 3. */
 typedef struct { const arch_config *config; const slots *run; bool every_turn; } place_scope;
 sonde_status places_select(arena *a, place_scope in, const char *pattern, place_list *out, sonde_error *err);
+/* Letter of the i-th axis of "t h e". */
+static inline char axis_letter(const char *axes, int i) { return axes[2 * (size_t)i]; }
 /* Length of axis letter `axis` for n positions ('t' 's': n). */
 int64_t axis_length(const arch_config *c, char axis, int64_t n);
 /* Dims of a site for n positions, outermost first; returns the rank (1..3). */

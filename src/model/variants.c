@@ -290,7 +290,7 @@ sonde_status sonde_variants_cost(sonde_session *s, const sonde_batch *b, sonde_c
             out->flops += passes * (n * blocks * (flops_of_row(c) + 2 * n * (double)(c->heads * c->e)) +
                                     logits * 2 * (double)c->d * (double)c->vocab);
             out->rows += (int64_t)n;
-            const int64_t bytes = (int64_t)(4 * n * ((double)(v.l.plan.run.n * 2 * c->kv_heads * c->e) + (double)c->d) +
+            const int64_t bytes = (int64_t)(4 * n * ((double)(2 * (int64_t)v.l.plan.run.n * c->kv_heads * c->e) + (double)c->d) +
                                             4 * (n < CHUNK_ROWS || passes > 1 ? n : CHUNK_ROWS) *
                                                 (double)(8 * c->d + 2 * c->f + 4 * c->heads * c->e));
             if (bytes > out->bytes) out->bytes = bytes;
