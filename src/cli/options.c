@@ -159,6 +159,7 @@ static sonde_status place_words(command *c, sonde_error *err) {
     }
     SONDE_FAIL_IF(used < c->n_words, err, SONDE_USAGE, "found \"%s\", expected %s", name_shown(c->word[used]).text,
                   prompt ? "one prompt (quote it)" : used ? "nothing more" : "no argument");
+    if (!prompt) c->n_words = 0;                /* what is left is a prompt */
     return SONDE_OK;
 }
 
