@@ -247,6 +247,8 @@ static void plain_of_prompts_alone_is_their_tokens(void) {
     sonde_result *r = sonde_result_new();
     sonde_result_prompt_token(r, sonde_result_prompt(r, "a", 1), token(9, "a"), 0, 1);
     CHECK_STR(plain_of(r), "prompt\tposition\ttoken\tstart\tend\tprob\n0\t0\ta\t0\t1\tnull\n");
+    sonde_result_prompt_token(r, 0, (sonde_token){ .id = 77 }, -1, -1);     /* of a model without a tokenizer */
+    CHECK_STR(plain_of(r), "prompt\tposition\ttoken\tstart\tend\tprob\n0\t0\ta\t0\t1\tnull\n0\t1\t#77\tnull\tnull\tnull\n");
     sonde_result_free(r);
 }
 

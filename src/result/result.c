@@ -2,6 +2,7 @@
 #include "result_parts.h"
 #include "sonde/version.h"
 #include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,7 +201,9 @@ sonde_token table_token(const sonde_table *t, size_t row, size_t column) {
 
 span table_text(const sonde_table *t, size_t row, size_t column) {
     const sonde_token v = table_token(t, row, column);
-    return (span){ v.bytes, v.len };
+    if (v.len || t->columns.at[column].type != SONDE_TOKEN) return (span){ v.bytes, v.len };
+    const char *id = arena_printf(t->into, "#%" PRId32, v.id);      /* of a model without a tokenizer */
+    return (span){ id, strlen(id) };
 }
 
 size_t table_find(const sonde_table *t, const char *column) {

@@ -66,6 +66,7 @@ struct sonde_result {
 
 bool        table_has(const sonde_table *t, size_t row, size_t column);       /* false: null */
 table_cell  table_at(const sonde_table *t, size_t row, size_t column);
+/* A token without text is #id. */
 span        table_text(const sonde_table *t, size_t row, size_t column);
 sonde_token table_token(const sonde_table *t, size_t row, size_t column);
 size_t      table_find(const sonde_table *t, const char *column);             /* SIZE_MAX: none, or NULL asked */
