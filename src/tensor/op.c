@@ -19,6 +19,16 @@ void tensor_same_shape(tensor *out, const tensor *as) {
     for (int i = 0; i < MAX_DIM; i++) out->dim[i] = as->dim[i];
 }
 
+int64_t units_are_rows(const op_call *c, int which) {
+    (void)which;
+    return tensor_rows(c->out);
+}
+
+int64_t units_are_positions(const op_call *c, int which) {
+    (void)which;
+    return c->out->dim[1];
+}
+
 size_t kern_type_bytes(kern_type t) { return t == KERN_F32 ? 4 : 2; }
 
 kern_weight weight_flipped(const kern_weight *w) {

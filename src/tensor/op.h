@@ -80,6 +80,10 @@ int64_t tensor_cols(const tensor *t);
 int64_t tensor_count(const tensor *t);
 void    tensor_same_shape(tensor *out, const tensor *as);
 
+/* What most operations are cut into: a row of out, [dim 0, 1, 2]; a position with all its heads, [dim 1]. */
+int64_t units_are_rows(const op_call *c, int which);
+int64_t units_are_positions(const op_call *c, int which);
+
 /* Parts of a weight, in place: outputs (or inputs) [h * n/heads, (h+1) * n/heads); inputs and outputs exchanged. */
 kern_weight weight_head(const kern_weight *w, int64_t heads, int64_t h, head_split split);
 kern_weight weight_flipped(const kern_weight *w);

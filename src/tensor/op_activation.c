@@ -26,11 +26,6 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     return SONDE_OK;
 }
 
-static int64_t units(const op_call *c, int which) {
-    (void)which;
-    return tensor_rows(c->in[0]);
-}
-
 static void fwd(const op_call *c, span u) {
     const int64_t d = tensor_cols(c->in[0]), at = u.lo * d;
     rows[c->attr.activation.kind].f(c->in[0]->data + at, c->out->data + at, (size_t)((u.hi - u.lo) * d));
@@ -49,5 +44,5 @@ static op_cost cost(const op_call *c) {
 
 const op op_activation = {
     .name = "activation", .doc = "y = f(x): gelu (tanh form or exact), silu, relu", .n_in = 1,
-    .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
+    .shape = shape, .units = units_are_rows, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

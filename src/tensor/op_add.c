@@ -10,11 +10,6 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     return SONDE_OK;
 }
 
-static int64_t units(const op_call *c, int which) {
-    (void)which;
-    return tensor_rows(c->out);
-}
-
 static void fwd(const op_call *c, span u) {
     const int64_t d = tensor_cols(c->out), at = u.lo * d;
     kern->add(c->out->data + at, c->in[0]->data + at, c->in[1]->data + at, (size_t)((u.hi - u.lo) * d));
@@ -32,5 +27,5 @@ static op_cost cost(const op_call *c) {
 
 const op op_add = {
     .name = "add", .doc = "y = a + b", .n_in = 2,
-    .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
+    .shape = shape, .units = units_are_rows, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

@@ -9,11 +9,6 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     return SONDE_OK;
 }
 
-static int64_t units(const op_call *c, int which) {
-    (void)which;
-    return tensor_rows(c->in[0]);
-}
-
 static void fwd(const op_call *c, span u) {
     const int64_t d = tensor_cols(c->in[0]);
     const float  *gain = c->attr.affine.gain, *bias = c->attr.affine.bias;
@@ -38,5 +33,5 @@ static op_cost cost(const op_call *c) {
 
 const op op_affine = {
     .name = "affine", .doc = "y = x * gain + bias over the last axis", .n_in = 1,
-    .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
+    .shape = shape, .units = units_are_rows, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

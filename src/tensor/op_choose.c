@@ -13,11 +13,6 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     return SONDE_OK;
 }
 
-static int64_t units(const op_call *c, int which) {
-    (void)which;
-    return c->out->dim[1];
-}
-
 static void fwd(const op_call *c, span u) {
     const int64_t H = c->out->dim[2], e = c->out->dim[3];
     for (int64_t i = u.lo * H; i < u.hi * H; i++)
@@ -39,5 +34,5 @@ static op_cost cost(const op_call *c) {
 
 const op op_choose = {
     .name = "choose", .doc = "y[t,h,:] = b[t,h,:] where the head's input was edited, else a[t,h,:]", .n_in = 2, .masked = true,
-    .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
+    .shape = shape, .units = units_are_positions, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

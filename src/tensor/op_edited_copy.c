@@ -10,11 +10,6 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     return SONDE_OK;
 }
 
-static int64_t units(const op_call *c, int which) {
-    (void)which;
-    return c->out->dim[1];
-}
-
 static void fwd(const op_call *c, span u) {
     const int64_t row = c->out->dim[2] * c->out->dim[3];
     memcpy(c->out->data + u.lo * row, c->in[0]->data + u.lo * row, (size_t)((u.hi - u.lo) * row) * sizeof(float));
@@ -35,5 +30,5 @@ static op_cost cost(const op_call *c) {
 
 const op op_edited_copy = {
     .name = "edited_copy", .doc = "y = x, for edits of single heads", .n_in = 1, .masked = true,
-    .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
+    .shape = shape, .units = units_are_positions, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

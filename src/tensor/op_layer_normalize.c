@@ -11,11 +11,6 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     return SONDE_OK;
 }
 
-static int64_t units(const op_call *c, int which) {
-    (void)which;
-    return tensor_rows(c->in[0]);
-}
-
 static void fwd(const op_call *c, span u) {
     const int64_t d = tensor_cols(c->in[0]);
     for (int64_t r = u.lo; r < u.hi; r++) {
@@ -49,5 +44,5 @@ static op_cost cost(const op_call *c) {
 
 const op op_layer_normalize = {
     .name = "layer_normalize", .doc = "y = (x - mean(x)) / s over the last axis", .n_in = 2,
-    .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
+    .shape = shape, .units = units_are_rows, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

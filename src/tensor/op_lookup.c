@@ -10,11 +10,6 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     return SONDE_OK;
 }
 
-static int64_t units(const op_call *c, int which) {
-    (void)which;
-    return tensor_rows(c->out);
-}
-
 static void fwd(const op_call *c, span u) {
     const kern_weight *w = c->attr.lookup.table;
     for (int64_t r = u.lo; r < u.hi; r++) {
@@ -29,5 +24,5 @@ static op_cost cost(const op_call *c) {
 
 const op op_lookup = {
     .name = "lookup", .doc = "y[r,:] = table[id[r],:]", .n_in = 0,
-    .shape = shape, .units = units, .fwd = fwd, .bwd = NULL, .cost = cost,
+    .shape = shape, .units = units_are_rows, .fwd = fwd, .bwd = NULL, .cost = cost,
 };

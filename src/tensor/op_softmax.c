@@ -12,11 +12,6 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     return SONDE_OK;
 }
 
-static int64_t units(const op_call *c, int which) {
-    (void)which;
-    return tensor_rows(c->in[0]);
-}
-
 static int64_t seen_by(const op_call *c, int64_t unit) { return c->attr.attention.first + unit % c->in[0]->dim[2] + 1; }
 
 static void fwd(const op_call *c, span u) {
@@ -50,5 +45,5 @@ static op_cost cost(const op_call *c) {
 
 const op op_softmax = {
     .name = "softmax", .doc = "p[h,t,:] = softmax of the scores that row t sees, 0 elsewhere", .n_in = 1,
-    .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
+    .shape = shape, .units = units_are_rows, .fwd = fwd, .bwd = bwd, .cost = cost,
 };
