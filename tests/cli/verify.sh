@@ -12,7 +12,7 @@ for model in one_head three inner limit demo induction; do
         count=$((count + 1))
     done
 done
-[ $count -ge 79 ] && echo all of them
+[ $count -ge 95 ] && echo all of them
 ln -s "$golden/three" three && ln -s "$golden/inner" inner && ln -s "$golden/demo" captures
 fails verify three/plain.safetensors -m inner
 fails verify captures/grad.safetensors -m induction
