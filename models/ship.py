@@ -67,7 +67,7 @@ text 0.1, the first turn of a repetition 0. Two in five indirect-object sentence
 Two hints shape heads and then end. For the first {previous} steps a term of the loss asks head 0 of layer 0 to look at the
 previous token; from step {start} to {end} another, weak one asks the first {heads} heads of layer {layer} to look behind the last
 occurrence of their token, where that is what comes next. Everything else, and keeping these heads, is left to the loss on
-the text. Without the second hint the accuracies are the same, but the heads of layer 1 look one token further (there the
+the text. Without the second hint two seeds met the same bars, but their heads of layer 1 look one token further (there the
 previous-token head has put what came before), and no head is an induction head by the usual score.
 
 The text is invented: the facts are those of an atlas, the people are first names, and no other data was used.

@@ -68,7 +68,8 @@ static sonde_status graph_run(sonde_context *cx, const value *args, sonde_result
     (void)args;
     context_head(cx, &method_graph, out);
     listing l = { .t = operations(out) };
-    SONDE_TRY(sonde_graph(cx->model, (sonde_graph_query){ cx->edits, cx->n_edits, cx->prompts[0].tokens.n }, put_operation, &l, err));
+    const sonde_graph_query q = { cx->edits, cx->n_edits, cx->prompts[0].tokens.n };
+    SONDE_TRY(sonde_graph(cx->model, q, put_operation, &l, err));
     sonde_table *t = sonde_result_table(out, "total");
     sonde_table_column(t, "operations", SONDE_INT, "");
     sonde_table_column(t, "flops", SONDE_FLOAT, "FLOP");

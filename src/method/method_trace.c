@@ -148,7 +148,8 @@ static sonde_status open_files(tracing *t, sonde_error *err) {
     t->all.file = ROOM(sonde_array_writer *, cx->n_out);
     for (size_t i = 0; i < cx->n_out && s == SONDE_OK; i++) {
         if (!streams(cx->out[i])) continue;
-        s = sonde_array_writer_open(&t->all.file[t->all.n_files], cx->out[i], (sonde_array_list){ spec, t->all.n, notes.at, notes.n }, err);
+        s = sonde_array_writer_open(&t->all.file[t->all.n_files], cx->out[i],
+                                    (sonde_array_list){ spec, t->all.n, notes.at, notes.n }, err);
         t->all.n_files += s == SONDE_OK;
     }
     free(spec);
