@@ -1,5 +1,6 @@
 #include "test.h"
 #include "base/philox.h"
+#include "sonde/random.h"
 
 /* Random123's kat_vectors, "philox4x32 10": counter, key, answer. */
 static void known_answers(void) {
@@ -27,7 +28,35 @@ static void every_word_of_key_and_counter_counts(void) {
     }
 }
 
+/* Counts of each place of each number over many orders: 20 sigma would be a fault. */
+static void orders_are_even(void) {
+    enum { N = 5, DRAWS = 20000 };
+    int count[N][N] = { { 0 } };
+    for (uint64_t stream = 0; stream < DRAWS; stream++) {
+        int64_t order[N], seen = 0;
+        sonde_random_order(7, stream, order, N);
+        for (int i = 0; i < N; i++) {
+            count[i][order[i]]++;
+            seen |= 1 << order[i];
+        }
+        CHECK_EQ(seen, (1 << N) - 1);
+    }
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < N; k++) CHECK_NEAR(count[i][k], DRAWS / N, 250);
+}
+
+static void units_are_in_their_interval(void) {
+    double sum = 0;
+    for (uint64_t i = 0; i < 10000; i++) {
+        const double u = sonde_random_unit(3, 1, i);
+        CHECK(u >= 0 && u < 1);
+        sum += u;
+    }
+    CHECK_NEAR(sum / 10000, .5, .015);
+    CHECK(sonde_random_bits(1, 2, 3) != sonde_random_bits(1, 3, 2) && sonde_random_bits(1, 2, 3) != sonde_random_bits(2, 2, 3));
+}
+
 #define TESTS(X) \
-    X(known_answers) \
+    X(known_answers) X(orders_are_even) X(units_are_in_their_interval) \
     X(every_word_of_key_and_counter_counts)
 TEST_MAIN(TESTS)

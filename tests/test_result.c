@@ -99,7 +99,7 @@ static void json_of_head_and_prompts(void) {
 
 static void json_of_a_table(void) {
     sonde_result *r = small();
-    sonde_result_view(r, (sonde_drawing){ SONDE_VIEW_TOKEN_GRID, "cells", "layer", NULL, "token", "T" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_TOKEN_GRID, .of = "cells", .x = "layer", .value = "token", .title = "T" });
     CHECK(strstr(json_of(r),
         "\"tables\":[\n{\"name\":\"cells\",\"columns\":[{\"name\":\"layer\",\"type\":\"int\",\"unit\":\"\"},"
         "{\"name\":\"prob\",\"type\":\"float\",\"unit\":\"1\"},{\"name\":\"site\",\"type\":\"text\",\"unit\":\"\"},"

@@ -125,17 +125,20 @@ static sonde_result *anything(uint64_t from) {
     fill_table(r, 1 + (int)draw(12), 1 + (int)draw(30));
     static const char *const x[] = { "layer", "position", "token", NULL, "prob", "o\x1b[2Jk" };
     static const char *const value[] = { "token", "prob", "logit", NULL, "site", "none" };
-    for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_GRAPH; kind++)
+    for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_ARCHITECTURE; kind++)
         for (int i = 0; i < 3; i++)
-            sonde_result_view(r, (sonde_drawing){ (sonde_view_kind)kind, "cells", x[draw(6)], x[draw(6)], value[draw(6)], draw(2) ? "A title\x1b[5m that is rather long for a narrow terminal" : NULL });
+            sonde_result_view(r, (sonde_drawing){
+                .kind = (sonde_view_kind)kind, .of = "cells", .x = x[draw(6)], .y = x[draw(6)], .value = value[draw(6)],
+                .title = draw(2) ? "A title\x1b[5m that is rather long for a narrow terminal" : NULL });
     const int64_t dim[4] = { 1 + draw(3), 1 + draw(4), 1 + draw(50), 1 + draw(from % 4 ? 40 : 250) };
     fill_array(r, "v", "t", dim + 2, draw(2));
     fill_array(r, "m", "l t", dim + 1, draw(2));
     fill_array(r, "w", "t s", dim + 2, draw(2));
     fill_array(r, "p", "l h t s", dim, draw(2));
-    for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_GRAPH; kind++)
+    for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_ARCHITECTURE; kind++)
         for (int i = 0; i < 2; i++)
-            sonde_result_view(r, (sonde_drawing){ (sonde_view_kind)kind, (const char *[]){ "v", "m", "w", "p" }[draw(4)], NULL, NULL, NULL, "V" });
+            sonde_result_view(r, (sonde_drawing){ .kind = (sonde_view_kind)kind, .of = (const char *[]){ "v", "m", "w", "p" }[draw(4)],
+                                                   .title = "V" });
     return r;
 }
 
@@ -199,7 +202,7 @@ static void bars_stand_in_the_table(void) {
         sonde_table_row(t);
         sonde_cell_float(t, x[i]);
     }
-    sonde_result_view(r, (sonde_drawing){ SONDE_VIEW_BARS, "p", NULL, NULL, "x", "Bars" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "p", .value = "x", .title = "Bars" });
     drawn(r, (sonde_text_style){ .width = 80, .palette = true });
     CHECK(strstr(k.text, "  1.000  \x1b[38;5;172m            ████████████\x1b[0m\n"));
     CHECK(strstr(k.text, "-0.5000  \x1b[38;5;68m      ██████            \x1b[0m\n"));
@@ -239,7 +242,7 @@ static void heatmaps_name_their_domain_and_mark_what_is_no_number(void) {
     x[1] = -0.5f;
     x[2] = NAN;
     x[3] = -INFINITY;
-    sonde_result_view(r, (sonde_drawing){ SONDE_VIEW_HEATMAP, "m", "t", "layer", NULL, "Map" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "m", .x = "t", .y = "layer", .title = "Map" });
     drawn(r, (sonde_text_style){ .width = 80 });
     CHECK(strstr(k.text, "0.2500") && strstr(k.text, "-0.5000") && strstr(k.text, "  × NaN  ∞ infinite\n"));
     CHECK(strncmp(k.text, "\x1b[1mMap\n\x1b[0m", 12) == 0);
@@ -263,7 +266,7 @@ static void a_lens_shows_the_tokens_of_its_prompt(void) {
         sonde_cell_token(t, token(i, i == 2 ? " third" : " first"));
         sonde_cell_float(t, 0.5);
     }
-    sonde_result_view(r, (sonde_drawing){ SONDE_VIEW_TOKEN_GRID, "cells", "layer", "position", "token", "Lens" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_TOKEN_GRID, .of = "cells", .x = "layer", .y = "position", .value = "token", .title = "Lens" });
     drawn(r, (sonde_text_style){ .width = 80 });
     CHECK(strstr(k.text, "0 ·hello") && strstr(k.text, "·first") && strstr(k.text, "·third"));
     CHECK(strstr(k.text, "(1 rows of cells share their place with a later one, which is shown)"));
@@ -280,7 +283,7 @@ static void a_strip_shows_every_row(void) {
         sonde_cell_token(t, token(7, " the"));
         sonde_cell_float(t, 0);
     }
-    sonde_result_view(r, (sonde_drawing){ SONDE_VIEW_TOKENS, "p", "token", NULL, "loss", NULL });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_TOKENS, .of = "p", .x = "token", .value = "loss" });
     CHECK_STR(drawn(r, (sonde_text_style){ .width = 80 }),
               "·the\x1b[0m ·the\x1b[0m ·the\x1b[0m\n0 to 0 loss\n\x1b[2m(p: 3 rows of 2 columns are in JSON and CSV)\n\x1b[0m");
     sonde_result_free(r);
@@ -290,7 +293,7 @@ static void many_heads_are_tiles_on_one_scale(void) {
     sonde_result *r = sonde_result_new();
     float *x = sonde_array_data(sonde_result_array(r, "pattern", "layer head t s", (const int64_t[]){ 2, 2, 2, 2 }));
     for (int i = 0; i < 16; i++) x[i] = (float)i / 15;
-    sonde_result_view(r, (sonde_drawing){ SONDE_VIEW_HEATMAP, "pattern", "s", "t", NULL, NULL });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "pattern", .x = "s", .y = "t" });
     drawn(r, (sonde_text_style){ .width = 80 });
     CHECK(strstr(k.text, "(a picture each layer.head)") && strstr(k.text, "1.1") && strstr(k.text, "▀"));
     CHECK(strstr(k.text, " 1.000  pattern\n"));

@@ -10,8 +10,12 @@ missing_packages() {
         pkg-config --exists libutf8proc || echo libutf8proc-dev
         pkg-config --exists yajl || echo libyajl-dev
         pkg-config --exists libcrypto || echo libssl-dev
+        pkg-config --exists lapacke openblas || echo liblapacke-dev libopenblas-dev
+        pkg-config --exists sqlite3 || echo libsqlite3-dev
+        pkg-config --exists cairo || echo libcairo2-dev
     else
-        echo pkg-config libpcre2-dev libutf8proc-dev libyajl-dev libssl-dev
+        echo pkg-config libpcre2-dev libutf8proc-dev libyajl-dev libssl-dev liblapacke-dev libopenblas-dev libsqlite3-dev
+        echo libcairo2-dev
     fi
 }
 

@@ -19,7 +19,8 @@ typedef struct { int32_t id; const char *bytes; size_t len; } sonde_token;      
 typedef enum { SONDE_INT, SONDE_FLOAT, SONDE_TEXT, SONDE_TOKEN, SONDE_BOOL } sonde_column_type;
 typedef enum {
     SONDE_VIEW_HEATMAP, SONDE_VIEW_LINES, SONDE_VIEW_BARS, SONDE_VIEW_SCATTER, SONDE_VIEW_TOKENS,
-    SONDE_VIEW_TOKEN_GRID, SONDE_VIEW_GRAPH
+    SONDE_VIEW_TOKEN_GRID, SONDE_VIEW_GRAPH, SONDE_VIEW_BOXES, SONDE_VIEW_HISTOGRAM, SONDE_VIEW_CLOUD,
+    SONDE_VIEW_ARCHITECTURE
 } sonde_view_kind;
 
 SONDE_API sonde_result *sonde_result_new(void);
@@ -67,11 +68,33 @@ SONDE_API void         sonde_array_quiet(sonde_array *a);
 SONDE_API void         sonde_array_label_token(sonde_array *a, int axis, sonde_token t);
 SONDE_API void         sonde_array_label_text(sonde_array *a, int axis, const char *text);
 
+/* What is drawn: `of` names a table or an array; the others name columns of the table, NULL where there is none.
+ *
+ * kind          one mark is           x              y                  value
+ * HEATMAP       a cell                across         down               its colour; arrays: the last two axes, a panel for
+ *                                                                       each index of those before them
+ * LINES         a point of a line     across         which line         height (low, high: the band around it)
+ * BARS          a bar                 which bar      -                  length
+ * SCATTER       a point               across         up (z: deep)       its colour: a number or a text (a category)
+ * TOKENS        a token in a strip    the token      -                  its colour
+ * TOKEN_GRID    a token in a grid     across         down               the token
+ * GRAPH         a node                its id         ids that it reads  its text
+ * BOXES         a number of a sample  across         down               the number: one box (quartiles, whiskers at 1.5 IQR,
+ *                                                                       points beyond) for each x, y; arrays: the last two
+ *                                                                       axes are y and x, all others are the sample
+ * HISTOGRAM     a bin                 lower edge     which histogram    count (high: its upper edge); several lie over another
+ * CLOUD         a word                the token      -                  its size
+ * ARCHITECTURE  a box in space        columns x y z (its middle) and width height depth; label, value: its colour; panel: its group
+ *
+ * panel: small pictures, one for each value of that column, all in one scale unless own_scale. label: text at a mark. */
 typedef struct {
     sonde_view_kind kind;
     const char *of;                             /* the table or array it draws */
-    const char *x, *y, *value;                  /* for tables: the columns that are, NULL where none */
+    const char *x, *y, *value;
     const char *title;                          /* one line, or NULL */
+    const char *z, *low, *high, *label, *panel;
+    bool        own_scale;                      /* every panel has a scale of its own */
+    bool        logarithmic;                    /* the axis of the value */
 } sonde_drawing;
 SONDE_API void sonde_result_view(sonde_result *r, sonde_drawing v);              /* drawn in the order declared */
 

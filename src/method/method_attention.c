@@ -184,10 +184,12 @@ static void put_heads(const attention *a, sonde_result *out) {
         else sonde_cell_null(t);
     }
     static const sonde_drawing drawings[] = {
-        { SONDE_VIEW_HEATMAP, "heads", "head", "layer", "previous", "Attention to the token before" },
-        { SONDE_VIEW_HEATMAP, "heads", "head", "layer", "first", "Attention to the first token" },
-        { SONDE_VIEW_HEATMAP, "heads", "head", "layer", "induction",
-          "Attention to what followed the token before, on random ids written twice" },
+        { .kind = SONDE_VIEW_HEATMAP, .of = "heads", .x = "head", .y = "layer", .value = "previous",
+          .title = "Attention to the token before" },
+        { .kind = SONDE_VIEW_HEATMAP, .of = "heads", .x = "head", .y = "layer", .value = "first",
+          .title = "Attention to the first token" },
+        { .kind = SONDE_VIEW_HEATMAP, .of = "heads", .x = "head", .y = "layer", .value = "induction",
+          .title = "Attention to what followed the token before, on random ids written twice" },
     };
     for (size_t i = 0; i < sizeof drawings / sizeof *drawings; i++) sonde_result_view(out, drawings[i]);
 }
@@ -211,8 +213,8 @@ static sonde_status make_array(attention *a, sonde_result *out, sonde_error *err
     label_numbers(x, 1, a->head, a->n_heads);
     a->pattern = sonde_array_data(x);
     a->tally = ROOM(tally, a->n_layers * a->n_heads);
-    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_HEATMAP, "pattern", "s", "t", NULL,
-                                            "Attention of each position (down) to each (across)" });
+    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "pattern", .x = "s", .y = "t",
+                                            .title = "Attention of each position (down) to each (across)" });
     return SONDE_OK;
 }
 

@@ -178,8 +178,8 @@ static void make_tables(comparison *c, sonde_result *out) {
     sonde_table_column(c->top, "prob_before", SONDE_FLOAT, "");
     sonde_table_column(c->top, "token_after", SONDE_TOKEN, "");
     sonde_table_column(c->top, "prob_after", SONDE_FLOAT, "");
-    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_BARS, "positions", "position", NULL, "kl_nats",
-                                            "How far the answers are apart" });
+    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "positions", .x = "position", .value = "kl_nats",
+                                            .title = "How far the answers are apart" });
 }
 
 static sonde_status stand_in(comparison *c, const sonde_named_run *b, sonde_error *err) {

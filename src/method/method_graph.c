@@ -78,9 +78,10 @@ static sonde_status graph_run(sonde_context *cx, const value *args, sonde_result
     sonde_cell_int(t, l.n);
     sonde_cell_float(t, l.flops);
     sonde_cell_float(t, l.bytes);
-    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_BARS, "operations", "id", NULL, "flops",
-                                            "The operations of a run, and what each costs" });
-    sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_GRAPH, "operations", "id", "reads", "operation", "What reads what" });
+    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "operations", .x = "id", .value = "flops",
+                                            .title = "The operations of a run, and what each costs" });
+    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_GRAPH, .of = "operations", .x = "id", .y = "reads", .value = "operation",
+                                            .title = "What reads what" });
     return SONDE_OK;
 }
 

@@ -189,10 +189,14 @@ static void make_tables(lens *l, sonde_result *out) {
     sonde_table_column(l->best, "state", SONDE_TEXT, "");
     if (prompts_many(l->cx)) return;
     static const sonde_drawing drawings[] = {
-        { SONDE_VIEW_TOKEN_GRID, "cells", "position", "state", "token", "The most probable next token, read from every state" },
-        { SONDE_VIEW_LINES, "cells", "state", "position", "rank", "Rank of the model's answer" },
-        { SONDE_VIEW_LINES, "cells", "state", "position", "overlap", "Overlap with the model's k most probable tokens" },
-        { SONDE_VIEW_TOKEN_GRID, "top", "k", "state", "token", "The most probable tokens, at the last position read" },
+        { .kind = SONDE_VIEW_TOKEN_GRID, .of = "cells", .x = "position", .y = "state", .value = "token",
+          .title = "The most probable next token, read from every state" },
+        { .kind = SONDE_VIEW_LINES, .of = "cells", .x = "state", .y = "position", .value = "rank",
+          .title = "Rank of the model's answer" },
+        { .kind = SONDE_VIEW_LINES, .of = "cells", .x = "state", .y = "position", .value = "overlap",
+          .title = "Overlap with the model's k most probable tokens" },
+        { .kind = SONDE_VIEW_TOKEN_GRID, .of = "top", .x = "k", .y = "state", .value = "token",
+          .title = "The most probable tokens, at the last position read" },
     };
     for (size_t i = 0; i < sizeof drawings / sizeof *drawings; i++) sonde_result_view(out, drawings[i]);
 }

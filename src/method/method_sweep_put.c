@@ -208,8 +208,10 @@ static void put_views(const sweep *s, sonde_result *out) {
     const char *of = many ? "mean" : "cells", *what = s->patches ? "share" : "change", *down = is_layers(g) ? "layer" : "site";
     const char *title = s->patches ? "Share of the way from A to B" : "Change of the metric";
     if (n > 1) sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_HEATMAP, "metric", .title = "The metric of every cell" });
-    else if (n == 0) sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_BARS, of, down, NULL, what, title });
-    else sonde_result_view(out, (sonde_drawing){ SONDE_VIEW_HEATMAP, of, across[0], down, what, title });
+    else if (n == 0) sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = of, .x = down, .value = what,
+                                                             .title = title });
+    else sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = of, .x = across[0], .y = down, .value = what,
+                                                 .title = title });
 }
 
 void sweep_put(const sweep *s, sonde_result *out) {

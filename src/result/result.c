@@ -266,8 +266,10 @@ void sonde_array_label_text(sonde_array *a, int axis, const char *text) {
 
 void sonde_result_view(sonde_result *r, sonde_drawing v) {
     arena *into = r->into;
-    *LIST_ADD(r->views) = (sonde_drawing){ v.kind, copy(into, v.of ? v.of : ""), copy(into, v.x), copy(into, v.y),
-                                        copy(into, v.value), copy(into, v.title) };
+    const char **const text[] = { &v.x, &v.y, &v.value, &v.title, &v.z, &v.low, &v.high, &v.label, &v.panel };
+    v.of = copy(into, v.of ? v.of : "");
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++) *text[i] = copy(into, *text[i]);
+    *LIST_ADD(r->views) = v;
 }
 
 const sonde_table *result_table(const sonde_result *r, const char *name) {

@@ -234,7 +234,8 @@ static void put_view(json_pen *j, const sonde_drawing *v) {
     static const char *const kind_name[] = {
         [SONDE_VIEW_HEATMAP] = "heatmap", [SONDE_VIEW_LINES] = "lines", [SONDE_VIEW_BARS] = "bars",
         [SONDE_VIEW_SCATTER] = "scatter", [SONDE_VIEW_TOKENS] = "tokens",
-        [SONDE_VIEW_TOKEN_GRID] = "token_grid", [SONDE_VIEW_GRAPH] = "graph",
+        [SONDE_VIEW_TOKEN_GRID] = "token_grid", [SONDE_VIEW_GRAPH] = "graph", [SONDE_VIEW_BOXES] = "boxes",
+        [SONDE_VIEW_HISTOGRAM] = "histogram", [SONDE_VIEW_CLOUD] = "cloud", [SONDE_VIEW_ARCHITECTURE] = "architecture",
     };
     pen_printf(j->p, "\n{\"kind\":\"%s\"", kind_name[v->kind]);
     put_member(j, ",\"of\":", v->of);
@@ -242,6 +243,13 @@ static void put_view(json_pen *j, const sonde_drawing *v) {
     put_member(j, ",\"y\":", v->y);
     put_member(j, ",\"value\":", v->value);
     put_member(j, ",\"title\":", v->title);
+    if (v->z) put_member(j, ",\"z\":", v->z);
+    if (v->low) put_member(j, ",\"low\":", v->low);
+    if (v->high) put_member(j, ",\"high\":", v->high);
+    if (v->label) put_member(j, ",\"label\":", v->label);
+    if (v->panel) put_member(j, ",\"panel\":", v->panel);
+    if (v->own_scale) pen_text(j->p, ",\"own_scale\":true");
+    if (v->logarithmic) pen_text(j->p, ",\"logarithmic\":true");
     pen_text(j->p, "}");
 }
 
