@@ -320,7 +320,40 @@ static void closed_form_on_the_induction_model(void) {
     run_close(r);
 }
 
-#define TESTS(T) \
+/* A small enough edit does what the gradient says; truth is the run itself. */
+static void gradients_foretell_small_edits(void) {
+    static const char *const over[] = { "hook_resid_mid[t]", "attn.hook_z[:,h]", "mlp.hook_post[-1,f]", "attn.hook_pattern[h,t,s]",
+                                        "attn.hook_k[\" John\",g]" };
+    for (size_t i = 0; i < sizeof over / sizeof *over; i++) {
+        method_run *r = run_open(NULL);
+        run_prompt(r, DEMO_PROMPT);
+        run_edit(r, "zero:blocks.0.attn.hook_z[:,4]");
+        RUN_OK(r, "sweep", "over", over[i], "do", "scale=1.002", "metric", DEMO_METRIC, "approx", "gradient", NULL);
+        const sonde_table *t = run_table(r, "agreement");
+        CHECK_NEAR(run_float(t, 0, "slope"), 1, .03);
+        CHECK(run_float(t, 0, "pearson") > .999);
+        CHECK(run_float(t, 0, "mean_abs_change") > 1e-6);
+        run_close(r);
+    }
+}
+
+/* The metric is linear in the logits, and so is what is put into them: both are the same number. */
+static void gradients_are_exact_where_all_is_linear(void) {
+    method_run *r = run_open(NULL);
+    run_prompt(r, DEMO_PROMPT);
+    run_named(r, "B", "When Mary and John went to the store, Mary gave a drink to");
+    RUN_OK(r, "patch", "over", "unembed.hook_out[t]", "metric", DEMO_METRIC, "approx", "gradient", NULL);
+    const sonde_table *t = run_table(r, "cells");
+    const size_t last = t->rows - 1;
+    for (size_t i = 0; i < last; i++) CHECK(run_float(t, i, "approx") == 0);
+    CHECK_NEAR(run_float(t, last, "approx"), run_float(t, last, "change"), 1e-4);
+    CHECK(fabs(run_float(t, last, "change")) > 10);
+    CHECK_EQ(run_method(r, "patch", "approx", "hessian", "metric", DEMO_METRIC, NULL), SONDE_USAGE);
+    CHECK_HAS(r->err.message, "hessian");
+    run_close(r);
+}
+
+#define TESTS(T) T(gradients_foretell_small_edits) T(gradients_are_exact_where_all_is_linear) \
     T(columns_and_runs) T(the_array_is_layer_by_letter) T(masked_cells_do_not_exist) T(four_axes) T(without_an_index) T(letters_of_every_axis) \
     T(patching_finds_the_difference) T(run_b_may_be_shorter) T(metrics_that_read_run_a) T(edits_given_hold_in_every_cell) \
     T(an_interruption_keeps_what_is_done) T(several_prompts_have_a_mean) T(prompts_bring_their_own_b) \

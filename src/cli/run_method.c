@@ -98,7 +98,7 @@ static void record(sonde_result *r, const char *name, const value *v) {
 /* The method's parameters as they hold, common ones as they were given. */
 static void record_params(const command *c, sonde_result *r) {
     static const option_id told[] = { OPTION_BOS, OPTION_PLAIN, OPTION_RUN, OPTION_REFERENCE, OPTION_TOP, OPTION_SEED,
-                                      OPTION_FOLD, OPTION_TEXT, OPTION_PACKED, OPTION_DOCUMENTS, OPTION_RANDOM, OPTION_CUT };
+                                      OPTION_FOLD, OPTION_PROMPTS, OPTION_TEXT, OPTION_PACKED, OPTION_DOCUMENTS, OPTION_RANDOM, OPTION_CUT };
     for (size_t i = 0; c->about->params && c->about->params[i].name; i++)
         record(r, c->about->params[i].name, &c->args[i]);
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)

@@ -5,28 +5,32 @@
 #include "room.h"
 #include <ctype.h>
 
-enum { SWEEP_OVER, SWEEP_METRIC, SWEEP_DO, SWEEP_MEAN = SWEEP_DO };
+enum { SWEEP_OVER, SWEEP_METRIC, SWEEP_APPROX, SWEEP_DO, SWEEP_MEAN = SWEEP_DO };
 
 #define METRIC_ROW { "metric", PARAM_TEXT, "", 0, 0, "what is measured, as logit(\" Mary\")-logit(\" John\"); without it " \
                      "logit(answer)-logit(wrong) where the file of prompts names both" }
+#define APPROX_ROW { "approx", PARAM_TEXT, "", 0, 0, "gradient: beside each cell the change that the gradient foretells" }
 #define OVER_HELP  "sites and an index: a letter is an axis of the answer, : all at once, a number fixed; without an index " \
                    "every head, else every position"
 
 static const param sweep_params[] = {
     [SWEEP_OVER] = { "over", PARAM_SITE, NULL, 0, 0, OVER_HELP ", as attn.hook_z[:,h]" },
     [SWEEP_METRIC] = METRIC_ROW,
+    [SWEEP_APPROX] = APPROX_ROW,
     [SWEEP_DO] = { "do", PARAM_TEXT, NULL, 0, 0, "what is done to each cell: zero, mean, scale=2, add=4*dir.npy, patch=B" },
     { 0 },
 };
 static const param ablate_params[] = {
     [SWEEP_OVER] = { "over", PARAM_SITE, "attn.hook_z", 0, 0, OVER_HELP },
     [SWEEP_METRIC] = METRIC_ROW,
+    [SWEEP_APPROX] = APPROX_ROW,
     [SWEEP_MEAN] = { "mean", PARAM_FLAG, "", 0, 0, "the mean over positions (of --reference if given) in place of 0" },
     { 0 },
 };
 static const param patch_params[] = {
     [SWEEP_OVER] = { "over", PARAM_SITE, "hook_resid_pre", 0, 0, OVER_HELP },
     [SWEEP_METRIC] = METRIC_ROW,
+    [SWEEP_APPROX] = APPROX_ROW,
     { 0 },
 };
 
@@ -52,7 +56,9 @@ static sonde_status check_edit(const sweep *s, sonde_error *err) {
 
 static sonde_status sweep_do(sonde_context *cx, const method *m, const value *args, const char *op, sonde_result *out,
                              sonde_error *err) {
-    sweep s = { .cx = cx, .metric = args[SWEEP_METRIC].text, .prompt = ROOM(sweep_values, cx->n_prompts) };
+    const char *approx = args[SWEEP_APPROX].text;
+    SONDE_FAIL_IF(*approx && strcmp(approx, "gradient"), err, SONDE_USAGE, "approx: \"%s\", expected gradient", approx);
+    sweep s = { .cx = cx, .metric = args[SWEEP_METRIC].text, .approximate = *approx, .prompt = ROOM(sweep_values, cx->n_prompts) };
     context_head(cx, m, out);
     sonde_status status = sweep_grid_open(&s.grid, cx, args[SWEEP_OVER].text, op, err);
     if (status == SONDE_OK) {
@@ -66,6 +72,7 @@ static sonde_status sweep_do(sonde_context *cx, const method *m, const value *ar
     }
     for (size_t i = 0; i < cx->n_prompts; i++) {
         free(s.prompt[i].metric);
+        free(s.prompt[i].approx);
         free(s.prompt[i].state);
     }
     free(s.prompt);
@@ -77,7 +84,8 @@ static sonde_status sweep_do(sonde_context *cx, const method *m, const value *ar
 #define SWEEP_FORMULA "metric: M of the run with the cell's edit (and --edit); change: M - M_A, A the run without the cell's edit; " \
                       "share: (M - M_A) / (M_B - M_A) where there is a run B; every cell is a run of its own, the same bits as alone; " \
                       "cells only at positions that the runs have, none where everything is masked. Several prompts: table mean, " \
-                      "sd with n - 1. Interrupted: what is not done is null"
+                      "sd with n - 1. Interrupted: what is not done is null. approx (attribution patching): sum over the cell's places of " \
+                      "d metric / d value in A times (value with the edit - value in A), foretells change; table agreement: how well"
 
 static sonde_status sweep_method(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err) {
     extern const method method_sweep;
@@ -100,7 +108,8 @@ const method method_sweep = {
     .name = "sweep",
     .summary = "one edit at every cell of a grid: layers by positions, heads, neurons; what each does to a metric",
     .reference = "Vig et al., Investigating Gender Bias in Language Models Using Causal Mediation Analysis, 2020; Meng et al., "
-                 "Locating and Editing Factual Associations in GPT, 2022",
+                 "Locating and Editing Factual Associations in GPT, 2022; approx: Nanda, Attribution Patching, 2023; Syed, Rager "
+                 "and Conmy, Attribution Patching Outperforms Automated Circuit Discovery, 2023",
     .formula = SWEEP_FORMULA,
     .example = "sweep \"When Mary and John went to the store, John gave a drink to\" --over \"hook_attn_out[t]\" --do zero "
                DEMO_METRIC,

@@ -41,6 +41,7 @@ const char  *sweep_axis_name(char axis);
 
 typedef struct {                            /* one prompt's answers */
     float   *metric;                        /* [cells] */
+    double  *approx;                        /* [cells] change that the gradient foretells; NULL: not asked */
     uint8_t *state;                         /* [cells] cell_state */
     int64_t  n_open, n_done;
     float    a, b;                          /* the metric of the two runs */
@@ -54,12 +55,24 @@ typedef struct {
     bool           patches;                 /* the value is a run: positions that both have */
     char          *beside;                  /* name of the run that `share` is measured against, or NULL */
     const char    *metric;                  /* text */
+    bool           approximate;
     sonde_cost     cost;
     int64_t        n_open;                  /* cells in all */
 } sweep;
 
 /* Runs everything (dry: adds up what it would cost). CANCELLED leaves what is done. */
 sonde_status sweep_measure(sweep *s, sonde_error *err);
+/* A prompt's own part of a sweep, as the gradient sees it. `keep`: positions that cells may have. */
+typedef struct {
+    const sonde_context *cx;
+    const sweep_grid    *grid;
+    sonde_prompt         prompt;
+    const prompt_runs   *runs;
+    const sonde_metric  *metric;
+    int64_t              keep;
+} sweep_pass;
+/* out [cells], zeroed. */
+sonde_status sweep_approximate(const sweep_pass *p, double *out, sonde_error *err);
 /* Tables cells, mean, runs, the array and the views. */
 void         sweep_put(const sweep *s, sonde_result *out);
 /* --dry-run: the cells with their edits, and the cost. */

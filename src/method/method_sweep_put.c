@@ -47,6 +47,7 @@ static void put_place(const sweep *s, sonde_table *t, const sweep_cell *c) {
     }
 }
 
+static bool is_layers(const sweep_grid *g);
 static double change_of(const sweep_values *v, int64_t cell) { return (double)v->metric[cell] - (double)v->a; }
 /* + 0: no -0 where nothing changed */
 static double share_of(const sweep_values *v, int64_t cell) { return change_of(v, cell) / ((double)v->b - (double)v->a) + 0.0; }
@@ -56,6 +57,7 @@ static void put_cells(const sweep *s, sonde_result *out) {
     sonde_table_column(t, "metric", SONDE_FLOAT, "");
     sonde_table_column(t, "change", SONDE_FLOAT, "");
     sonde_table_column(t, "share", SONDE_FLOAT, "");
+    if (s->approximate) sonde_table_column(t, "approx", SONDE_FLOAT, "");
     for (size_t p = 0; p < s->cx->n_prompts; p++) {
         const sweep_values *v = &s->prompt[p];
         for (int64_t i = 0; v->state && i < s->grid.n; i++) {
@@ -68,8 +70,43 @@ static void put_cells(const sweep *s, sonde_result *out) {
             sonde_cell_float(t, v->metric[i]);
             sonde_cell_float(t, change_of(v, i));
             if (v->has_b) sonde_cell_float(t, share_of(v, i));
+            else sonde_cell_null(t);
+            if (v->approx) sonde_cell_float(t, v->approx[i]);
         }
     }
+}
+
+/* Do the gradient and the runs say the same? Over all cells that are done. */
+static void put_agreement(const sweep *s, sonde_result *out) {
+    static const char *const columns[] = { "pearson", "slope", "mean_abs_error", "mean_abs_change" };
+    sonde_table *t = sonde_result_table(out, "agreement");
+    double n = 0, x = 0, y = 0, xx = 0, yy = 0, xy = 0, off = 0, size = 0;
+    for (size_t p = 0; p < s->cx->n_prompts; p++) {
+        const sweep_values *v = &s->prompt[p];
+        for (int64_t i = 0; v->state && v->approx && i < s->grid.n; i++) {
+            if (v->state[i] != CELL_DONE) continue;
+            const double a = v->approx[i], b = change_of(v, i), da = a - x, db = b - y;
+            n++;
+            x += da / n;
+            y += db / n;
+            xx += da * (a - x);
+            yy += db * (b - y);
+            xy += da * (b - y);
+            off += fabs(a - b);
+            size += fabs(b);
+        }
+    }
+    sonde_table_column(t, "cells", SONDE_INT, "");
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) sonde_table_column(t, columns[i], SONDE_FLOAT, "");
+    sonde_table_row(t);
+    sonde_cell_int(t, (int64_t)n);
+    sonde_cell_float(t, xy / sqrt(xx * yy));
+    sonde_cell_float(t, xy / xx);
+    sonde_cell_float(t, off / n);
+    sonde_cell_float(t, size / n);
+    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_SCATTER, .of = "cells", .x = "approx", .y = "change",
+                                            .value = is_layers(&s->grid) ? "layer" : NULL,
+                                            .title = "What the gradient foretells, and what happens" });
 }
 
 typedef struct { int64_t n; double sum, squares, mean; } moments;
@@ -220,6 +257,7 @@ void sweep_put(const sweep *s, sonde_result *out) {
     put_runs(s, out);
     put_array(s, out);
     put_views(s, out);
+    if (s->approximate) put_agreement(s, out);
 }
 
 void sweep_put_dry(const sweep *s, sonde_result *out) {

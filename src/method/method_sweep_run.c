@@ -179,6 +179,10 @@ static sonde_status measure_prompt(sweep_run *r, sonde_error *err) {
     if (s->patches && prompt_runs_length(b) < keep) keep = prompt_runs_length(b);
     open_cells(s, r->prompt, keep);
     SONDE_TRY(measure_runs(r, err));
+    if (s->approximate && !s->cx->dry_run) {
+        r->values->approx = ROOM(double, s->grid.n);
+        SONDE_TRY(sweep_approximate(&(sweep_pass){ s->cx, &s->grid, r->base[0], &r->runs, r->metric, keep }, r->values->approx, err));
+    }
     return measure_cells(r, err);
 }
 

@@ -1,0 +1,31 @@
+# What a result records runs again and says the same, byte for byte: prompts as text, as ids and from a file, edits, runs,
+# documents, folded weights, draws; what is no result is refused.
+. "$CASES/lib.sh"
+prompt="When Mary and John went to the store, John gave a drink to"
+same() {
+    verb=$1; shift
+    sonde $verb --json --quiet "$@" >first.json || echo "$verb $*: exit $?"
+    sonde again first.json --json --quiet | cmp - first.json && echo "same: $verb"
+}
+same lens "$prompt"
+same compare "$prompt" --edit "zero:blocks.2.attn.hook_z[:,0]" --edit "scale:blocks.1.hook_mlp_out=2" --run B="a b" --metric 'logit(" Mary")-logit(" John")'
+same eval --text held-out --documents 4 --fold
+same sweep --tokens 3,4,5,6 --over hook_resid_pre --do zero --metric loss
+same generate "$prompt" -n 5 --temperature 1 --seed 3
+same attention --layers 1 --bos yes -- "-- a dash"
+printf 'a \377 b' >broken.txt
+# bytes that JSON cannot hold come back as ids
+sonde attention --file broken.txt --layers 1 --json >first.json
+sonde attention --file broken.txt --layers 1 --csv >first.csv && sonde again first.json --csv | cmp - first.csv && echo same: broken bytes
+printf '{"prompt": "a b", "answer": " a", "wrong": " b"}\n{"prompt": "b a b", "answer": " b", "wrong": " a"}\n' >prompts.jsonl
+same ablate --prompts prompts.jsonl --over hook_mlp_out
+sonde info --json | sonde again - --json >info.json && echo piped
+[ -e sonde-results.sqlite ] && sonde again first.json --csv >/dev/null && echo kept by eval alone
+sed 's/"hash":"[0-9a-f]*"/"hash":"0000000000000000"/' first.json >other.json
+try again other.json --csv --top 1 | head -n 3
+fails again nothing.json
+printf '{"a": 1}' >none.json
+fails again none.json
+printf '{"sonde": "0", "method": "none"}' >none.json
+fails again none.json
+fails again
