@@ -116,8 +116,8 @@ SONDE_API sonde_status sonde_result_text(const sonde_result *r, sonde_text_style
  * a parameter given several times is a list. Code points that a terminal acts on are escaped. */
 SONDE_API sonde_status sonde_result_json(const sonde_result *r, sonde_sink sink, void *user, sonde_error *err);
 SONDE_API sonde_status sonde_result_csv(const sonde_result *r, sonde_sink sink, void *user, sonde_error *err);  /* first table */
-/* By the ending of `path`: .json .csv .tsv .npy .safetensors .txt; others UNSUPPORTED (an ending nobody knows: USAGE).
- * Written beside and renamed. */
+/* By the ending of `path`: .json .csv .tsv .npy .safetensors .txt; .svg .png .pdf draw every view, one below the other
+ * (USAGE without one; UNSUPPORTED in a build without cairo). An ending nobody knows: USAGE. Written beside and renamed. */
 SONDE_API sonde_status sonde_result_save(const sonde_result *r, const char *path, sonde_error *err);
 /* The check of the ending alone, before anything runs. */
 SONDE_API sonde_status sonde_result_can_save(const char *path, sonde_error *err);
