@@ -55,3 +55,10 @@ const char *digits_tiny(double v, char out[DIGITS_ROOM]) {
     }
     return out;
 }
+
+const char *digits_tick(double v, char out[DIGITS_ROOM]) {
+    if (!isfinite(v)) return not_finite(v);
+    print(out, 6, false, v);
+    shorten_exponent(out);
+    return out;
+}

@@ -11,4 +11,6 @@ const char *digits_exact(double v, char out[DIGITS_ROOM]);
 const char *digits_short(double v, char out[DIGITS_ROOM]);
 /* As many digits as go into five columns, one at least: 0.973, -0.97, 12.3, 1234, 1e-5. */
 const char *digits_tiny(double v, char out[DIGITS_ROOM]);
+/* Six digits at most, no zeros at the end: 0.2, 1500, 1e6. */
+const char *digits_tick(double v, char out[DIGITS_ROOM]);
 #endif

@@ -1,5 +1,6 @@
 #include "pivot.h"
 #include "digits.h"
+#include "keys.h"
 #include "show_token.h"
 #include <inttypes.h>
 #include <math.h>
@@ -12,7 +13,7 @@ pivot_state pivot_at(const pivot *v, size_t y, size_t x, double *value) {
     return v->state ? (pivot_state)v->state[i] : PIVOT_VALUE;
 }
 
-enum { MOST_KEYS = 1 << 14 };           /* of one side: looking them up is linear */
+enum { MOST_TOKENS = 1 << 14 };         /* of a strip, and bars */
 
 static const char *name_shown_in(arena *into, const char *name) {
     return show_copy(into, name, strlen(name), SHOW_LINE);
@@ -32,46 +33,7 @@ static const char *prompt_token_at(const sonde_result *r, const char *axis, int6
     return show_copy(into, t.bytes, t.len, SHOW_TOKEN);
 }
 
-/* Keys of one side in the order of their first row. Rows usually run through them in turn, so the one
- * after the last hit is tried first. */
-typedef struct {
-    const sonde_result *r;
-    const sonde_table  *t;
-    size_t              column;         /* SIZE_MAX: one key for all rows */
-    LIST(size_t)        first;          /* row that has it first */
-    size_t              last;
-} keys;
-
-static bool same_key(const keys *k, size_t a, size_t b) {
-    const size_t c = k->column;
-    const bool there = table_has(k->t, a, c);
-    if (there != table_has(k->t, b, c)) return false;
-    if (!there) return true;
-    const table_cell va = table_at(k->t, a, c), vb = table_at(k->t, b, c);
-    switch (k->t->columns.at[c].type) {
-    case SONDE_INT:   return va.i == vb.i;
-    case SONDE_FLOAT: return va.f == vb.f || (isnan(va.f) && isnan(vb.f));
-    case SONDE_BOOL:  return va.b == vb.b;
-    default: break;
-    }
-    const sonde_token ta = table_token(k->t, a, c), tb = table_token(k->t, b, c);
-    return ta.id == tb.id && ta.len == tb.len && memcmp(ta.bytes, tb.bytes, ta.len) == 0;
-}
-
-static size_t key_of(keys *k, size_t row) {
-    if (k->column == SIZE_MAX) {
-        if (!k->first.n) *LIST_ADD(k->first) = row;
-        return 0;
-    }
-    for (size_t i = 0; i < k->first.n; i++) {
-        const size_t at = (k->last + i) % k->first.n;
-        if (same_key(k, k->first.at[at], row)) return k->last = at;
-    }
-    *LIST_ADD(k->first) = row;
-    return k->last = k->first.n - 1;
-}
-
-static const char *cell_text(const sonde_table *t, size_t row, size_t c, arena *into) {
+const char *cell_said(const sonde_table *t, size_t row, size_t c, arena *into) {
     if (!table_has(t, row, c)) return "–";
     const table_cell v = table_at(t, row, c);
     char digits[DIGITS_ROOM];
@@ -85,38 +47,80 @@ static const char *cell_text(const sonde_table *t, size_t row, size_t c, arena *
     return show_copy(into, text.bytes, text.len, t->columns.at[c].type == SONDE_TOKEN ? SHOW_TOKEN : SHOW_LINE);
 }
 
-static void label_keys(const keys *k, arena *into, const char ***label, const char ***token) {
-    const size_t n = k->first.n;
-    *label = arena_new_array(into, const char *, n + 1);
-    *token = arena_new_array(into, const char *, n + 1);
-    bool any = false;
-    for (size_t i = 0; i < n; i++) {
-        (*label)[i] = (*token)[i] = "";
-        if (k->column == SIZE_MAX) continue;
-        const char *text = cell_text(k->t, k->first.at[i], k->column, into);
-        const table_column *c = &k->t->columns.at[k->column];
-        const bool number = c->type == SONDE_INT && table_has(k->t, k->first.at[i], k->column);
-        const char *said = number ? prompt_token_at(k->r, c->name, table_at(k->t, k->first.at[i], k->column).i, into)
-                                  : c->type == SONDE_INT || c->type == SONDE_FLOAT ? NULL : text;
-        (*label)[i] = number && said ? arena_printf(into, "%s %s", text, said) : text;
-        (*token)[i] = said ? said : "";
-        any |= said != NULL;
-    }
-    if (!any) *token = NULL;
-}
-
-static bool is_number(const sonde_table *t, size_t c) {
+bool column_is_number(const sonde_table *t, size_t c) {
     return c != SIZE_MAX && (t->columns.at[c].type == SONDE_FLOAT || t->columns.at[c].type == SONDE_INT
                           || t->columns.at[c].type == SONDE_BOOL);
 }
 
-static double number_of(const sonde_table *t, size_t row, size_t c) {
+bool cell_number(const sonde_table *t, size_t row, size_t c, double *out) {
+    if (!column_is_number(t, c) || !table_has(t, row, c)) return false;
     const table_cell v = table_at(t, row, c);
-    switch (t->columns.at[c].type) {
-    case SONDE_INT:  return (double)v.i;
-    case SONDE_BOOL: return v.b;
-    default:         return v.f;
+    const sonde_column_type type = t->columns.at[c].type;
+    *out = type == SONDE_INT ? (double)v.i : type == SONDE_BOOL ? v.b : v.f;
+    return true;
+}
+
+size_t part_row(const table_part *p, size_t i) { return p->row ? p->row[i] : i; }
+
+/* Rows of one key lie together in `row`, in their order. */
+size_t table_parts(const sonde_result *r, const sonde_table *t, const char *panel, arena *into, table_part **out) {
+    const table_part all = { .r = r, .t = t, .n = t->rows };
+    const size_t column = table_find(t, panel);
+    if (column == SIZE_MAX || !t->rows) {
+        *out = arena_new_array(into, table_part, 1);
+        **out = all;
+        return 1;
     }
+    keys k = { .t = t, .column = column };
+    size_t *of = arena_new_array(into, size_t, t->rows), *row = arena_new_array(into, size_t, t->rows);
+    for (size_t i = 0; i < t->rows; i++) of[i] = keys_of(&k, i);
+    table_part *part = arena_new_array(into, table_part, k.first.n);
+    size_t *from = arena_new_array(into, size_t, k.first.n + 1);
+    for (size_t i = 0; i < t->rows; i++) from[of[i] + 1]++;
+    for (size_t i = 0; i < k.first.n; i++) {
+        from[i + 1] += from[i];
+        const char *value = cell_said(t, k.first.at[i], column, into);
+        const bool number = column_is_number(t, column);
+        part[i] = (table_part){ .r = r, .t = t, .row = row + from[i], .title = value };
+        if (number) part[i].title = arena_printf(into, "%s %s", name_shown_in(into, panel), value);
+    }
+    for (size_t i = 0; i < t->rows; i++) row[from[of[i]] + part[of[i]].n++] = i;
+    const size_t n = k.first.n;
+    keys_free(&k);
+    *out = part;
+    return n;
+}
+
+/* "3 ·cat", and ·cat; token NULL: the column is of numbers and the prompt has no such position. */
+typedef struct { const char *label, *token; } row_said;
+
+static row_said say_row(const sonde_result *r, const sonde_table *t, size_t row, size_t c, arena *into) {
+    if (c == SIZE_MAX) return (row_said){ "", NULL };
+    const char *text = cell_said(t, row, c, into);
+    const table_column *column = &t->columns.at[c];
+    if (column->type != SONDE_INT) return (row_said){ text, column->type == SONDE_FLOAT ? NULL : text };
+    const char *said = table_has(t, row, c) ? prompt_token_at(r, column->name, table_at(t, row, c).i, into) : NULL;
+    return (row_said){ said ? arena_printf(into, "%s %s", text, said) : text, said };
+}
+
+/* Labels of one side; `number` (may be NULL) gets the keys as numbers, or NULL. */
+typedef struct { const char ***label, ***token; double **number; } side;
+
+static void label_keys(const sonde_result *r, const keys *k, arena *into, side to) {
+    const size_t n = k->first.n, c = k->column;
+    const char **label = *to.label = arena_new_array(into, const char *, n + 1);
+    const char **token = *to.token = arena_new_array(into, const char *, n + 1);
+    double *number = arena_new_array(into, double, n + 1);
+    bool any = false, numbers = column_is_number(k->t, c);
+    for (size_t i = 0; i < n; i++) {
+        const row_said said = say_row(r, k->t, k->first.at[i], c, into);
+        label[i] = said.label;
+        token[i] = said.token ? said.token : "";
+        any |= said.token != NULL;
+        numbers = numbers && cell_number(k->t, k->first.at[i], c, &number[i]) && isfinite(number[i]);
+    }
+    if (!any) *to.token = NULL;
+    if (to.number && numbers && n) *to.number = number;
 }
 
 static size_t first_of_type(const sonde_table *t, sonde_column_type type) {
@@ -130,16 +134,22 @@ static bool pick_columns(const sonde_table *t, const sonde_drawing *view, size_t
     const size_t named = table_find(t, view->value), x = table_find(t, view->x);
     if (view->value && named == SIZE_MAX) return false;
     const bool strip = view->kind == SONDE_VIEW_TOKENS, wants_text = strip || view->kind == SONDE_VIEW_TOKEN_GRID;
-    const bool is_text = named != SIZE_MAX && !is_number(t, named);
+    const bool is_text = named != SIZE_MAX && !column_is_number(t, named);
     *text = is_text ? named : wants_text ? first_of_type(t, SONDE_TOKEN) : SIZE_MAX;
-    if (strip && !is_text && x != SIZE_MAX && !is_number(t, x)) *text = x;
+    if (strip && !is_text && x != SIZE_MAX && !column_is_number(t, x)) *text = x;
     *value = is_text ? table_find(t, "prob") : named;
     if (*value == SIZE_MAX) *value = first_of_type(t, SONDE_FLOAT);
-    return *text != SIZE_MAX || (!wants_text && is_number(t, *value));
+    return *text != SIZE_MAX || (!wants_text && column_is_number(t, *value));
 }
 
 /* What a picture shows of a row. */
-typedef struct { const sonde_table *t; size_t value, text; } shown_columns;
+typedef struct { const sonde_table *t; size_t value, text, low, high; } shown_columns;
+
+static double *nans(arena *into, size_t n) {
+    double *out = arena_new_array(into, double, n);
+    for (size_t i = 0; i < n; i++) out[i] = NAN;
+    return out;
+}
 
 static void make_cells(pivot *v, const shown_columns *c, arena *into) {
     const size_t n = v->nx * v->ny;
@@ -147,54 +157,77 @@ static void make_cells(pivot *v, const shown_columns *c, arena *into) {
     v->value = arena_new_array(into, double, n);
     v->state = arena_new_array(into, uint8_t, n);
     if (c->text != SIZE_MAX) v->text = arena_new_array(into, const char *, n);
+    if (column_is_number(c->t, c->low)) v->low = nans(into, n);
+    if (column_is_number(c->t, c->high)) v->high = nans(into, n);
 }
 
 static void fill_cell(pivot *v, size_t at, const shown_columns *c, size_t row, arena *into) {
     v->hidden += v->state[at] != PIVOT_NONE;
-    v->state[at] = PIVOT_MISSING;
-    if (c->value != SIZE_MAX && table_has(c->t, row, c->value)) {
-        v->state[at] = PIVOT_VALUE;
-        v->value[at] = number_of(c->t, row, c->value);
-    }
-    if (v->text) v->text[at] = table_has(c->t, row, c->text) ? cell_text(c->t, row, c->text, into) : NULL;
+    v->state[at] = cell_number(c->t, row, c->value, &v->value[at]) ? PIVOT_VALUE : PIVOT_MISSING;
+    if (v->low) cell_number(c->t, row, c->low, &v->low[at]);
+    if (v->high) cell_number(c->t, row, c->high, &v->high[at]);
+    if (v->text) v->text[at] = table_has(c->t, row, c->text) ? cell_said(c->t, row, c->text, into) : NULL;
 }
 
-/* A strip: the rows as they come, nothing hides anything. */
-static bool pivot_rows(const shown_columns *c, const char *title, arena *into, pivot *out) {
-    if (c->t->rows > MOST_KEYS) return false;
-    *out = (pivot){ .title = title, .x_name = "", .y_name = "", .nx = c->t->rows, .ny = 1 };
+/* Strips and bars: the rows as they come, nothing hides anything. */
+static bool pivot_rows(const table_part *p, const shown_columns *c, const sonde_drawing *view, arena *into, pivot *out) {
+    const bool strip = view->kind == SONDE_VIEW_TOKENS;
+    if (strip && p->n > MOST_TOKENS) return false;
+    *out = (pivot){ .title = view->title, .x_name = "", .y_name = "", .ny = 1, .all = p->n };
+    out->nx = p->n < MOST_TOKENS ? p->n : MOST_TOKENS;
     make_cells(out, c, into);
-    for (size_t row = 0; row < c->t->rows; row++) fill_cell(out, row, c, row, into);
+    out->x_name = view->x ? name_shown_in(into, view->x) : "row";
+    out->x_label = arena_new_array(into, const char *, out->nx);
+    const size_t x = table_find(p->t, view->x), label = table_find(p->t, view->label);
+    for (size_t i = 0; i < out->nx; i++) {
+        const size_t row = part_row(p, i);
+        fill_cell(out, i, c, row, into);
+        out->x_label[i] = x == SIZE_MAX ? arena_printf(into, "%zu", row) : say_row(p->r, p->t, row, x, into).label;
+        if (label != SIZE_MAX) out->x_label[i] = arena_printf(into, "%s %s", out->x_label[i], cell_said(p->t, row, label, into));
+    }
     return true;
 }
 
-bool pivot_table(const sonde_result *r, const sonde_table *t, const sonde_drawing *view, arena *into, pivot *out) {
-    shown_columns c = { .t = t };
-    keys x = { .r = r, .t = t, .column = table_find(t, view->x) };
-    keys y = { .r = r, .t = t, .column = table_find(t, view->y) };
-    const bool missing = (view->x && x.column == SIZE_MAX) || (view->y && y.column == SIZE_MAX);
-    if (missing || !t->rows || !pick_columns(t, view, &c.value, &c.text)) return false;
-    if (view->kind == SONDE_VIEW_TOKENS) return pivot_rows(&c, view->title, into, out);
-    for (size_t row = 0; row < t->rows; row++) {
-        key_of(&x, row);
-        key_of(&y, row);
-        if (x.first.n > MOST_KEYS || y.first.n > MOST_KEYS || x.first.n * y.first.n > PIVOT_MOST) break;
+/* The two sides of a table's grid. False: no such column, no rows, too many cells. The keys are to be freed always. */
+typedef struct { keys x, y; } sides;
+
+static bool sides_of(const table_part *p, const sonde_drawing *view, sides *s) {
+    *s = (sides){ { .t = p->t, .column = table_find(p->t, view->x) }, { .t = p->t, .column = table_find(p->t, view->y) } };
+    if ((view->x && s->x.column == SIZE_MAX) || (view->y && s->y.column == SIZE_MAX) || !p->n) return false;
+    for (size_t i = 0; i < p->n; i++) {
+        keys_of(&s->x, part_row(p, i));
+        keys_of(&s->y, part_row(p, i));
+        if (s->x.first.n * s->y.first.n > PIVOT_MOST) return false;
     }
-    size_t n = x.first.n * y.first.n;
-    if (x.first.n > MOST_KEYS || y.first.n > MOST_KEYS) n = SIZE_MAX;
-    *out = (pivot){ .title = view->title, .nx = x.first.n, .ny = y.first.n };
-    if (n <= PIVOT_MOST) {
-        out->x_name = view->x ? name_shown_in(into, view->x) : "";
-        out->y_name = view->y ? name_shown_in(into, view->y) : "";
+    return true;
+}
+
+static pivot grid_of(const table_part *p, const sonde_drawing *view, const sides *s, arena *into) {
+    pivot v = { .title = view->title, .nx = s->x.first.n, .ny = s->y.first.n };
+    v.x_name = view->x ? name_shown_in(into, view->x) : "";
+    v.y_name = view->y ? name_shown_in(into, view->y) : "";
+    label_keys(p->r, &s->x, into, (side){ &v.x_label, &v.x_token, &v.x_number });
+    label_keys(p->r, &s->y, into, (side){ &v.y_label, &v.y_token, NULL });
+    return v;
+}
+
+bool pivot_table(const table_part *p, const sonde_drawing *view, arena *into, pivot *out) {
+    shown_columns c = { .t = p->t, .low = table_find(p->t, view->low), .high = table_find(p->t, view->high) };
+    if (!pick_columns(p->t, view, &c.value, &c.text)) return false;
+    sides s;
+    bool good = sides_of(p, view, &s);
+    if (good && (view->kind == SONDE_VIEW_TOKENS || view->kind == SONDE_VIEW_BARS)) good = pivot_rows(p, &c, view, into, out);
+    else if (good) {
+        *out = grid_of(p, view, &s, into);
         make_cells(out, &c, into);
-        label_keys(&x, into, &out->x_label, &out->x_token);
-        label_keys(&y, into, &out->y_label, &out->y_token);
-        for (size_t row = 0; row < t->rows; row++)
-            fill_cell(out, key_of(&y, row) * out->nx + key_of(&x, row), &c, row, into);
+        for (size_t i = 0; i < p->n; i++) {
+            const size_t row = part_row(p, i);
+            fill_cell(out, keys_of(&s.y, row) * out->nx + keys_of(&s.x, row), &c, row, into);
+        }
     }
-    free(x.first.at);
-    free(y.first.at);
-    return n <= PIVOT_MOST;
+    keys_free(&s.x);
+    keys_free(&s.y);
+    return good;
 }
 
 static void label_axis(const sonde_result *r, const sonde_array *a, int axis, arena *into, pivot *v, bool is_x) {
@@ -212,6 +245,10 @@ static void label_axis(const sonde_result *r, const sonde_array *a, int axis, ar
         else label[i] = arena_printf(into, said ? "%zu %s" : "%zu", i, said);
         token[i] = said ? said : "";
         any |= said != NULL;
+    }
+    if (is_x) {
+        v->x_number = arena_new_array(into, double, n);
+        for (size_t i = 0; i < n; i++) v->x_number[i] = (double)i;
     }
     *(is_x ? &v->x_label : &v->y_label) = label;
     *(is_x ? &v->x_token : &v->y_token) = any ? token : NULL;
@@ -234,5 +271,120 @@ bool pivot_array(const sonde_result *r, const sonde_array *a, int64_t outer, are
     }
     label_axis(r, a, xa, into, out, true);
     label_axis(r, a, ya, into, out, false);
+    return true;
+}
+
+int64_t array_pictures(const sonde_array *a) {
+    int64_t n = 1;
+    for (int i = 0; i < a->rank - 2; i++) n *= a->dim[i];
+    return n;
+}
+
+const char *array_picture_name(const sonde_array *a, int64_t outer, arena *into) {
+    const char *name = "";
+    for (int i = a->rank - 3; i >= 0; i--) {
+        const int64_t at = outer % a->dim[i];
+        outer /= a->dim[i];
+        const axis_label *l = at < (int64_t)a->labels[i].n ? &a->labels[i].at[at] : NULL;
+        const char *word = l ? show_copy(into, l->token.bytes, l->token.len, SHOW_TOKEN)
+                             : arena_printf(into, "%" PRId64, at);
+        name = *name ? arena_printf(into, "%s.%s", word, name) : word;
+    }
+    return name;
+}
+
+const char *array_outer_axes(const sonde_array *a, arena *into) {
+    const char *axes = a->rank > 2 ? name_shown_in(into, a->axis[0]) : "";
+    for (int i = 1; i < a->rank - 2; i++) axes = arena_printf(into, "%s.%s", axes, name_shown_in(into, a->axis[i]));
+    return axes;
+}
+
+box_five box_of(const double *sorted, size_t n) {
+    box_five b;
+    double *const to[] = { &b.q1, &b.median, &b.q3 };
+    for (size_t i = 0; i < 3; i++) {
+        const double at = (double)(n - 1) * (double)(i + 1) / 4;
+        const size_t below = (size_t)at;
+        const double next = sorted[below + 1 < n ? below + 1 : below], part = at - (double)below;
+        *to[i] = sorted[below] * (1 - part) + next * part;
+    }
+    const double reach = 1.5 * (b.q3 - b.q1);
+    size_t first = 0, last = n - 1;
+    while (first < last && sorted[first] < b.q1 - reach) first++;
+    while (last > first && sorted[last] > b.q3 + reach) last--;
+    b.low = sorted[first];
+    b.high = sorted[last];
+    return b;
+}
+
+static int ascending(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Makes room for the counts in from[1..], which become offsets. */
+static void open_samples(samples *s, arena *into) {
+    const size_t n = s->grid.nx * s->grid.ny;
+    for (size_t i = 0; i < n; i++) s->from[i + 1] += s->from[i];
+    s->number = arena_new_array(into, double, s->from[n] + 1);
+    s->grid.value = arena_new_array(into, double, n);
+    s->grid.state = arena_new_array(into, uint8_t, n);
+}
+
+static void close_samples(samples *s) {
+    for (size_t i = 0; i < s->grid.nx * s->grid.ny; i++) {
+        const size_t n = s->from[i + 1] - s->from[i];
+        if (!n) continue;
+        double *number = s->number + s->from[i];
+        qsort(number, n, sizeof *number, ascending);
+        s->grid.value[i] = box_of(number, n).median;
+        s->grid.state[i] = PIVOT_VALUE;
+    }
+}
+
+bool sample_table(const table_part *p, const sonde_drawing *view, arena *into, samples *out) {
+    const size_t value = table_find(p->t, view->value);
+    sides s;
+    const bool good = sides_of(p, view, &s) && column_is_number(p->t, value);
+    if (good) {
+        *out = (samples){ .grid = grid_of(p, view, &s, into) };
+        const size_t cells = out->grid.nx * out->grid.ny;
+        out->grid.value_name = name_shown_in(into, view->value);
+        out->from = arena_new_array(into, size_t, cells + 1);
+        size_t *next = arena_new_array(into, size_t, cells);
+        for (int pass = 0; pass < 2; pass++) {
+            for (size_t i = 0; i < p->n; i++) {
+                const size_t row = part_row(p, i), cell = keys_of(&s.y, row) * out->grid.nx + keys_of(&s.x, row);
+                double v;
+                const bool there = cell_number(p->t, row, value, &v) && isfinite(v);
+                if (!pass && there) out->from[cell + 1]++;
+                else if (!pass) out->odd++;
+                else if (there) out->number[out->from[cell] + next[cell]++] = v;
+            }
+            if (!pass) open_samples(out, into);
+        }
+        close_samples(out);
+    }
+    keys_free(&s.x);
+    keys_free(&s.y);
+    return good;
+}
+
+bool sample_array(const sonde_result *r, const sonde_array *a, arena *into, samples *out) {
+    *out = (samples){ 0 };
+    if (!pivot_array(r, a, 0, into, &out->grid)) return false;
+    const size_t cells = out->grid.nx * out->grid.ny, n = (size_t)a->n;
+    out->from = arena_new_array(into, size_t, cells + 1);
+    size_t *next = arena_new_array(into, size_t, cells);
+    for (size_t i = 0; i < n; i++) {
+        if (isfinite(a->data[i])) out->from[i % cells + 1]++;
+        else out->odd++;
+    }
+    open_samples(out, into);
+    for (size_t i = 0; i < n; i++) {
+        const size_t cell = i % cells;
+        if (isfinite(a->data[i])) out->number[out->from[cell] + next[cell]++] = a->data[i];
+    }
+    close_samples(out);
     return true;
 }

@@ -1,5 +1,6 @@
 /* A result as files, chosen by the ending. Everything is written beside its place first; the file that was asked for
  * is renamed last, and when anything fails the parts that this call renamed are removed again. */
+#include "paint.h"
 #include "writers.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -121,16 +122,35 @@ static sonde_status save_safetensors(const sonde_result *r, const char *path, pa
     return arrays_save_safetensors(r, path, err);
 }
 
+static paint_format format_of(const char *path) {
+    const char *ending = ending_of(path);
+    return strcasecmp(ending, ".svg") == 0 ? PAINT_SVG : strcasecmp(ending, ".png") == 0 ? PAINT_PNG : PAINT_PDF;
+}
+
+static sonde_status save_picture(const sonde_result *r, const char *path, part_list *l, sonde_error *err) {
+    SONDE_FAIL_IF(!r->views.n, err, SONDE_USAGE, "%s: this result has nothing to draw, expected one with views; .html, .json, "
+                  ".csv and .txt can hold it", name_shown(path).text);
+    pen p;
+    SONDE_TRY(part_open(l, path, &p, err));
+    gallery g = { arena_new_array(l->scratch, picture *, r->views.n), r->views.n };
+    for (size_t i = 0; i < g.n; i++) g.at[i] = picture_of(r, &r->views.at[i], l->scratch);
+    sonde_status s = paint_cairo(g, format_of(path), &p);
+    for (size_t i = 0; i < g.n; i++) picture_free(g.at[i]);
+    if (s == SONDE_OK) s = parts_commit(l, err);
+    return s;
+}
+
 static const struct {
     const char    *ending;
     sonde_status (*save)(const sonde_result *r, const char *path, part_list *l, sonde_error *err);
-} endings[] = {                                     /* save NULL: not yet */
-    { ".json", save_json }, { ".csv", save_csv }, { ".tsv", save_csv }, { ".npy", save_npy },
-    { ".safetensors", save_safetensors }, { ".txt", save_text },
-    { ".svg", NULL }, { ".png", NULL }, { ".html", NULL },
+    sonde_status (*can)(const char *path, sonde_error *err);            /* NULL: always */
+} endings[] = {
+    { ".json", save_json, NULL }, { ".csv", save_csv, NULL }, { ".tsv", save_csv, NULL }, { ".npy", save_npy, NULL },
+    { ".safetensors", save_safetensors, NULL }, { ".txt", save_text, NULL },
+    { ".svg", save_picture, paint_can }, { ".png", save_picture, paint_can }, { ".pdf", save_picture, paint_can },
 };
 enum { ENDINGS = sizeof endings / sizeof *endings };
-#define WORKING ".json, .csv, .tsv, .npy, .safetensors or .txt"
+#define WORKING ".json, .csv, .tsv, .npy, .safetensors, .txt, .svg, .png or .pdf"
 
 static size_t find_ending(const char *path) {
     const char *ending = ending_of(path);
@@ -143,9 +163,7 @@ sonde_status sonde_result_can_save(const char *path, sonde_error *err) {
     const size_t i = find_ending(path);
     SONDE_FAIL_IF(i == ENDINGS, err, SONDE_USAGE, "%s: nothing is known to be written under %s, expected " WORKING,
                   name_shown(path).text, *ending_of(path) ? name_shown(ending_of(path)).text : "no ending");
-    SONDE_FAIL_IF(!endings[i].save, err, SONDE_UNSUPPORTED, "%s: %s is not written yet, use " WORKING,
-                  name_shown(path).text, endings[i].ending);
-    return SONDE_OK;
+    return endings[i].can ? endings[i].can(path, err) : SONDE_OK;
 }
 
 sonde_status sonde_result_save(const sonde_result *r, const char *path, sonde_error *err) {

@@ -45,36 +45,18 @@ static void put_completions(page *g) {
     }
 }
 
-/* "2.11" of tile 35 of layer head t s with 12 heads. */
-static const char *tile_name(page *g, const sonde_array *a, int64_t tile) {
-    const char *name = "";
-    for (int i = a->rank - 3; i >= 0; i--) {
-        const int64_t at = tile % a->dim[i];
-        tile /= a->dim[i];
-        const axis_label *l = at < (int64_t)a->labels[i].n ? &a->labels[i].at[at] : NULL;
-        arena *into = g->t.scratch;
-        const char *word = l ? show_copy(into, l->token.bytes, l->token.len, SHOW_TOKEN)
-                             : arena_printf(into, "%" PRId64, at);
-        name = *name ? arena_printf(into, "%s.%s", word, name) : word;
-    }
-    return name;
-}
-
 static bool draw_tiles(page *g, const sonde_array *a) {
     term *t = &g->t;
-    int64_t all = 1;
-    for (int i = 0; i < a->rank - 2; i++) all *= a->dim[i];
+    const int64_t all = array_pictures(a);
     const size_t n = all < MOST_TILES ? (size_t)all : MOST_TILES;
     pivot *tiles = arena_new_array(t->scratch, pivot, n);
     for (size_t i = 0; i < n; i++) {
         if (!pivot_array(g->r, a, (int64_t)i, t->scratch, &tiles[i])) return false;
-        tiles[i].title = tile_name(g, a, (int64_t)i);
+        tiles[i].title = array_picture_name(a, (int64_t)i, t->scratch);
     }
-    const char *axes = a->axis[0];
-    for (int i = 1; i < a->rank - 2; i++) axes = arena_printf(t->scratch, "%s.%s", axes, a->axis[i]);
     if (n == 1) term_heatmap(t, tiles);
     else {
-        term_note(t, "a picture each %s", axes);
+        term_note(t, "a picture each %s", array_outer_axes(a, t->scratch));
         term_tiles(t, tiles, n);
     }
     if ((int64_t)n < all)
@@ -132,7 +114,7 @@ static bool draw_table(page *g, const sonde_table *table, const sonde_drawing *v
         shown.value = view->y;
         shown.y = NULL;
     }
-    if (!picture || !pivot_table(g->r, table, &shown, g->t.scratch, &v)) return false;
+    if (!picture || !pivot_table(&(table_part){ g->r, table, NULL, NULL, table->rows }, &shown, g->t.scratch, &v)) return false;
     term_title(&g->t, view->title);
     draw_table_as(g, table, view, &v);
     return true;

@@ -9,7 +9,7 @@ cmp t.tsv t.csv | cut -c1-5
 try tokens "$text" --out t2.csv --csv
 cmp t.csv t2.csv
 sonde tokens "$text" --json >a.json && cmp a.json t.json && echo the same JSON
-fails tokens "$text" -o t.png
+fails tokens "$text" -o t.gif
 fails tokens "$text" -o t.foo
 fails tokens "$text" -o ""
 fails tokens "$text" -o absent/t.csv
