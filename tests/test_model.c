@@ -63,6 +63,42 @@ static void a_path_may_be_a_folder_or_a_file(void) {
     }
 }
 
+/* Vectors along either axis are those of the whole matrix, wherever they begin. */
+static void check_vectors(const sonde_model *m, sonde_weight_part p, const sonde_weight_info *w) {
+    float all[512], part[512];
+    const int64_t length = w->dim[1 - p.axis];
+    CHECK_EQ(sonde_model_weight_read(m, p.weight, all, NULL), SONDE_OK);
+    CHECK_EQ(sonde_model_weight_vectors(m, p, part, NULL), SONDE_OK);
+    for (int64_t i = 0; i < p.n; i++)
+        for (int64_t k = 0; k < length; k++) {
+            const int64_t row = p.axis ? k : p.first + i, column = p.axis ? p.first + i : k;
+            CHECK(part[i * length + k] == all[row * w->dim[1] + column]);
+        }
+}
+
+static void vectors_of_a_matrix_along_either_axis(void) {
+    tiny_model t = tiny_new("vectors", "");
+    tiny_save(&t);
+    sonde_model *m = open_or_say("vectors", NULL);
+    for (size_t i = 0; i < sonde_model_weights(m); i++) {
+        sonde_weight_info w;
+        sonde_model_weight(m, i, &w);
+        float out[512];
+        sonde_error err;
+        const bool matrix = w.rank == 2 && !strstr(w.name, ".b_");
+        for (int axis = 0; axis < 2 && matrix; axis++) {
+            const int64_t n = w.dim[axis];
+            check_vectors(m, (sonde_weight_part){ i, axis, 0, n }, &w);
+            check_vectors(m, (sonde_weight_part){ i, axis, n - 2, 2 }, &w);
+            CHECK_EQ(sonde_model_weight_vectors(m, (sonde_weight_part){ i, axis, n - 1, 2 }, out, &err), SONDE_USAGE);
+            CHECK_EQ(sonde_model_weight_vectors(m, (sonde_weight_part){ i, axis, -1, 2 }, out, &err), SONDE_USAGE);
+        }
+        if (matrix) CHECK_EQ(sonde_model_weight_vectors(m, (sonde_weight_part){ i, 2, 0, 1 }, out, &err), SONDE_USAGE);
+        else CHECK_EQ(sonde_model_weight_vectors(m, (sonde_weight_part){ i, 0, 0, 1 }, out, &err), SONDE_USAGE);
+    }
+    sonde_model_close(m);
+}
+
 static void check_weight(const sonde_model *m, const char *name, const char *stored, const char *dims) {
     sonde_weight_info w;
     const size_t i = weight_named(m, name, &w);
@@ -318,6 +354,7 @@ static void tables_have_no_gaps(void) {
     X(a_folder_opens_and_is_described) \
     X(a_path_may_be_a_folder_or_a_file) \
     X(weights_have_transformer_lens_names_shapes_and_the_files_numbers) \
+    X(vectors_of_a_matrix_along_either_axis) \
     X(views_lie_in_the_file_and_are_what_kernels_read) \
     X(a_stored_head_is_used_and_heads_have_no_prefix) \
     X(activations_are_those_of_transformers) \

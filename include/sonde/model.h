@@ -49,6 +49,7 @@ typedef struct {
     bool        adds_bos;       /* what --bos auto does */
     int32_t     bos, eos;       /* -1: none; bos falls back to the end-of-text token for --bos yes */
     bool        has_tokenizer;
+    int64_t     tokens;         /* 1 + the tokenizer's largest id; rows of the embedding from there on are padding. 0: none */
 } sonde_model_info;
 SONDE_API const sonde_model_info *sonde_model_describe(const sonde_model *m);   /* lent, as long as the model */
 
@@ -58,6 +59,10 @@ SONDE_API size_t sonde_model_weights(const sonde_model *m);
 SONDE_API void   sonde_model_weight(const sonde_model *m, size_t i, sonde_weight_info *out);
 /* The whole of it as float32, row-major in its TransformerLens shape (inputs first: y = x W). Sizes as in `dim`. */
 SONDE_API sonde_status sonde_model_weight_read(const sonde_model *m, size_t i, float *out, sonde_error *err);
+/* Part of a matrix of rank 2: indices [first, first + n) of `axis` (0 or 1), for each the vector along the other axis, one
+ * behind another. USAGE: a weight that is no such matrix, or an index outside. */
+typedef struct { size_t weight; int axis; int64_t first, n; } sonde_weight_part;
+SONDE_API sonde_status sonde_model_weight_vectors(const sonde_model *m, sonde_weight_part p, float *out, sonde_error *err);
 
 /* Tokens of a text. */
 typedef enum { SONDE_BOS_AUTO, SONDE_BOS_YES, SONDE_BOS_NO } sonde_bos;
@@ -79,6 +84,9 @@ SONDE_API const char  *sonde_token_bytes(const sonde_model *m, int32_t id, size_
 /* The id of the one token that `text` is; USAGE shows how it splits otherwise. */
 SONDE_API sonde_status sonde_token_single(const sonde_model *m, const char *text, size_t len, int32_t *out,
                                           sonde_error *err);
+/* The token that stands at the start of `text` as edits spell it, a JSON string of exactly one token or #ID; *end: behind it. */
+SONDE_API sonde_status sonde_token_read(const sonde_model *m, const char *text, const char **end, int32_t *out,
+                                        sonde_error *err);
 /* Text of ids by the tokenizer's decoder; caller frees with sonde_text_free. */
 SONDE_API sonde_status sonde_detokenize(const sonde_model *m, const int32_t *ids, int64_t n, char **out, size_t *len,
                                         sonde_error *err);

@@ -57,6 +57,7 @@ void model_summarise(sonde_model *m, const char *name) {
         .layers = c->layers, .heads = c->heads, .kv_heads = c->kv_heads, .d = c->d, .e = c->e, .f = c->f,
         .vocab = c->vocab, .context = c->context, .tied = c->tied,
         .eos = eos < c->vocab ? eos : -1, .has_tokenizer = m->tokenizer != NULL,
+        .tokens = m->tokenizer ? tokenizer_size(m->tokenizer) : 0,
     };
     model_find_bos(m);
     make_list(m);
@@ -129,4 +130,45 @@ sonde_status sonde_model_weight_read(const sonde_model *m, size_t i, float *out,
         .inner = by_head ? (size_t)m->config.e : w->matrix.n,
     };
     return read_matrix(&r, w->type, err);
+}
+
+/* Stored rows hold the vectors asked for, whole. */
+static void read_rows(const weight *w, sonde_weight_part p, float *out) {
+    const size_t width = w->matrix.columns ? w->matrix.n : w->matrix.k;
+    for (int64_t i = 0; i < p.n; i++) {
+        const uint8_t *stored = (const uint8_t *)w->matrix.data + (size_t)(p.first + i) * w->matrix.stride;
+        dtype_table[w->type].to_f32(out + (size_t)i * width, stored, width);
+    }
+}
+
+/* Every stored row holds one number of each vector. */
+static sonde_status read_across(const weight *w, sonde_weight_part p, float *out, sonde_error *err) {
+    const kern_weight *x = &w->matrix;
+    const size_t rows = x->columns ? x->k : x->n, width = x->columns ? x->n : x->k;
+    float *row = malloc(width * sizeof *row);
+    SONDE_FAIL_IF(!row, err, SONDE_NOMEM, "widening a weight needs %zu bytes, and there are not that many free",
+                  width * sizeof *row);
+    for (size_t k = 0; k < rows; k++) {
+        dtype_table[w->type].to_f32(row, (const uint8_t *)x->data + k * x->stride, width);
+        for (int64_t i = 0; i < p.n; i++) out[(size_t)i * rows + k] = row[p.first + i];
+    }
+    free(row);
+    return SONDE_OK;
+}
+
+sonde_status sonde_model_weight_vectors(const sonde_model *m, sonde_weight_part p, float *out, sonde_error *err) {
+    const weight_entry   *e = &m->files->list[p.weight];
+    const weight         *w = weight_of(m, e);
+    const weight_meaning *meaning = &weight_table[e->id];
+    SONDE_FAIL_IF(w->vector || strlen(meaning->axes) != 2 || p.axis < 0 || p.axis > 1, err, SONDE_USAGE,
+                  "%s: axis %d of it, expected axis 0 or 1 of a matrix", e->name, p.axis);
+    const int64_t all = weight_axis(&m->config, meaning->axes[p.axis]);
+    SONDE_FAIL_IF(p.first < 0 || p.n < 0 || p.n > all - p.first, err, SONDE_USAGE,
+                  "%s: %" PRId64 " vectors from %" PRId64 " on, expected 0 to %" PRId64, e->name, p.n, p.first, all);
+    const bool outputs = meaning->axes[p.axis] == meaning->out[0];          /* else the vectors of its inputs */
+    if (outputs != w->matrix.columns) {
+        read_rows(w, p, out);
+        return SONDE_OK;
+    }
+    return read_across(w, p, out, err);
 }

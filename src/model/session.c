@@ -71,3 +71,5 @@ void sonde_session_stop_when(sonde_session *s, bool (*stop)(void *user), void *u
     s->stop = stop;
     s->stop_user = user;
 }
+
+bool sonde_session_stopped(const sonde_session *s) { return s->stop && s->stop(s->stop_user); }

@@ -1,5 +1,6 @@
 /* Tokens of a text and back, for users: which BOS is put in front, and what is refused. */
 #define _GNU_SOURCE
+#include "edit_text.h"
 #include "model_files.h"
 #include "base/text.h"
 #include <inttypes.h>
@@ -145,6 +146,16 @@ sonde_status sonde_token_single(const sonde_model *m, const char *text, size_t l
     SONDE_TRY(need_tokenizer(m, err));
     arena *scratch = arena_new();
     const sonde_status s = single(m, (text_bytes){ text, len }, scratch, out, err);
+    arena_free(scratch);
+    return s;
+}
+
+sonde_status sonde_token_read(const sonde_model *m, const char *text, const char **end, int32_t *out, sonde_error *err) {
+    arena      *scratch = arena_new();
+    const char *as = NULL;
+    reader      r = { .at = text, .a = scratch, .model = m, .err = err };
+    const sonde_status s = reader_token(&r, out, &as);
+    *end = r.at;
     arena_free(scratch);
     return s;
 }
