@@ -13,12 +13,12 @@
 /* The sizes of models/demo. */
 enum { DEMO_VOCAB = 1496, DEMO_WIDTH = 160, DEMO_CONTEXT = 96 };
 
-enum { RUN_PROMPTS = 4, RUN_EDITS = 8, RUN_PARAMS = 16 };
+enum { RUN_DOCUMENTS = 64, RUN_PROMPTS = 4, RUN_EDITS = 8, RUN_PARAMS = 16 };
 
 typedef struct {
     sonde_model    *model;
     sonde_context   cx;
-    method_prompt   prompt[RUN_PROMPTS];
+    method_prompt   prompt[RUN_PROMPTS], document[RUN_DOCUMENTS];
     sonde_edit     *edit[RUN_EDITS];
     sonde_named_run named[2];
     sonde_tokens    named_tokens[2];
@@ -41,7 +41,7 @@ static inline method_run *run_open(const char *name) {
     if (sonde_model_open(&r->model, name, &where, &r->err)) FAIL_("%s", r->err.message);
     sonde_session *s;
     if (sonde_session_new(&s, r->model, (sonde_session_options){ .threads = 2 }, &r->err)) FAIL_("%s", r->err.message);
-    r->cx = (sonde_context){ .model = r->model, .session = s, .prompts = r->prompt, .runs = r->named,
+    r->cx = (sonde_context){ .model = r->model, .session = s, .prompts = r->prompt, .documents = r->document, .runs = r->named,
                              .edits = (const sonde_edit *const *)r->edit, .top = 5, .progress = run_progress,
                              .progress_user = r };
     return r;
@@ -52,6 +52,23 @@ static inline method_prompt *run_prompt(method_run *r, const char *text) {
     *p = (method_prompt){ .text = text, .len = strlen(text) };
     if (sonde_tokenize(r->model, text, p->len, r->cx.tokenize, &p->tokens, &r->err)) FAIL_("%s", r->err.message);
     return p;
+}
+
+static inline void run_document(method_run *r, const char *text, size_t len) {
+    method_prompt *p = &r->document[r->cx.n_documents++];
+    *p = (method_prompt){ .text = text, .len = len };
+    if (sonde_tokenize(r->model, text, len, r->cx.tokenize, &p->tokens, &r->err)) FAIL_("%s", r->err.message);
+}
+
+/* The first n documents that come with the embedded model. */
+static inline void run_held_out(method_run *r, size_t n) {
+    size_t      size;
+    const char *text = sonde_demo_text(&size);
+    for (size_t i = 0; i < n; i++) {
+        const size_t len = strcspn(text, "\n");
+        run_document(r, text, len);
+        text += len + 1;
+    }
 }
 
 static inline void run_edit(method_run *r, const char *text) {
@@ -85,6 +102,9 @@ static inline sonde_status run_method(method_run *r, const char *name, ...) {
     for (int i = 0; m->params[i].name; i++) {
         const sonde_status s = param_parse(&m->params[i], given[i], &args[i], &r->err);
         if (s != SONDE_OK) return s;
+        if (m->params[i].type != PARAM_LIST || !given[i]) continue;
+        args[i].list = &given[i];
+        args[i].n = 1;
     }
     return m->run(&r->cx, args, r->out, &r->err);
 }
@@ -95,6 +115,7 @@ static inline void run_close(method_run *r) {
     sonde_result_free(r->out);
     for (size_t i = 0; i < r->cx.n_edits; i++) sonde_edit_free(r->edit[i]);
     for (size_t i = 0; i < r->cx.n_prompts; i++) sonde_tokens_free(&r->prompt[i].tokens);
+    for (size_t i = 0; i < r->cx.n_documents; i++) sonde_tokens_free(&r->document[i].tokens);
     for (int i = 0; i < 2; i++) sonde_tokens_free(&r->named_tokens[i]);
     sonde_session_free(r->cx.session);
     sonde_model_close(r->model);

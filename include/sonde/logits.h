@@ -16,6 +16,8 @@ SONDE_API sonde_logit_stats sonde_logits_stats(const float *logits, int64_t v);
 SONDE_API double  sonde_logits_prob(const float *logits, int64_t v, int32_t id);        /* softmax at temperature 1 */
 SONDE_API int64_t sonde_logits_rank(const float *logits, int64_t v, int32_t id);        /* 1 + number of greater ones */
 SONDE_API double  sonde_logits_kl(const float *p, const float *q, int64_t v);           /* nats, KL(p || q) */
+/* The same where both log_sum are known. */
+SONDE_API double  sonde_logits_kl_known(const float *p, double p_log_sum, const float *q, double q_log_sum, int64_t v);
 /* Ids of the k largest, descending, ties to the lower id; returns how many (min(k, v)). */
 SONDE_API size_t  sonde_logits_top(const float *logits, int64_t v, size_t k, int32_t *out);
 #endif

@@ -25,11 +25,17 @@ SONDE_API sonde_status sonde_model_open(sonde_model **out, const char *name, con
                                         sonde_error *err);
 SONDE_API sonde_model *sonde_model_share(sonde_model *m);                       /* another owner of the same model */
 SONDE_API void         sonde_model_close(sonde_model *m);                       /* accepts NULL */
+/* The same model with its norms folded into the matrices behind them, as TransformerLens folds it: norm weights and biases
+ * go into W_Q, W_K, W_V, W_in and W_U, whatever writes to the stream and W_U are centred, value biases go into b_O. Its
+ * log-probabilities are equal within rounding; its weights are float32 and its own. UNSUPPORTED: not for this family. */
+SONDE_API sonde_status sonde_model_fold(const sonde_model *m, sonde_model **out, sonde_error *err);
 /* Names of the shipped models, sorted, each once, the embedded one among them. */
 typedef sonde_status (*sonde_name_fn)(const char *name, void *user, sonde_error *err);
 SONDE_API sonde_status sonde_models_shipped(const sonde_model_search *search, sonde_name_fn fn, void *user, sonde_error *err);
 /* The embedded model's held-out cases: JSON text, lent for ever, with a NUL behind it. */
 SONDE_API const char  *sonde_demo_cases(size_t *size);
+/* And 1,000 documents that it has not seen, one a line. */
+SONDE_API const char  *sonde_demo_text(size_t *size);
 
 typedef struct {
     const char *name;           /* what sonde_model_open would take */

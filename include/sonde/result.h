@@ -116,6 +116,9 @@ SONDE_API sonde_status sonde_result_text(const sonde_result *r, sonde_text_style
  * a parameter given several times is a list. Code points that a terminal acts on are escaped. */
 SONDE_API sonde_status sonde_result_json(const sonde_result *r, sonde_sink sink, void *user, sonde_error *err);
 SONDE_API sonde_status sonde_result_csv(const sonde_result *r, sonde_sink sink, void *user, sonde_error *err);  /* first table */
+/* What such JSON says, into an empty result: numbers, texts and tokens are as they were. FORMAT: no result of sonde, `into`
+ * has what stands before the fault; UNSUPPORTED: an array whose data lie in a file beside it. */
+SONDE_API sonde_status sonde_result_read(sonde_result *into, const char *json, size_t n, sonde_error *err);
 /* By the ending of `path`: .json .csv .tsv .npy .safetensors .txt; others UNSUPPORTED (an ending nobody knows: USAGE).
  * Written beside and renamed. */
 SONDE_API sonde_status sonde_result_save(const sonde_result *r, const char *path, sonde_error *err);

@@ -10,6 +10,7 @@
 #include "sonde/bench.h"
 #include "sonde/capture.h"
 #include "sonde/cases.h"
+#include "sonde/cells.h"
 #include "sonde/edit.h"
 #include "sonde/error.h"
 #include "sonde/generate.h"

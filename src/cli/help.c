@@ -35,7 +35,9 @@ static const char *synopsis(arena *a, const method *m) {
     const char *text = arena_printf(a, "sonde %s%s", m->name, m->takes & NEEDS_MODEL ? " [-m MODEL]" : "");
     const bool prompt = m->takes & (NEEDS_PROMPT | TAKES_PROMPT);
     const verb *v = verb_find(m->name);
-    if (prompt) text = arena_printf(a, "%s %s", text, m->takes & NEEDS_PROMPT ? "PROMPT" : "[PROMPT]");
+    const bool either = m->takes & NEEDS_PROMPT && m->takes & TAKES_TEXT;
+    if (prompt) text = arena_printf(a, "%s %s", text, either ? "PROMPT|--text FILE" : m->takes & NEEDS_PROMPT ? "PROMPT" : "[PROMPT]");
+    else if (m->takes & NEEDS_TEXT) text = arena_printf(a, "%s --text FILE", text);
     for (int i = 0; m->params && m->params[i].name; i++) {
         const bool required = !m->params[i].fallback;
         if (v && i < v->words) text = arena_printf(a, "%s [%s]", text, m->params[i].name);

@@ -1,4 +1,4 @@
-/* Files of prompts. JSON lines: one object a line, with `prompt` (a text) or `tokens` (ids), perhaps `B`, `answer`,
+/* Files of prompts. JSON lines: one object a line, with `prompt` or `text` (a text) or `tokens` (ids), perhaps `B`, `answer`,
  * `wrong`; other members are passed over. Any other file: one prompt a line, byte for byte; empty lines are passed over. */
 #include "prompts.h"
 #include "source.h"
@@ -71,6 +71,7 @@ static sonde_status read_object(arena *into, bytes line, method_prompt *p, sonde
     SONDE_TRY(json_parse(line.at, line.n, into, &object, err));
     SONDE_FAIL_IF(object->kind != JSON_OBJECT, err, SONDE_FORMAT, "is no object, expected {\"prompt\": ..}");
     SONDE_TRY(read_text(object, "prompt", &p->text, &p->len, err));
+    if (!p->text) SONDE_TRY(read_text(object, "text", &p->text, &p->len, err));
     SONDE_TRY(read_text(object, "answer", &p->answer, &len, err));
     SONDE_TRY(read_text(object, "wrong", &p->wrong, &len, err));
     SONDE_TRY(read_text(object, "B", &p->b, &len, err));
@@ -98,8 +99,15 @@ static bool blank(bytes line) {
 }
 
 sonde_status prompt_file(command *c, const char *path, method_prompt **out, size_t *n, sonde_error *err) {
-    bytes rest, line;
-    SONDE_TRY(source_read(c->memory, path, &rest, err));
+    bytes text;
+    SONDE_TRY(source_read(c->memory, path, &text, err));
+    return prompt_lines(c, path, text, (prompt_list){ out, n }, err);
+}
+
+sonde_status prompt_lines(command *c, const char *path, bytes rest, prompt_list to, sonde_error *err) {
+    bytes line;
+    method_prompt **const out = to.at;
+    size_t *const n = to.n;
     const bool objects = ends_in(path, ".jsonl");
     method_prompt *p = arena_new_array(c->memory, method_prompt, count_lines(rest));
     *out = p;

@@ -24,8 +24,7 @@ static sonde_status check_ids(const sonde_model *m, const sonde_tokens *t, sonde
     return SONDE_OK;
 }
 
-/* Ids are checked, a text becomes tokens. */
-static sonde_status tokenize(const command *c, const sonde_model *m, method_prompt *p, sonde_error *err) {
+sonde_status prompt_tokens(const command *c, const sonde_model *m, method_prompt *p, sonde_error *err) {
     if (!p->text) return check_ids(m, &p->tokens, err);
     if (option_given(c, OPTION_ESCAPE)) {
         bytes text;
@@ -42,7 +41,7 @@ static sonde_status tokenize_file(command *c, const sonde_model *m, const char *
                                   sonde_error *err) {
     SONDE_TRY(prompt_file(c, path, out, n, err));
     for (size_t i = 0; i < *n; i++) {
-        const sonde_status s = tokenize(c, m, &(*out)[i], err);
+        const sonde_status s = prompt_tokens(c, m, &(*out)[i], err);
         if (s != SONDE_OK) return sonde_fail_at(err, s, "%s: prompt %zu", name_shown(path).text, i);
     }
     return SONDE_OK;
@@ -63,12 +62,12 @@ static sonde_status read_one(inputs *in, command *c, const sonde_model *m, sonde
         p->text = c->word[0];
         p->len = strlen(p->text);
     }
-    const sonde_status s = tokenize(c, m, p, err);
+    const sonde_status s = prompt_tokens(c, m, p, err);
     return s == SONDE_OK || ids ? s : sonde_fail_at(err, s, "prompt");
 }
 
 static sonde_status read_prompts(inputs *in, command *c, const sonde_model *m, sonde_error *err) {
-    static const option_id ways[] = { OPTION_FILE, OPTION_TOKENS, OPTION_PROMPTS };
+    static const option_id ways[] = { OPTION_FILE, OPTION_TOKENS, OPTION_PROMPTS, OPTION_TEXT };
     const char *found = c->n_words ? "a text" : NULL;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         if (!option_text(c, ways[i])) continue;
@@ -77,9 +76,9 @@ static sonde_status read_prompts(inputs *in, command *c, const sonde_model *m, s
         found = option_rows[ways[i]].row.name;
     }
     SONDE_FAIL_IF(!found && c->about->takes & NEEDS_PROMPT, err, SONDE_USAGE,
-                  "%s: no prompt, expected a text, --file%s or --tokens", c->about->name,
-                  c->about->takes & MANY_PROMPTS ? ", --prompts" : "");
-    if (!found) return SONDE_OK;
+                  "%s: no prompt, expected a text, --file%s%s or --tokens", c->about->name,
+                  c->about->takes & MANY_PROMPTS ? ", --prompts" : "", c->about->takes & TAKES_TEXT ? ", --text" : "");
+    if (!found || option_text(c, OPTION_TEXT)) return SONDE_OK;
     const char *file = option_text(c, OPTION_PROMPTS);
     return file ? tokenize_file(c, m, file, &in->prompt, &in->n_prompts, err) : read_one(in, c, m, err);
 }
@@ -109,7 +108,7 @@ static sonde_status read_run(inputs *in, command *c, const sonde_model *m, const
     } else {
         method_prompt *p = &in->another[in->n_another++];
         *p = (method_prompt){ .text = what, .len = strlen(what) };
-        const sonde_status s = tokenize(c, m, p, err);
+        const sonde_status s = prompt_tokens(c, m, p, err);
         if (s != SONDE_OK) return sonde_fail_at(err, s, "run %s", name);
         r->prompt = (sonde_prompt){ .tokens = p->tokens.id, .n = p->tokens.n };
     }
@@ -185,12 +184,14 @@ static sonde_status read_edits(inputs *in, command *c, const sonde_model *m, son
 sonde_status inputs_read(inputs *in, command *c, const sonde_model *m, sonde_error *err) {
     *in = (inputs){ 0 };
     SONDE_TRY(read_prompts(in, c, m, err));
+    SONDE_TRY(documents_read(in, c, m, err));
     SONDE_TRY(read_runs(in, c, m, err));
     return read_edits(in, c, m, err);
 }
 
 void inputs_free(inputs *in) {
     prompts_drop(in->prompt, in->n_prompts);
+    prompts_drop(in->document, in->n_documents);
     prompts_drop(in->another, in->n_another);
     for (size_t i = 0; i < in->n_captures; i++) sonde_capture_free(in->capture[i]);
     for (size_t i = 0; i < in->n_edits; i++) sonde_edit_free(in->edit[i]);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef struct {
     sonde_model       *model;
@@ -14,6 +15,7 @@ typedef struct {
     inputs             in;
     sonde_result      *result;
     sonde_model_search search;
+    sonde_cells       *cells;
 } opened;
 
 static double seconds(void) {
@@ -39,7 +41,12 @@ static sonde_status read_size(const char *text, int64_t *out, sonde_error *err) 
 static sonde_status open_model(opened *o, command *c, sonde_error *err) {
     const char *named = option_text(c, OPTION_MODEL), *usual = getenv("SONDE_MODEL");
     if (!named && usual && *usual) named = usual;
-    return sonde_model_open(&o->model, named, named ? &o->search : NULL, err);
+    SONDE_TRY(sonde_model_open(&o->model, named, named ? &o->search : NULL, err));
+    if (!option_given(c, OPTION_FOLD)) return SONDE_OK;
+    sonde_model *whole = o->model;
+    const sonde_status s = sonde_model_fold(whole, &o->model, err);
+    sonde_model_close(whole);
+    return s;
 }
 
 static sonde_status open_all(opened *o, command *c, sonde_error *err) {
@@ -59,6 +66,7 @@ static sonde_status open_all(opened *o, command *c, sonde_error *err) {
 }
 
 static void close_all(opened *o) {
+    sonde_cells_close(o->cells);
     sonde_result_free(o->result);
     sonde_session_free(o->session);
     inputs_free(&o->in);
@@ -70,6 +78,7 @@ static sonde_context context_of(opened *o, const command *c) {
     sonde_context cx = {
         .model = o->model, .session = o->session,
         .prompts = o->in.prompt, .n_prompts = o->in.n_prompts, .batch = option_given(c, OPTION_PROMPTS),
+        .documents = o->in.document, .n_documents = o->in.n_documents, .cells = o->cells,
         .edits = (const sonde_edit *const *)o->in.edit, .n_edits = o->in.n_edits,
         .runs = o->in.run, .n_runs = o->in.n_runs,
         .search = &o->search, .seed = (uint64_t)c->option[OPTION_SEED].i, .top = c->option[OPTION_TOP].i,
@@ -88,7 +97,8 @@ static void record(sonde_result *r, const char *name, const value *v) {
 
 /* The method's parameters as they hold, common ones as they were given. */
 static void record_params(const command *c, sonde_result *r) {
-    static const option_id told[] = { OPTION_BOS, OPTION_PLAIN, OPTION_RUN, OPTION_REFERENCE, OPTION_TOP, OPTION_SEED };
+    static const option_id told[] = { OPTION_BOS, OPTION_PLAIN, OPTION_RUN, OPTION_REFERENCE, OPTION_TOP, OPTION_SEED,
+                                      OPTION_FOLD, OPTION_TEXT, OPTION_PACKED, OPTION_DOCUMENTS, OPTION_RANDOM, OPTION_CUT };
     for (size_t i = 0; c->about->params && c->about->params[i].name; i++)
         record(r, c->about->params[i].name, &c->args[i]);
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
@@ -102,6 +112,51 @@ static void tell_opened(const command *c, const opened *o, double took) {
                          name_shown(m->name).text, m->family, m->parameters, m->hash, took, sonde_isa_name()));
 }
 
+/* What the results file knows an experiment by: everything that a document's numbers can depend on. */
+static const char *experiment_params(const command *c) {
+    static const option_id told[] = { OPTION_BOS, OPTION_PLAIN, OPTION_RUN, OPTION_REFERENCE, OPTION_SEED, OPTION_FOLD, OPTION_EDIT };
+    const char *text = "";
+    for (size_t i = 0; c->about->params && c->about->params[i].name; i++) {
+        const value *v = &c->args[i];
+        for (size_t k = 0; k < v->n || k == 0; k++)
+            text = arena_printf(c->memory, "%s--%s=%s\n", text, c->about->params[i].name, v->n ? v->list[k] : v->text);
+    }
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        for (size_t k = 0; k < c->option[told[i]].n; k++)
+            text = arena_printf(c->memory, "%s--%s=%s\n", text, option_rows[told[i]].row.name, c->option[told[i]].list[k]);
+    return text;
+}
+
+/* A file that an edit or a run reads may change under its name. */
+static bool reads_files(const command *c) {
+    if (option_given(c, OPTION_REFERENCE)) return true;
+    for (size_t i = 0; i < c->option[OPTION_RUN].n; i++)
+        if (strstr(c->option[OPTION_RUN].list[i], "=@")) return true;
+    for (size_t i = 0; i < c->option[OPTION_EDIT].n; i++) {
+        const char *e = c->option[OPTION_EDIT].list[i];
+        if (*e == '@' || strstr(e, ".npy") || strstr(e, ".safetensors")) return true;
+    }
+    return false;
+}
+
+static sonde_status open_cells(opened *o, const command *c, sonde_error *err) {
+    const char *path = c->option[OPTION_RESULTS].text;
+    if (o->in.n_documents == 0 || option_given(c, OPTION_DRY_RUN) || !strcmp(path, "none")) return SONDE_OK;
+    const bool quiet = option_given(c, OPTION_QUIET);
+    if (reads_files(c)) {
+        if (!quiet) say("", "nothing is kept in the results file: the run reads files that may change");
+        return SONDE_OK;
+    }
+    const bool fresh = access(path, F_OK) != 0;
+    const sonde_model_info *m = sonde_model_describe(o->model);
+    const sonde_experiment what = { m->name, m->hash, c->about->name, experiment_params(c) };
+    SONDE_TRY(sonde_cells_open(&o->cells, path, &what, err));
+    if (fresh && !quiet)
+        say("", arena_printf(c->memory, "%s: made; what is finished of this run is kept there (--results none: nowhere)",
+                             name_shown(path).text));
+    return SONDE_OK;
+}
+
 static sonde_status run(opened *o, command *c, sonde_error *err) {
     const double begin = seconds();
     SONDE_TRY(output_check(c, err));
@@ -110,12 +165,14 @@ static sonde_status run(opened *o, command *c, sonde_error *err) {
     tell_opened(c, o, ready - begin);
     o->result = sonde_result_new();
     record_params(c, o->result);
+    SONDE_TRY(open_cells(o, c, err));
     sonde_context cx = context_of(o, c);
     progress_begin(option_given(c, OPTION_QUIET));
     sonde_status s = c->about->run(&cx, c->args, o->result, err);
     progress_end();
     if (option_given(c, OPTION_VERBOSE))
         say("", arena_printf(c->memory, "%s: %.3f s", c->about->name, seconds() - ready));
+    if (s == SONDE_OK && o->cells) s = sonde_cells_finish(o->cells, o->result, err);
     if (s != SONDE_OK) sonde_fail_at(err, s, "%s", c->about->name);
     if (s != SONDE_OK && s != SONDE_DIFFERS && s != SONDE_CANCELLED) return s;
     sonde_error why = { 0 };

@@ -20,6 +20,8 @@ typedef struct sonde_context {
     sonde_session           *session;
     const method_prompt     *prompts; size_t n_prompts;
     bool                     batch;                         /* they are a file of prompts, if only of one */
+    const method_prompt     *documents; size_t n_documents; /* of --text, cut to the context; each has a token at least */
+    sonde_cells             *cells;                         /* where finished work is kept; NULL: nowhere */
     const sonde_edit *const *edits; size_t n_edits;
     const sonde_named_run   *runs; size_t n_runs;           /* --run; and "reference" for each prompt of --reference */
     sonde_token_options      tokenize;                      /* --bos and --plain, for texts a method tokenises itself */
@@ -34,7 +36,8 @@ typedef struct sonde_context {
 } sonde_context;
 
 enum {                                  /* what a method takes */
-    NEEDS_MODEL = 1, NEEDS_PROMPT = 2, TAKES_PROMPT = 4, MANY_PROMPTS = 8, TAKES_EDITS = 16, WRITES_OUT = 32
+    NEEDS_MODEL = 1, NEEDS_PROMPT = 2, TAKES_PROMPT = 4, MANY_PROMPTS = 8, TAKES_EDITS = 16, WRITES_OUT = 32,
+    NEEDS_TEXT = 64, TAKES_TEXT = 128       /* documents: --text; TAKES_TEXT beside NEEDS_PROMPT: one of the two */
 };
 
 typedef struct method {

@@ -9,7 +9,8 @@
     FILE(tokenizer,        "tokenizer.json")            \
     FILE(tokenizer_config, "tokenizer_config.json")     \
     FILE(model,            "model.safetensors")         \
-    FILE(cases,            "cases.json")
+    FILE(cases,            "cases.json")                \
+    FILE(text,             "held-out.txt")
 
 #define FILE(label, name) extern const char embedded_##label[], embedded_##label##_end[];
 EMBEDDED_MAP(FILE)
@@ -32,3 +33,5 @@ const char *embedded_file(const char *name, size_t *size) {
 }
 
 const char *sonde_demo_cases(size_t *size) { return embedded_file("cases.json", size); }
+
+const char *sonde_demo_text(size_t *size) { return embedded_file("held-out.txt", size); }

@@ -21,5 +21,6 @@ embedded_\name\()_end:
     embed tokenizer_config, SONDE_MODELS_DIR, "tokenizer_config.json"
     embed model,            SONDE_MODELS_DIR, "model.safetensors"
     embed cases,            SONDE_MODELS_DIR, "cases.json"
+    embed text,             SONDE_MODELS_DIR, "held-out.txt"
 
     .section .note.GNU-stack, "", %progbits

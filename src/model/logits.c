@@ -58,6 +58,10 @@ double sonde_logits_kl(const float *p, const float *q, int64_t v) {
     return logits_kl(p, logits_sum(p, v), q, logits_sum(q, v), v);
 }
 
+double sonde_logits_kl_known(const float *p, double p_log_sum, const float *q, double q_log_sum, int64_t v) {
+    return logits_kl(p, (logit_sum){ p_log_sum, 0 }, q, (logit_sum){ q_log_sum, 0 }, v);
+}
+
 /* Does id a stand behind id b? NaN behind everything. */
 static bool behind(const float *x, int32_t a, int32_t b) {
     const bool nan_a = isnan(x[a]), nan_b = isnan(x[b]);

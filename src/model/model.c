@@ -119,7 +119,7 @@ static sonde_status read_all(sonde_model *m, const located *at, sonde_error *err
     return sonde_fail_at(err, s, "%s", file ? name_shown(at->weights).text : at->label);
 }
 
-static sonde_model *model_new(void) {
+sonde_model *model_new(void) {
     sonde_model *m = calloc(1, sizeof *m);
     struct model_files *f = calloc(1, sizeof *f);
     if (!m || !f || pthread_mutex_init(&f->lock, NULL)) abort();
@@ -131,7 +131,8 @@ static sonde_model *model_new(void) {
 
 static void model_free(sonde_model *m) {
     struct model_files *f = m->files;
-    tokenizer_free(m->tokenizer);
+    if (f->folded) sonde_model_close(f->folded);
+    else tokenizer_free(m->tokenizer);
     weights_close(f->weights);
     for (int i = 0; i < FILE_COUNT; i++) file_map_close(&f->file[i]);
     free(f->vectors);

@@ -20,7 +20,8 @@ struct model_files {
     atomic_int      owners;
     file_map        file[FILE_COUNT];           /* size 0: not there, or not used */
     weights        *weights;
-    float          *vectors;                    /* all of them, each at a multiple of 64 bytes */
+    float          *vectors;                    /* all of them, each at a multiple of 64 bytes; folded: all weights */
+    sonde_model    *folded;                     /* the model that this one is folded from, which lends it its tokenizer */
     weight_entry   *list;
     size_t          listed;
     size_t          before, after;              /* tokens that the tokenizer's post-processor puts around a text */
@@ -30,6 +31,7 @@ struct model_files {
 };
 
 const char *model_file_name(model_file f);      /* "config.json" */
+sonde_model *model_new(void);                   /* with one owner, its files and its memory */
 /* Finds every weight that the description names in the opened files, checks it, and widens the vectors. */
 sonde_status model_bind(sonde_model *m, sonde_error *err);
 /* Fills m->info, all but the hash, and the list of weights; everything else is there. */

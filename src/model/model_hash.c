@@ -39,13 +39,14 @@ static void compute(struct model_files *f) {
     sha256 *h = sha256_new();
     static const char version[] = "sonde model 1\n";
     sha256_add(h, version, sizeof version - 1);
+    if (f->folded) add_text(h, model_hash(f->folded));
     for (int i = 0; i < FILE_COUNT; i++) {
         if (f->file[i].size == 0) continue;
         add_text(h, model_file_name((model_file)i));
         add_number(h, f->file[i].size);
         sha256_add(h, f->file[i].data, f->file[i].size);
     }
-    for (size_t i = 0; i < weights_count(f->weights); i++) add_tensor(h, weights_at(f->weights, i));
+    for (size_t i = 0; f->weights && i < weights_count(f->weights); i++) add_tensor(h, weights_at(f->weights, i));
     uint8_t digest[32];
     char hex[65];
     if (sha256_end(h, digest, NULL) != SONDE_OK) memset(digest, 0, sizeof digest);

@@ -264,6 +264,16 @@ void sonde_array_label_text(sonde_array *a, int axis, const char *text) {
     *LIST_ADD(a->labels[axis]) = (axis_label){ { -1, copy_bytes(a->into, text, len), len }, false };
 }
 
+const char *const view_names[] = {
+    [SONDE_VIEW_HEATMAP] = "heatmap", [SONDE_VIEW_LINES] = "lines", [SONDE_VIEW_BARS] = "bars",
+    [SONDE_VIEW_SCATTER] = "scatter", [SONDE_VIEW_TOKENS] = "tokens", [SONDE_VIEW_TOKEN_GRID] = "token_grid",
+    [SONDE_VIEW_GRAPH] = "graph", [SONDE_VIEW_BOXES] = "boxes", [SONDE_VIEW_HISTOGRAM] = "histogram",
+    [SONDE_VIEW_CLOUD] = "cloud", [SONDE_VIEW_ARCHITECTURE] = "architecture",
+};
+const char *const type_names[] = {
+    [SONDE_INT] = "int", [SONDE_FLOAT] = "float", [SONDE_TEXT] = "text", [SONDE_TOKEN] = "token", [SONDE_BOOL] = "bool",
+};
+
 void sonde_result_view(sonde_result *r, sonde_drawing v) {
     arena *into = r->into;
     const char **const text[] = { &v.x, &v.y, &v.value, &v.title, &v.z, &v.low, &v.high, &v.label, &v.panel };

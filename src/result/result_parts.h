@@ -64,6 +64,9 @@ struct sonde_result {
     LIST(sonde_drawing)  views;
 };
 
+/* What JSON calls kinds of views and types of columns; [SONDE_VIEW_ARCHITECTURE + 1], [SONDE_BOOL + 1]. */
+extern const char *const view_names[], *const type_names[];
+
 bool        table_has(const sonde_table *t, size_t row, size_t column);       /* false: null */
 table_cell  table_at(const sonde_table *t, size_t row, size_t column);
 /* A token without text is #id. */

@@ -164,16 +164,12 @@ static void put_cell(json_pen *j, const sonde_table *t, size_t row, size_t colum
 }
 
 static void put_table(json_pen *j, const sonde_table *t) {
-    static const char *const type_name[] = {
-        [SONDE_INT] = "int", [SONDE_FLOAT] = "float", [SONDE_TEXT] = "text",
-        [SONDE_TOKEN] = "token", [SONDE_BOOL] = "bool",
-    };
     put_member(j, "\n{\"name\":", t->name);
     pen_text(j->p, ",\"columns\":[");
     for (size_t c = 0; c < t->columns.n; c++) {
         const table_column *k = &t->columns.at[c];
         put_member(j, c ? ",{\"name\":" : "{\"name\":", k->name);
-        pen_printf(j->p, ",\"type\":\"%s\"", type_name[k->type]);
+        pen_printf(j->p, ",\"type\":\"%s\"", type_names[k->type]);
         put_member(j, ",\"unit\":", k->unit ? k->unit : "");
         pen_text(j->p, "}");
     }
@@ -231,13 +227,7 @@ static void put_array(json_pen *j, const sonde_array *a) {
 }
 
 static void put_view(json_pen *j, const sonde_drawing *v) {
-    static const char *const kind_name[] = {
-        [SONDE_VIEW_HEATMAP] = "heatmap", [SONDE_VIEW_LINES] = "lines", [SONDE_VIEW_BARS] = "bars",
-        [SONDE_VIEW_SCATTER] = "scatter", [SONDE_VIEW_TOKENS] = "tokens",
-        [SONDE_VIEW_TOKEN_GRID] = "token_grid", [SONDE_VIEW_GRAPH] = "graph", [SONDE_VIEW_BOXES] = "boxes",
-        [SONDE_VIEW_HISTOGRAM] = "histogram", [SONDE_VIEW_CLOUD] = "cloud", [SONDE_VIEW_ARCHITECTURE] = "architecture",
-    };
-    pen_printf(j->p, "\n{\"kind\":\"%s\"", kind_name[v->kind]);
+    pen_printf(j->p, "\n{\"kind\":\"%s\"", view_names[v->kind]);
     put_member(j, ",\"of\":", v->of);
     put_member(j, ",\"x\":", v->x);
     put_member(j, ",\"y\":", v->y);

@@ -13,4 +13,5 @@ for verb in $(sonde help | awk '/^$/ { part++ } part == 2 && /^  [a-z]/ { print 
     [ $status = 0 ] || { echo "$example --dry-run: exit $status"; cat err.txt; }
 done
 sonde tour >tour.txt 2>&1
-echo "$ran examples; tour: exit $?, $(grep -c '^\$ sonde' tour.txt) steps"
+[ $ran -gt "$(grep -c '^METHOD' "$CASES/../../src/method/methods.def")" ] && all=all
+echo "$all examples; tour: exit $?, $(grep -c '^\$ sonde' tour.txt) steps"

@@ -24,7 +24,6 @@ fails docs foo
 fails tour --json
 fails pull gpt2
 fails lens --pull x
-fails lens --fold x
 fails lens --tokenizer f x
 fails lens --target a x
 fails lens --run B x

@@ -1,0 +1,71 @@
+#include "documents.h"
+#include "room.h"
+#include <math.h>
+#include <stdio.h>
+
+void numbers_zeros(numbers *x, size_t n) {
+    x->at = room_grow(x->at, x->n, n, sizeof *x->at);
+    memset(x->at + x->n, 0, n * sizeof *x->at);
+    x->n += n;
+}
+
+void numbers_add(numbers *x, double v) {
+    numbers_zeros(x, 1);
+    x->at[x->n - 1] = v;
+}
+
+sonde_prompt document_tokens(const sonde_context *cx, size_t i) {
+    return (sonde_prompt){ .tokens = cx->documents[i].tokens.id, .n = cx->documents[i].tokens.n };
+}
+
+/* A document is known by its tokens: wherever it stands, in whatever file, its numbers are the same. */
+static void name_document(sonde_prompt p, char out[64]) {
+    uint64_t h = 0xcbf29ce484222325u;                   /* FNV-1a (Fowler, Noll and Vo, 1991) */
+    for (int64_t k = 0; k < p.n; k++)
+        for (int b = 0; b < 32; b += 8) h = (h ^ ((uint32_t)p.tokens[k] >> b & 255)) * 0x100000001b3u;
+    snprintf(out, 64, "%lld-%016llx", (long long)p.n, (unsigned long long)h);
+}
+
+static sonde_status one(const sonde_context *cx, const document_work *w, size_t i, sonde_error *err) {
+    char    name[64];
+    double *kept = NULL;
+    size_t  n = 0;
+    name_document(document_tokens(cx, i), name);
+    if (cx->cells) SONDE_TRY(sonde_cells_get(cx->cells, name, w->cell, &kept, &n, err));
+    if (kept) {
+        const sonde_status s = w->add(i, kept, n, w->user, err);
+        sonde_cells_free(kept);
+        return s;
+    }
+    numbers x = { 0 };
+    sonde_status s = w->compute(i, &x, w->user, err);
+    if (s == SONDE_OK && cx->cells) s = sonde_cells_put(cx->cells, name, w->cell, x.at, x.n, err);
+    if (s == SONDE_OK) s = w->add(i, x.at, x.n, w->user, err);
+    free(x.at);
+    return s;
+}
+
+sonde_status documents_run(const sonde_context *cx, const document_work *w, sonde_error *err) {
+    for (size_t i = 0; i < cx->n_documents; i++) {
+        SONDE_TRY(one(cx, w, i, err));
+        cx->progress(cx->progress_user, "documents", (int64_t)i + 1, (int64_t)cx->n_documents);
+    }
+    return SONDE_OK;
+}
+
+void ratio_add(ratio *r, double sum, double n) {
+    r->s += sum;
+    r->n += n;
+    r->ss += sum * sum;
+    r->sn += sum * n;
+    r->nn += n * n;
+    r->documents++;
+}
+
+double ratio_mean(const ratio *r) { return r->n > 0 ? r->s / r->n : NAN; }
+
+double ratio_se(const ratio *r) {
+    if (r->documents < 2 || !(r->n > 0)) return NAN;
+    const double m = r->s / r->n, d = (double)r->documents, squares = r->ss - 2 * m * r->sn + m * m * r->nn;
+    return sqrt(d / (d - 1) * (squares > 0 ? squares : 0)) / r->n;
+}

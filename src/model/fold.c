@@ -1,0 +1,213 @@
+/* The weights of a model with its norms folded away (TransformerLens's fold_ln, center_writing_weights, center_unembed and
+ * fold_value_biases; Nanda and Bloom, 2022). In double, rounded once to float32.
+ *
+ * A norm's weight and bias go into the matrices that read it. Behind a layer norm the mean over inputs of what reads it
+ * and the mean over outputs of what writes to the stream change nothing, and go too; an RMS norm sees those, and keeps them. */
+#define _GNU_SOURCE
+#include "model_files.h"
+#include "weight_table.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNED = 16 };          /* floats */
+
+typedef struct {
+    const sonde_model *from;
+    sonde_model       *to;
+    float             *next;    /* free room */
+} folding;
+
+static size_t padded(size_t n) { return (n + ALIGNED - 1) / ALIGNED * ALIGNED; }
+
+static const weight *weight_at(const sonde_model *m, weight_id id, int64_t layer) {
+    return weight_table[id].block ? &m->block[layer][id] : &m->front[id];
+}
+
+static weight *own(folding *f, weight_id id, int64_t layer) {
+    return weight_table[id].block ? &f->to->block[layer][id] : &f->to->front[id];
+}
+
+/* Rows of outputs, whatever the file has: [n, k]. */
+static void widen_rows(const weight *w, float *out) {
+    const kern_weight *m = &w->matrix;
+    const dtype       *type = &dtype_table[w->type];
+    if (!m->columns) {
+        for (size_t j = 0; j < m->n; j++) type->to_f32(out + j * m->k, (const uint8_t *)m->data + j * m->stride, m->k);
+        return;
+    }
+    float *row = malloc(m->n * sizeof *row);
+    if (!row) abort();
+    for (size_t i = 0; i < m->k; i++) {
+        type->to_f32(row, (const uint8_t *)m->data + i * m->stride, m->n);
+        for (size_t j = 0; j < m->n; j++) out[j * m->k + i] = row[j];
+    }
+    free(row);
+}
+
+/* A copy in the new model. A vector that the file has not is made of zeros, where `needed`. */
+static void copy(folding *f, weight_id id, int64_t layer, bool needed) {
+    const weight *w = weight_at(f->from, id, layer);
+    weight       *to = own(f, id, layer);
+    const size_t  n = (size_t)weight_size(&f->from->config, weight_table[id].out);
+    const bool    vector = weight_table[id].kind == WEIGHT_VECTOR;
+    if (!w->stored_as && !(needed && vector)) return;
+    *to = (weight){ .stored_as = w->stored_as ? w->stored_as : "folded", .type = DTYPE_F32 };
+    if (vector) {
+        to->vector = f->next;
+        if (w->vector) memcpy(f->next, w->vector, n * sizeof *f->next);
+        f->next += padded(n);
+        to->bytes = (int64_t)(n * sizeof(float));
+        return;
+    }
+    const size_t k = w->matrix.k;
+    to->matrix = (kern_weight){ .data = f->next, .type = KERN_F32, .n = n, .k = k, .stride = k * sizeof(float) };
+    widen_rows(w, f->next);
+    f->next += padded(n * k);
+    to->bytes = (int64_t)(n * k * sizeof(float));
+}
+
+static bool needed(weight_id id) {
+    return id == B_Q || id == B_K || id == B_V || id == B_O || id == B_IN || id == B_UNEMBED;
+}
+
+static size_t room(const sonde_model *m) {
+    size_t floats = 0;
+    for (int id = W_NONE + 1; id < WEIGHT_COUNT; id++) {
+        if (!weight_table[id].name) continue;
+        const size_t copies = weight_table[id].block ? (size_t)m->config.layers : 1;
+        const size_t inner = *weight_table[id].in ? (size_t)weight_size(&m->config, weight_table[id].in) : 1;
+        floats += copies * padded((size_t)weight_size(&m->config, weight_table[id].out) * inner);
+    }
+    return floats;
+}
+
+static void copy_all(folding *f) {
+    for (int id = W_NONE + 1; id < WEIGHT_COUNT; id++) {
+        if (!weight_table[id].name) continue;
+        const int64_t copies = weight_table[id].block ? f->from->config.layers : 1;
+        for (int64_t l = 0; l < copies; l++) copy(f, (weight_id)id, l, needed((weight_id)id));
+    }
+}
+
+/* ---- the steps; data of a copy is its own and may be written ---- */
+
+static float *matrix_of(folding *f, weight_id id, int64_t layer) { return (float *)own(f, id, layer)->matrix.data; }
+static float *vector_of(folding *f, weight_id id, int64_t layer) { return (float *)own(f, id, layer)->vector; }
+
+static void centre(float *x, size_t n, size_t step) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += x[i * step];
+    const double mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++) x[i * step] = (float)(x[i * step] - mean);
+}
+
+/* y = (gamma x + beta) W + b becomes y = x W' + b'. */
+static void fold_norm(folding *f, weight_id norm, weight_id matrix, int64_t layer) {
+    const weight *w = own(f, matrix, layer);
+    if (!w->stored_as) return;
+    const size_t n = w->matrix.n, k = w->matrix.k;
+    const float *gamma = own(f, norm, layer)->vector, *beta = own(f, (weight_id)(norm + 1), layer)->vector;
+    float *x = matrix_of(f, matrix, layer), *b = vector_of(f, (weight_id)(matrix + 1), layer);
+    for (size_t j = 0; j < n; j++) {
+        double sum = b[j];
+        for (size_t i = 0; i < k; i++) {
+            if (beta) sum += (double)beta[i] * x[j * k + i];
+            x[j * k + i] = (float)((double)x[j * k + i] * (gamma ? gamma[i] : 1));
+        }
+        b[j] = (float)sum;
+        if (f->from->config.arch->norm == NORM_LAYER) centre(x + j * k, k, 1);
+    }
+}
+
+static void clear_norm(folding *f, weight_id norm, int64_t layer) {
+    float *gamma = vector_of(f, norm, layer), *beta = vector_of(f, (weight_id)(norm + 1), layer);
+    for (int64_t i = 0; i < f->from->config.d; i++) {
+        if (gamma) gamma[i] = 1;
+        if (beta) beta[i] = 0;
+    }
+}
+
+static void fold_block(folding *f, int64_t layer) {
+    static const weight_id self[] = { W_Q, W_K, W_V, W_NONE }, mlp[] = { W_IN, W_NONE };
+    const arch *a = f->from->config.arch;
+    for (size_t p = 0; p < sizeof a->part / sizeof *a->part; p++) {
+        const part_spec *part = &a->part[p];
+        if (part->kind == PART_NONE || part->before == W_NONE) continue;
+        for (const weight_id *id = part->kind == PART_SELF ? self : mlp; *id != W_NONE; id++)
+            fold_norm(f, part->before, *id, layer);
+    }
+    for (size_t p = 0; p < sizeof a->part / sizeof *a->part; p++)
+        if (a->part[p].kind != PART_NONE && a->part[p].before != W_NONE) clear_norm(f, a->part[p].before, layer);
+}
+
+/* Over what each input writes: outputs are rows, so a column. */
+static void centre_writer(folding *f, weight_id id, int64_t layer) {
+    const weight *w = own(f, id, layer);
+    for (size_t i = 0; w->stored_as && i < w->matrix.k; i++) centre(matrix_of(f, id, layer) + i, w->matrix.n, w->matrix.k);
+    float *bias = vector_of(f, (weight_id)(id + 1), layer);
+    if (bias) centre(bias, (size_t)f->from->config.d, 1);
+}
+
+static void centre_writers(folding *f) {
+    static const weight_id tables[] = { W_EMBED, W_POS };
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
+        const weight *w = own(f, tables[t], 0);
+        for (size_t j = 0; w->stored_as && j < w->matrix.n; j++) centre(matrix_of(f, tables[t], 0) + j * w->matrix.k, w->matrix.k, 1);
+    }
+    for (int64_t l = 0; l < f->from->config.layers; l++) {
+        centre_writer(f, W_O, l);
+        centre_writer(f, W_OUT, l);
+    }
+}
+
+static void fold_unembed(folding *f) {
+    const weight *w = own(f, W_UNEMBED, 0);
+    fold_norm(f, W_LNF, W_UNEMBED, 0);
+    clear_norm(f, W_LNF, 0);
+    for (size_t i = 0; i < w->matrix.k; i++) centre(matrix_of(f, W_UNEMBED, 0) + i, w->matrix.n, w->matrix.k);
+    centre(vector_of(f, B_UNEMBED, 0), w->matrix.n, 1);
+}
+
+/* Rows of a pattern sum to 1, so a value's bias reaches the stream whole. */
+static void fold_values(folding *f, int64_t layer) {
+    const arch_config *c = &f->from->config;
+    const float *w = matrix_of(f, W_O, layer);
+    float *values = vector_of(f, B_V, layer), *out = vector_of(f, B_O, layer);
+    const int64_t inputs = c->heads * c->e, share = c->heads / c->kv_heads;
+    for (int64_t j = 0; j < c->d; j++) {
+        double sum = out[j];
+        for (int64_t i = 0; i < inputs; i++) sum += (double)values[i / c->e / share * c->e + i % c->e] * w[j * inputs + i];
+        out[j] = (float)sum;
+    }
+    memset(values, 0, (size_t)(c->kv_heads * c->e) * sizeof *values);
+}
+
+static void fold_all(folding *f) {
+    copy_all(f);
+    for (int64_t l = 0; l < f->from->config.layers; l++) fold_block(f, l);
+    if (f->from->config.arch->norm == NORM_LAYER) centre_writers(f);
+    fold_unembed(f);
+    for (int64_t l = 0; l < f->from->config.layers; l++) fold_values(f, l);
+}
+
+sonde_status sonde_model_fold(const sonde_model *m, sonde_model **out, sonde_error *err) {
+    *out = NULL;
+    const size_t floats = room(m);
+    float *all = aligned_alloc(64, floats * sizeof *all);
+    SONDE_FAIL_IF(!all, err, SONDE_NOMEM, "folded weights need %zu bytes, and there are not that many free",
+                  floats * sizeof *all);
+    memset(all, 0, floats * sizeof *all);
+    sonde_model *to = model_new();
+    to->config = m->config;
+    to->config.tied = false;
+    to->tokenizer = m->tokenizer;
+    to->block = arena_alloc(to->memory, (size_t)m->config.layers * sizeof *to->block);
+    memset(to->block, 0, (size_t)m->config.layers * sizeof *to->block);
+    to->files->vectors = all;
+    to->files->folded = sonde_model_share((sonde_model *)m);
+    folding f = { .from = m, .to = to, .next = all };
+    fold_all(&f);
+    model_summarise(to, m->info.name);
+    *out = to;
+    return SONDE_OK;
+}
