@@ -16,6 +16,11 @@ typedef struct sonde_metric sonde_metric;
  * `values`: where vectors named "value/N" are read from (a trace file), or NULL. */
 SONDE_API sonde_status sonde_edit_parse(sonde_edit **out, const sonde_model *m, const char *text,
                                         const sonde_array_file *values, sonde_error *err);
+/* The same with a vector in memory, which the text names value/0 ("set:hook_embed[0:3]=value/0"); the numbers are copied
+ * and broadcast as numpy does. */
+typedef struct { const float *data; int rank; int64_t dim[3]; } sonde_values;
+SONDE_API sonde_status sonde_edit_of_values(sonde_edit **out, const sonde_model *m, const char *text, sonde_values values,
+                                            sonde_error *err);
 SONDE_API size_t       sonde_edit_format(const sonde_edit *e, char *buf, size_t n);     /* as snprintf */
 SONDE_API void         sonde_edit_free(sonde_edit *e);                                  /* accepts NULL */
 SONDE_API bool         sonde_edit_is_plan(const sonde_edit *e);         /* skip, swap, repeat, order */

@@ -229,7 +229,7 @@ static sonde_status check_direction(const reader *r, const edit_value *v, const 
     return SONDE_OK;
 }
 
-static sonde_status check_edit(reader *r, sonde_edit *e, const sonde_array_file *values) {
+static sonde_status check_edit(reader *r, sonde_edit *e, stored_values values) {
     bool named[SITE_COUNT];
     value_target to[SITE_COUNT];
     size_t n = 0;
@@ -248,7 +248,7 @@ static sonde_status check_edit(reader *r, sonde_edit *e, const sonde_array_file 
 
 /* The whole */
 
-static sonde_status parse(sonde_edit *e, reader *r, const sonde_array_file *values) {
+static sonde_status parse(sonde_edit *e, reader *r, stored_values values) {
     SONDE_FAIL_IF(strlen(r->at) > LONGEST_EDIT, r->err, SONDE_USAGE, "%zu characters, expected at most %d",
                   strlen(r->at), LONGEST_EDIT);
     SONDE_TRY(read_op(r, &e->op));
@@ -257,8 +257,8 @@ static sonde_status parse(sonde_edit *e, reader *r, const sonde_array_file *valu
     return check_edit(r, e, values);
 }
 
-sonde_status sonde_edit_parse(sonde_edit **out, const sonde_model *m, const char *text, const sonde_array_file *values,
-                              sonde_error *err) {
+static sonde_status edit_new(sonde_edit **out, const sonde_model *m, const char *text, stored_values values,
+                             sonde_error *err) {
     arena *a = arena_new();
     sonde_edit *e = arena_alloc(a, sizeof *e);
     e->memory = a;
@@ -272,6 +272,16 @@ sonde_status sonde_edit_parse(sonde_edit **out, const sonde_model *m, const char
     *out = NULL;
     arena_free(a);
     return sonde_fail(err, s, "edit \"%s\": %s", name_shown(text).text, why.message);
+}
+
+sonde_status sonde_edit_parse(sonde_edit **out, const sonde_model *m, const char *text, const sonde_array_file *values,
+                              sonde_error *err) {
+    return edit_new(out, m, text, (stored_values){ .file = values }, err);
+}
+
+sonde_status sonde_edit_of_values(sonde_edit **out, const sonde_model *m, const char *text, sonde_values values,
+                                  sonde_error *err) {
+    return edit_new(out, m, text, (stored_values){ .memory = &values }, err);
 }
 
 void sonde_edit_free(sonde_edit *e) {

@@ -23,7 +23,8 @@ sonde_status index_places(arena *a, const index_part *p, int64_t n, int64_t **ou
 
 sonde_status read_value(reader *r, edit_value *out);            /* behind '='; files are not opened */
 void         put_value(text_out *o, const edit_value *v, const char *vector_name);     /* NULL: as written */
-/* The vector's values. `to`: the shapes that it must broadcast to. */
+/* The vector's values. `to`: the shapes that it must broadcast to. `stored`: what "value/N" names. */
 typedef struct { const char *site; known_shape shape; } value_target;
-sonde_status read_vector(reader *r, edit_value *v, const sonde_array_file *values, const value_target *to, size_t n_to);
+typedef struct { const sonde_array_file *file; const sonde_values *memory; } stored_values;    /* one of them, or neither */
+sonde_status read_vector(reader *r, edit_value *v, stored_values stored, const value_target *to, size_t n_to);
 #endif

@@ -257,12 +257,31 @@ static sonde_status read_from(reader *r, edit_value *v, const sonde_array_file *
     return read_values(r, v, &g, &have);
 }
 
-sonde_status read_vector(reader *r, edit_value *v, const sonde_array_file *values, const value_target *to,
-                         size_t n_to) {
+/* Numbers of the caller, copied as they are. */
+static sonde_status read_memory(reader *r, edit_value *v, const sonde_values *from, const value_target *to, size_t n_to) {
+    known_shape have = { .rank = from->rank };
+    size_t      count = 1;
+    SONDE_FAIL_IF(v->file_index.n || strcmp(v->file, "value/0") != 0, r->err, SONDE_USAGE,
+                  "found %s, values in memory are named value/0, without an index", v->file);
+    SONDE_FAIL_IF(from->rank < 0 || from->rank > 3, r->err, SONDE_USAGE, "values of %d axes, expected 0 to 3", from->rank);
+    for (int i = 0; i < from->rank; i++) {
+        SONDE_FAIL_IF(from->dim[i] < 1, r->err, SONDE_USAGE, "values without a number along axis %d", i);
+        v->dim[i] = have.dim[i] = from->dim[i];
+        count *= (size_t)from->dim[i];
+    }
+    v->rank = from->rank;
+    SONDE_TRY(check_targets(r, v, &have, to, n_to));
+    v->vector = arena_new_array(r->a, float, count);
+    memcpy(v->vector, from->data, count * sizeof *v->vector);
+    return SONDE_OK;
+}
+
+sonde_status read_vector(reader *r, edit_value *v, stored_values stored, const value_target *to, size_t n_to) {
     if (is_stored(v->file)) {
-        SONDE_FAIL_IF(!values, r->err, SONDE_USAGE, "%s is a vector that lies in a trace, expected a file name here",
+        if (stored.memory) return read_memory(r, v, stored.memory, to, n_to);
+        SONDE_FAIL_IF(!stored.file, r->err, SONDE_USAGE, "%s is a vector that lies in a trace, expected a file name here",
                       v->file);
-        return read_from(r, v, values, to, n_to);
+        return read_from(r, v, stored.file, to, n_to);
     }
     sonde_array_file *file;
     SONDE_TRY(sonde_array_file_open(&file, v->file, r->err));
