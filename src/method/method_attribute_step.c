@@ -182,13 +182,15 @@ static sonde_status run_all_baseline(attribution *a, sonde_error *err) {
 sonde_status attribute_step(attribution *a, int64_t count, sonde_error *err) {
     a->x = ROOM(float, a->n * a->d);
     a->f_x = a->f_baseline = NAN;
-    SONDE_TRY(run_base(a, err));
-    SONDE_TRY(attribute_make_metric(a, err));
     const double start = now();
+    SONDE_TRY(run_base(a, err));
+    const double base = now() - start;
+    SONDE_TRY(attribute_make_metric(a, err));
+    const double again = now();
     const bool   first = a->all == 0;
     if (first) a->all = 2;
     SONDE_TRY(attribute_at(a, a->x, &a->f_x, NULL, err));
-    if (first) announce(a, count, now() - start);
+    if (first) announce(a, count, fmin(base, now() - again));
     SONDE_TRY(run_all_baseline(a, err));
     return run_ways(a, err);
 }
