@@ -178,7 +178,41 @@ static void vectors_of_a_trace(void) {
     scratch_end(&s);
 }
 
+static void vectors_in_memory(void) {
+    sonde_model m = small_model();
+    sonde_edit *e;
+    sonde_error err = { 0 };
+    char text[200];
+    float data[32];
+    for (int i = 0; i < 32; i++) data[i] = (float)i / 3;
+    const sonde_values two = { data, 2, { 2, 16 } };
+    CHECK_EQ(sonde_edit_of_values(&e, &m, "set:hook_resid_post[0:2]=value/0", two, &err), SONDE_OK);
+    check_vector(e, (int64_t[]){ 2, 16 }, 2, data, 32);
+    sonde_edit_format(e, text, sizeof text);
+    CHECK_STR(text, "set:hook_resid_post[0:2]=value/0");
+    data[0] = 7;
+    sonde_array_spec shape;
+    CHECK(sonde_edit_vector(e, &shape)[0] == 0);
+    sonde_edit_free(e);
+    static const struct { const char *text; sonde_values values; const char *why; } bad[] = {
+        { "set:hook_resid_post[0:3]=value/0", { NULL, 2, { 2, 16 } },
+          "value/0: its values are [2, 16], hook_resid_post there is [3, 16] and expected values that numpy would broadcast to that" },
+        { "set:hook_resid_post=value/1", { NULL, 1, { 16 } }, "found value/1, values in memory are named value/0, without an index" },
+        { "set:hook_resid_post=value/0[0]", { NULL, 1, { 16 } },
+          "found value/0, values in memory are named value/0, without an index" },
+        { "set:hook_resid_post=value/0", { NULL, 4, { 16 } }, "values of 4 axes, expected 0 to 3" },
+        { "set:hook_resid_post=value/0", { NULL, 2, { 0, 16 } }, "values without a number along axis 0" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CHECK_EQ(sonde_edit_of_values(&e, &m, bad[i].text, bad[i].values, &err), SONDE_USAGE);
+        CHECK(e == NULL);
+        CHECK_STR(strstr(err.message, ": ") + 2, bad[i].why);
+    }
+    small_model_free(&m);
+}
+
 #define TESTS(X) \
+    X(vectors_in_memory) \
     X(vectors_come_from_files) \
     X(a_vector_is_what_its_index_leaves) \
     X(vectors_of_a_trace)
