@@ -28,7 +28,7 @@ static void put_takes(FILE *to, const method *m) {
     static const struct { int bit; const char *name; } rows[] = {
         { NEEDS_MODEL, "model" }, { NEEDS_PROMPT, "prompt" }, { TAKES_PROMPT, "prompt_if_given" },
         { MANY_PROMPTS, "prompts" }, { TAKES_EDITS, "edits" }, { WRITES_OUT, "writes_out" },
-        { TAKES_TEXT, "documents_if_given" }, { NEEDS_TEXT, "documents" },
+        { TAKES_TEXT, "documents_if_given" }, { NEEDS_TEXT, "documents" }, { KEEPS_CELLS, "keeps_cells" },
     };
     const char *between = "";
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

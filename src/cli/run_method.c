@@ -141,7 +141,8 @@ static bool reads_files(const command *c) {
 
 static sonde_status open_cells(opened *o, const command *c, sonde_error *err) {
     const char *path = c->option[OPTION_RESULTS].text;
-    if (o->in.n_documents == 0 || option_given(c, OPTION_DRY_RUN) || !strcmp(path, "none")) return SONDE_OK;
+    const bool asked = c->about->takes & KEEPS_CELLS && option_given(c, OPTION_RESULTS);
+    if ((o->in.n_documents == 0 && !asked) || option_given(c, OPTION_DRY_RUN) || !strcmp(path, "none")) return SONDE_OK;
     const bool quiet = option_given(c, OPTION_QUIET);
     if (reads_files(c)) {
         if (!quiet) say("", "nothing is kept in the results file: the run reads files that may change");

@@ -18,20 +18,20 @@ sonde_prompt document_tokens(const sonde_context *cx, size_t i) {
     return (sonde_prompt){ .tokens = cx->documents[i].tokens.id, .n = cx->documents[i].tokens.n };
 }
 
-/* A document is known by its tokens: wherever it stands, in whatever file, its numbers are the same. */
-static void name_document(sonde_prompt p, char out[64]) {
+document_name document_named(sonde_prompt p) {
+    document_name name;
     uint64_t h = 0xcbf29ce484222325u;                   /* FNV-1a (Fowler, Noll and Vo, 1991) */
     for (int64_t k = 0; k < p.n; k++)
         for (int b = 0; b < 32; b += 8) h = (h ^ ((uint32_t)p.tokens[k] >> b & 255)) * 0x100000001b3u;
-    snprintf(out, 64, "%lld-%016llx", (long long)p.n, (unsigned long long)h);
+    snprintf(name.text, sizeof name.text, "%lld-%016llx", (long long)p.n, (unsigned long long)h);
+    return name;
 }
 
 static sonde_status one(const sonde_context *cx, const document_work *w, size_t i, sonde_error *err) {
-    char    name[64];
     double *kept = NULL;
     size_t  n = 0;
-    name_document(document_tokens(cx, i), name);
-    if (cx->cells) SONDE_TRY(sonde_cells_get(cx->cells, name, w->cell, &kept, &n, err));
+    const document_name name = document_named(document_tokens(cx, i));
+    if (cx->cells) SONDE_TRY(sonde_cells_get(cx->cells, name.text, w->cell, &kept, &n, err));
     if (kept) {
         const sonde_status s = w->add(i, kept, n, w->user, err);
         sonde_cells_free(kept);
@@ -39,7 +39,7 @@ static sonde_status one(const sonde_context *cx, const document_work *w, size_t 
     }
     numbers x = { 0 };
     sonde_status s = w->compute(i, &x, w->user, err);
-    if (s == SONDE_OK && cx->cells) s = sonde_cells_put(cx->cells, name, w->cell, x.at, x.n, err);
+    if (s == SONDE_OK && cx->cells) s = sonde_cells_put(cx->cells, name.text, w->cell, x.at, x.n, err);
     if (s == SONDE_OK) s = w->add(i, x.at, x.n, w->user, err);
     free(x.at);
     return s;

@@ -21,6 +21,9 @@ typedef struct {
 
 /* All documents, in order, with progress. CANCELLED: those before it have been added. */
 sonde_status documents_run(const sonde_context *cx, const document_work *w, sonde_error *err);
+/* A text is known by its tokens: wherever it stands, in whatever file, its numbers are the same. */
+typedef struct { char text[64]; } document_name;
+document_name document_named(sonde_prompt p);
 sonde_prompt document_tokens(const sonde_context *cx, size_t i);
 
 /* A mean over things that come by documents, each document with a sum and how many there were. Its standard error treats

@@ -37,7 +37,8 @@ typedef struct sonde_context {
 
 enum {                                  /* what a method takes */
     NEEDS_MODEL = 1, NEEDS_PROMPT = 2, TAKES_PROMPT = 4, MANY_PROMPTS = 8, TAKES_EDITS = 16, WRITES_OUT = 32,
-    NEEDS_TEXT = 64, TAKES_TEXT = 128       /* documents: --text; TAKES_TEXT beside NEEDS_PROMPT: one of the two */
+    NEEDS_TEXT = 64, TAKES_TEXT = 128,      /* documents: --text; TAKES_TEXT beside NEEDS_PROMPT: one of the two */
+    KEEPS_CELLS = 256                       /* work over prompts that --results, if given, keeps */
 };
 
 typedef struct method {

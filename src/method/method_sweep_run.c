@@ -1,4 +1,5 @@
 /* The cells of a sweep, BATCH at a time; every cell is a run of its own (sonde_variants_run), the same bits as alone. */
+#include "documents.h"
 #include "method_sweep.h"
 #include "room.h"
 #include <inttypes.h>
@@ -123,8 +124,49 @@ static sonde_status add_cell(sweep_run *r, int64_t cell, sonde_error *err) {
     return SONDE_OK;
 }
 
+/* ---- cells that the results file keeps: a batch is a piece of work ---- */
+
+static uint64_t hash_text(uint64_t h, const char *text) {
+    for (const char *c = text ? text : ""; *c; c++) h = (h ^ (unsigned char)*c) * 0x100000001b3u;
+    return (h ^ 256) * 0x100000001b3u;
+}
+
+/* The prompt with its own B, answer and wrong answer; the batch by its cells. */
+static void name_batch(const sweep_run *r, char document[160], char cell[64]) {
+    const method_prompt *p = &r->s->cx->prompts[r->prompt];
+    const document_name  a = document_named(r->base[0]), b = document_named((sonde_prompt){ .tokens = r->runs.b.id, .n = r->runs.b.n });
+    snprintf(document, 160, "%s %s %016" PRIx64, a.text, r->runs.b.n ? b.text : "-",
+             hash_text(hash_text(0xcbf29ce484222325u, p->answer), p->wrong));
+    snprintf(cell, 64, "cells %" PRId64 "-%" PRId64, r->cell[0], r->cell[r->n - 1]);
+}
+
+static void put_kept(sweep_run *r, const double *x) {
+    for (int i = 0; i < r->n; i++) {
+        r->values->metric[r->cell[i]] = (float)x[i];
+        r->values->state[r->cell[i]] = CELL_DONE;
+        r->values->n_done++;
+    }
+}
+
+static sonde_status run_or_read(sweep_run *r, sonde_error *err) {
+    sonde_cells *cells = r->s->cx->dry_run ? NULL : r->s->cx->cells;
+    char    document[160], cell[64];
+    double *kept = NULL, x[BATCH];
+    size_t  n = 0;
+    if (!cells) return run_batch(r, r->variant, (size_t)r->n, take_cell, err);
+    name_batch(r, document, cell);
+    SONDE_TRY(sonde_cells_get(cells, document, cell, &kept, &n, err));
+    if (kept && n == (size_t)r->n) put_kept(r, kept);
+    const bool known = kept && n == (size_t)r->n;
+    sonde_cells_free(kept);
+    if (known) return SONDE_OK;
+    SONDE_TRY(run_batch(r, r->variant, (size_t)r->n, take_cell, err));
+    for (int i = 0; i < r->n; i++) x[i] = (double)r->values->metric[r->cell[i]];
+    return sonde_cells_put(cells, document, cell, x, (size_t)r->n, err);
+}
+
 static sonde_status run_cells(sweep_run *r, sonde_error *err) {
-    const sonde_status s = r->n ? run_batch(r, r->variant, (size_t)r->n, take_cell, err) : SONDE_OK;
+    const sonde_status s = r->n ? run_or_read(r, err) : SONDE_OK;
     for (int i = 0; i < r->n; i++) sonde_edit_free(r->edit[i]);
     r->n = 0;
     if (!r->s->cx->dry_run)

@@ -22,6 +22,14 @@ sonde results killed.sqlite --csv | cut -d, -f2,5,6
 sonde results killed.sqlite --show 1 --csv | cmp - whole.csv && echo same answer kept
 sonde results killed.sqlite --cells 1 --csv | awk -F, 'NR > 1 { print $1, $2, $3 }' | sort | uniq -d | head -n 3
 
+# a sweep keeps its cells where it is asked to, each prompt with its own B and answers
+sweep='ablate --metric loss --over attn.hook_pattern[h,t,s] --quiet --csv'
+sonde $sweep "When Mary and John" >whole.csv
+for wait in .01 .02 .04 .08; do timeout -s KILL $wait sonde $sweep "When Mary and John" --results cells.sqlite >part.csv; done 2>/dev/null
+sonde $sweep "When Mary and John" --results cells.sqlite | cmp - whole.csv && echo same sweep
+printf '{"prompt": "a b", "answer": " a", "wrong": " b"}\n{"prompt": "a b", "answer": " b", "wrong": " a"}\n' >pairs.jsonl
+for results in none cells.sqlite cells.sqlite; do sonde ablate --prompts pairs.jsonl --over "hook_mlp_out" --quiet --csv --results $results | cksum; done | sort -u | wc -l
+
 printf 'The river was wide.\n\nMary had a key.\n' >lines.txt
 printf '{"text": "The river was wide."}\n{"prompt": "Mary had a key."}\n{"tokens": [3, 4, 5]}\n' >lines.jsonl
 try eval --text lines.txt --results none --csv
