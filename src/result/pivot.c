@@ -182,7 +182,7 @@ bool pivot_table(const sonde_result *r, const sonde_table *t, const sonde_drawin
     }
     size_t n = x.first.n * y.first.n;
     if (x.first.n > MOST_KEYS || y.first.n > MOST_KEYS) n = SIZE_MAX;
-    *out = (pivot){ .title = view->title, .nx = x.first.n, .ny = y.first.n };
+    *out = (pivot){ .title = view->title, .nx = x.first.n, .ny = y.first.n, .own_scale = view->own_scale };
     if (n <= PIVOT_MOST) {
         out->x_name = view->x ? name_shown_in(into, view->x) : "";
         out->y_name = view->y ? name_shown_in(into, view->y) : "";

@@ -19,6 +19,7 @@ typedef struct {
     uint8_t     *state;                 /* pivot_state of each; NULL: all have a value */
     const char **text;                  /* token of each cell, or NULL; the whole NULL: none */
     size_t       hidden;                /* rows that another row of the same place hides */
+    bool         own_scale;             /* every line has a scale of its own */
 } pivot;
 
 pivot_state pivot_at(const pivot *v, size_t y, size_t x, double *value);
