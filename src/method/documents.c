@@ -18,6 +18,15 @@ sonde_prompt document_tokens(const sonde_context *cx, size_t i) {
     return (sonde_prompt){ .tokens = cx->documents[i].tokens.id, .n = cx->documents[i].tokens.n };
 }
 
+sonde_context documents_or_prompts(const sonde_context *cx) {
+    sonde_context x = *cx;
+    if (x.n_documents) return x;
+    x.documents = cx->prompts;
+    x.n_documents = cx->n_prompts;
+    x.cells = NULL;
+    return x;
+}
+
 document_name document_named(sonde_prompt p) {
     document_name name;
     uint64_t h = 0xcbf29ce484222325u;                   /* FNV-1a (Fowler, Noll and Vo, 1991) */
@@ -68,4 +77,36 @@ double ratio_se(const ratio *r) {
     if (r->documents < 2 || !(r->n > 0)) return NAN;
     const double m = r->s / r->n, d = (double)r->documents, squares = r->ss - 2 * m * r->sn + m * m * r->nn;
     return sqrt(d / (d - 1) * (squares > 0 ? squares : 0)) / r->n;
+}
+
+static void put_defined(sonde_table *t, double v) {
+    if (isnan(v)) sonde_cell_null(t);
+    else sonde_cell_float(t, v);
+}
+
+void ratio_put(sonde_table *t, const ratio *r) {
+    put_defined(t, ratio_mean(r));
+    put_defined(t, ratio_se(r));
+}
+
+sonde_table *curves_table(sonde_result *out, const char *title) {
+    static const char *const floats[] = { "depth", "mean", "se", "low", "high" };
+    sonde_table *t = sonde_result_table(out, "curves");
+    sonde_table_column(t, "figure", SONDE_TEXT, "");
+    for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) sonde_table_column(t, floats[i], SONDE_FLOAT, "");
+    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "curves", .x = "depth", .y = "figure", .value = "mean",
+                                            .low = "low", .high = "high", .panel = "figure", .own_scale = true, .title = title });
+    return t;
+}
+
+void curves_put(sonde_table *t, const char *figure, double depth, const ratio *r) {
+    const double mean = ratio_mean(r), se = ratio_se(r);
+    if (isnan(mean)) return;
+    sonde_table_row(t);
+    sonde_cell_text(t, figure);
+    sonde_cell_float(t, depth);
+    sonde_cell_float(t, mean);
+    put_defined(t, se);
+    put_defined(t, mean - se);
+    put_defined(t, mean + se);
 }

@@ -25,6 +25,8 @@ sonde_status documents_run(const sonde_context *cx, const document_work *w, sond
 typedef struct { char text[64]; } document_name;
 document_name document_named(sonde_prompt p);
 sonde_prompt document_tokens(const sonde_context *cx, size_t i);
+/* The same context where a prompt, if there are no documents, is the only one. */
+sonde_context documents_or_prompts(const sonde_context *cx);
 
 /* A mean over things that come by documents, each document with a sum and how many there were. Its standard error treats
  * documents as what was drawn, since what one document holds hangs together: sqrt(D / (D - 1) sum (s - mean n)^2) / sum n
@@ -33,4 +35,11 @@ typedef struct { double s, n, ss, sn, nn; int64_t documents; } ratio;
 void   ratio_add(ratio *r, double sum, double n);
 double ratio_mean(const ratio *r);
 double ratio_se(const ratio *r);
+
+/* Mean and standard error into two cells, null where they are not defined. */
+void   ratio_put(sonde_table *t, const ratio *r);
+/* Table `curves` (figure, depth, mean, se, low, high): what is drawn over depth, with a band of one standard error; a picture
+ * of lines, one panel a figure. */
+sonde_table *curves_table(sonde_result *out, const char *title);
+void         curves_put(sonde_table *t, const char *figure, double depth, const ratio *r);
 #endif

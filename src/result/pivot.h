@@ -22,6 +22,7 @@ typedef struct {
     const char **text;                  /* token of each cell, or NULL; the whole NULL: none */
     size_t       all;                   /* of rows as they come: how many there are; nx may be fewer */
     size_t       hidden;                /* rows that another row of the same place hides */
+    bool         own_scale;             /* every line has a scale of its own */
 } pivot;
 
 /* Rows of a table: those of one panel, or all (row NULL). */

@@ -82,6 +82,15 @@ static void put_chart(term *t, const pivot *v, const shade_scale *s) {
     if (c.pool > 1) term_note(t, "each column is the largest of %zu", c.pool);
 }
 
+/* That of one line alone. */
+static shade_scale line_scale(const term *t, const pivot *v, size_t y) {
+    pivot one = *v;
+    one.ny = 1;
+    one.value += y * v->nx;
+    if (one.state) one.state += y * v->nx;
+    return term_scale(t, &one, 1, false);
+}
+
 static void put_sparks(term *t, const pivot *v, const shade_scale *s) {
     int label = term_widest(v->y_label, v->ny, MOST_LABEL);
     if (label > t->width / 3) label = t->width / 3;
@@ -90,7 +99,8 @@ static void put_sparks(term *t, const pivot *v, const shade_scale *s) {
         const curve c = curve_of(v, y, t->width - label - 1 - NUMBER);
         term_fit(t, v->y_label[y], label, TERM_LEFT);
         term_spaces(t, 1);
-        put_line(t, &c, s, 0, 1);
+        const shade_scale own = v->own_scale ? line_scale(t, v, y) : *s;
+        put_line(t, &c, &own, 0, 1);
         double value = 0;
         char digits[DIGITS_ROOM];
         const bool there = curve_at(&c, curve_points(&c) - 1, &value) == PIVOT_VALUE;
@@ -101,8 +111,12 @@ static void put_sparks(term *t, const pivot *v, const shade_scale *s) {
     term_rest(t, v->ny);
     char low[DIGITS_ROOM], high[DIGITS_ROOM];
     const char *lo = digits_short(s->lo, low), *hi = digits_short(s->hi, high);
-    term_note(t, "%s over %s %s to %s, heights from %s to %s, the number is the last", v->value_name, v->x_name,
-              v->x_label[0], v->x_label[v->nx - 1], lo, hi);
+    if (v->own_scale)
+        term_note(t, "%s over %s %s to %s, each line on its own scale, the number is the last", v->value_name, v->x_name,
+                  v->x_label[0], v->x_label[v->nx - 1]);
+    else
+        term_note(t, "%s over %s %s to %s, heights from %s to %s, the number is the last", v->value_name, v->x_name,
+                  v->x_label[0], v->x_label[v->nx - 1], lo, hi);
     if (pool > 1) term_note(t, "each column is the largest of %zu", pool);
 }
 
