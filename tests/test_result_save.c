@@ -117,17 +117,18 @@ static void endings(void) {
     sonde_error err;
     CHECK_EQ(sonde_result_can_save("a.b/x.safetensors", &err), SONDE_OK);
     CHECK_EQ(sonde_result_can_save("x.JSON", &err), SONDE_OK);
+    CHECK_EQ(sonde_result_can_save("x.html", &err), SONDE_OK);
 #ifdef SONDE_CAIRO
     CHECK_EQ(sonde_result_can_save("x.SVG", &err), SONDE_OK);
     CHECK_EQ(sonde_result_can_save("x.png", NULL), SONDE_OK);
     CHECK_EQ(sonde_result_can_save("x.pdf", NULL), SONDE_OK);
 #else
     CHECK_EQ(sonde_result_can_save("x.svg", &err), SONDE_UNSUPPORTED);
-    CHECK_STR(err.message, "x.svg: this build draws no such files (cairo was not there when it was built), use .json, .csv or .txt");
+    CHECK_STR(err.message, "x.svg: this build draws no such files (cairo was not there when it was built), use .html");
 #endif
     CHECK_EQ(sonde_result_can_save("x.gif", &err), SONDE_USAGE);
     CHECK_STR(err.message, "x.gif: nothing is known to be written under .gif, "
-                           "expected .json, .csv, .tsv, .npy, .safetensors, .txt, .svg, .png or .pdf");
+                           "expected .json, .csv, .tsv, .npy, .safetensors, .txt, .html, .svg, .png or .pdf");
     CHECK_EQ(sonde_result_can_save("a.json/x", &err), SONDE_USAGE);
     CHECK_EQ(sonde_result_can_save("", &err), SONDE_USAGE);
     sonde_result *r = sonde_result_new();

@@ -120,7 +120,8 @@ SONDE_API sonde_status sonde_result_csv(const sonde_result *r, sonde_sink sink, 
  * has what stands before the fault; UNSUPPORTED: an array whose data lie in a file beside it. */
 SONDE_API sonde_status sonde_result_read(sonde_result *into, const char *json, size_t n, sonde_error *err);
 /* By the ending of `path`: .json .csv .tsv .npy .safetensors .txt; .svg .png .pdf draw every view, one below the other
- * (USAGE without one; UNSUPPORTED in a build without cairo). An ending nobody knows: USAGE. Written beside and renamed. */
+ * (USAGE without one; UNSUPPORTED in a build without cairo); .html has views and tables in one file that asks for no other.
+ * An ending nobody knows: USAGE. Written beside and renamed. */
 SONDE_API sonde_status sonde_result_save(const sonde_result *r, const char *path, sonde_error *err);
 /* The check of the ending alone, before anything runs. */
 SONDE_API sonde_status sonde_result_can_save(const char *path, sonde_error *err);

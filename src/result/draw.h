@@ -50,7 +50,14 @@ typedef struct {
 
 /* Points or boxes in space, for a page that can turn them. */
 typedef struct { double x, y, z, w, h, d; paint fill; size_t group; const char *label, *tip; } body;
-typedef struct { LIST(body) bodies; const char *axis[3]; const char **groups; size_t n_groups; bool boxes; } scene;
+typedef struct {
+    LIST(body)   bodies;
+    const char  *axis[3];
+    const char **groups;
+    size_t       n_groups, from, to;    /* marks of the picture that stand for it */
+    frame        room;
+    bool         boxes;
+} scene;
 
 typedef struct {
     arena        *into;
@@ -89,6 +96,7 @@ void   draw_axis_x(picture *p, const axis *a, frame plot);
 void   draw_axis_y(picture *p, const axis *a, frame plot);
 /* Labels below n equal columns, as many as fit; says nothing of those left out: the tips have them. */
 void   draw_labels_x(picture *p, const char *const *label, size_t n, frame plot);
+size_t label_step(double need);                         /* every how many-th is labelled, at least `need` */
 double labels_x_height(const char *const *label, size_t n, double width);
 
 /* The colour bar with its domain, and the signs of what is no number. Returns its height. */

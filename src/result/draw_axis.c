@@ -120,6 +120,13 @@ static double widest(const char *const *label, size_t n) {
     return most;
 }
 
+/* 1, 2 or 5 times a power of ten: counted labels stay round. */
+size_t label_step(double need) {
+    size_t power = 1;
+    while ((double)power * 10 < need) power *= 10;
+    return (double)power >= need ? power : (double)(2 * power) >= need ? 2 * power : (double)(5 * power) >= need ? 5 * power : 10 * power;
+}
+
 enum { MOST_UPRIGHT = 90 };
 
 /* Level where all fit, else upright. */
@@ -132,8 +139,8 @@ double labels_x_height(const char *const *label, size_t n, double width) {
 void draw_labels_x(picture *p, const char *const *label, size_t n, frame plot) {
     const double most = widest(label, n), column = plot.w / (double)n;
     const bool level = labels_x_height(label, n, plot.w) <= 18;
-    const double need = level ? most + 6 : SMALL + 2;
-    const size_t step = (size_t)fmax(1, ceil(need / column));
+    const double need = (level ? most + 6 : SMALL + 2) * (n > 100 ? 2 : 1);
+    const size_t step = label_step(need / column);
     for (size_t i = 0; i < n; i += step) {
         const double x = plot.x + ((double)i + 0.5) * column;
         if (level) small(p, x, plot.y + plot.h + 14, label[i])->anchor = ANCHOR_MIDDLE;

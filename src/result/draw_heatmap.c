@@ -98,7 +98,7 @@ static raster *raster_of(const panel *b, const pivot *v, size_t most_x, size_t m
 static void put_names(const panel *b, const pivot *v, frame plot, double left) {
     picture *p = b->p;
     const double h = plot.h / (double)v->ny;
-    const size_t step = (size_t)fmax(1, ceil((SMALL + 2) / h));
+    const size_t step = label_step((SMALL + 2) * (v->ny > 100 ? 2 : 1) / h);
     const double room = left - 8 - (*v->y_name ? 16 : 0);
     for (size_t y = 0; y < v->ny && room > 0; y += step) {
         mark *m = draw_text(p, plot.x - 6, plot.y + ((double)y + 0.5) * h + 4, text_cut(p->into, v->y_label[y], SMALL, room),

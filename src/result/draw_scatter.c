@@ -136,13 +136,11 @@ static void put_cage(const cloud *c, const space *s, const axis of[3]) {
     }
 }
 
-static void keep_scene(cloud *c) {
+static void keep_scene(cloud *c, frame room) {
     picture *p = c->b->p;
     if (p->scene) return;                               /* a page turns the first panel */
     p->scene = arena_new_array(p->into, scene, 1);
-    p->scene->axis[0] = c->b->view->x;
-    p->scene->axis[1] = c->b->view->y;
-    p->scene->axis[2] = c->b->view->z;
+    *p->scene = (scene){ .axis = { c->b->view->x, c->b->view->y, c->b->view->z }, .room = room, .from = p->marks.n };
     for (size_t i = 0; i < c->n && i < MOST_POINTS; i++) {
         const dot *d = &c->dots[i];
         const char *label = c->label == SIZE_MAX ? NULL : cell_said(c->part->t, d->row, c->label, p->into);
@@ -164,11 +162,12 @@ static double put_deep(cloud *c) {
         for (int k = 0; k < 3; k++) at[k] = (c->dots[i].at[k] / 2 - a[k].lo / 2) / (a[k].hi / 2 - a[k].lo / 2);
         c->dots[i].shown = space_at(&cube, at);
     }
+    keep_scene(c, (frame){ c->b->x, c->b->y, c->b->w, used + 36 });
     put_cage(c, &cube, a);
-    keep_scene(c);
     qsort(c->dots, c->n, sizeof *c->dots, far_first);
     put_dots(c);
     put_labels(c, (frame){ c->b->x, c->b->y, c->b->w, used + 40 });
+    if (!c->b->p->scene->to) c->b->p->scene->to = c->b->p->marks.n;
     return used + 40;
 }
 

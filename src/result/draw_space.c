@@ -57,7 +57,7 @@ static void keep_scene(const panel *b, const block *blocks, size_t n, const sond
     picture *p = b->p;
     const size_t label = table_find(t, b->view->label), group = table_find(t, b->view->panel);
     p->scene = arena_new_array(p->into, scene, 1);
-    *p->scene = (scene){ .boxes = true, .axis = { "x", "y", "z" } };
+    *p->scene = (scene){ .boxes = true, .axis = { "x", "y", "z" }, .from = p->marks.n };
     for (size_t i = 0; i < n; i++) {
         const block *k = &blocks[i];
         *LIST_ADD(p->scene->bodies) = (body){
@@ -145,5 +145,7 @@ double draw_architecture(const panel *b, const table_part *part) {
         m->anchor = ANCHOR_MIDDLE;
     }
     put_groups(b, &s, blocks, n);
+    p->scene->room = (frame){ b->x, b->y, b->w, used + 8 };
+    p->scene->to = p->marks.n;
     return used + 12;
 }

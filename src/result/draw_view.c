@@ -140,7 +140,7 @@ static void scale_of(drawing *d, size_t from, size_t to) {
 
 /* Panels beside each other, and the width of one. */
 static size_t columns_of(const drawing *d, double *width) {
-    size_t most = d->n <= 1 ? 1 : d->n <= 4 ? 2 : 3;
+    size_t most = d->n <= 1 ? 1 : d->n == 2 || d->n == 4 ? 2 : 3;
     if (d->columns > 0 && d->n > 1) {
         const size_t fit = (DRAW_WIDTH + 8) / 44;
         const size_t want = d->n <= (size_t)d->columns && d->n > 8 ? 8 : (size_t)d->columns;

@@ -6,7 +6,7 @@
 
 sonde_status paint_can(const char *path, sonde_error *err) {
     return sonde_fail(err, SONDE_UNSUPPORTED, "%s: this build draws no such files (cairo was not there when it was built), "
-                      "use .json, .csv or .txt", name_shown(path).text);
+                      "use .html", name_shown(path).text);
 }
 
 sonde_status paint_cairo(gallery g, paint_format format, pen *p) {

@@ -140,17 +140,24 @@ static sonde_status save_picture(const sonde_result *r, const char *path, part_l
     return s;
 }
 
+static sonde_status save_html(const sonde_result *r, const char *path, part_list *l, sonde_error *err) {
+    pen p;
+    SONDE_TRY(part_open(l, path, &p, err));
+    SONDE_TRY(html_write(r, &p));
+    return parts_commit(l, err);
+}
+
 static const struct {
     const char    *ending;
     sonde_status (*save)(const sonde_result *r, const char *path, part_list *l, sonde_error *err);
     sonde_status (*can)(const char *path, sonde_error *err);            /* NULL: always */
 } endings[] = {
     { ".json", save_json, NULL }, { ".csv", save_csv, NULL }, { ".tsv", save_csv, NULL }, { ".npy", save_npy, NULL },
-    { ".safetensors", save_safetensors, NULL }, { ".txt", save_text, NULL },
+    { ".safetensors", save_safetensors, NULL }, { ".txt", save_text, NULL }, { ".html", save_html, NULL },
     { ".svg", save_picture, paint_can }, { ".png", save_picture, paint_can }, { ".pdf", save_picture, paint_can },
 };
 enum { ENDINGS = sizeof endings / sizeof *endings };
-#define WORKING ".json, .csv, .tsv, .npy, .safetensors, .txt, .svg, .png or .pdf"
+#define WORKING ".json, .csv, .tsv, .npy, .safetensors, .txt, .html, .svg, .png or .pdf"
 
 static size_t find_ending(const char *path) {
     const char *ending = ending_of(path);
