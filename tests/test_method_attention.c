@@ -155,7 +155,46 @@ static void a_dry_run_runs_nothing(void) {
     run_close(r);
 }
 
-#define TESTS(T) \
+/* numpy's definitions, on the numbers of the pattern itself. */
+static void pairs_are_summed_up(void) {
+    method_run *r = run_open(NULL);
+    run_prompt(r, DEMO_PROMPT);
+    RUN_OK(r, "attention", "summary", "true", "values", "true", NULL);
+    const sonde_array *a = result_array(r->out, "pattern");
+    const sonde_table *t = run_table(r, "summary"), *first = run_table(r, "summary_first"), *values = run_table(r, "values");
+    const int64_t n = a->dim[2], heads = a->dim[0] * a->dim[1];
+    CHECK_EQ(run_rows(t), n * (n - 1) / 2);
+    CHECK_EQ(run_rows(first), n);
+    CHECK_EQ(run_rows(values), heads * n * (n + 1) / 2);
+    for (size_t row = 0; row < t->rows; row += 7) {
+        const int64_t i = run_int(t, row, "position"), s = run_int(t, row, "key");
+        long double sum = 0, squares = 0;
+        int below = 0, same = 0;
+        double most = 0, least = 1;
+        CHECK(s >= 1 && s <= i);
+        CHECK_EQ(run_token(t, row, "key_token"), r->prompt[0].tokens.id[s]);
+        for (int64_t h = 0; h < heads; h++) {
+            const double x = a->data[(h * n + i) * n + s];
+            sum += x;
+            most = fmax(most, x);
+            least = fmin(least, x);
+            below += x < run_float(t, row, "median");
+            same += x == run_float(t, row, "median");
+        }
+        for (int64_t h = 0; h < heads; h++) squares += powl(a->data[(h * n + i) * n + s] - sum / heads, 2);
+        CHECK_NEAR(run_float(t, row, "mean"), (double)(sum / heads), 1e-12);
+        CHECK_NEAR(run_float(t, row, "variance"), (double)(squares / (heads - 1)), 1e-12);
+        CHECK(run_float(t, row, "max") == most && run_float(t, row, "min") == least);
+        CHECK(same >= 1 && below <= heads / 2 - 1 && below + same >= heads / 2);     /* the lower of the two in the middle */
+    }
+    CHECK_NEAR(run_float(first, 0, "mean"), 1, 0);
+    CHECK_NEAR(run_float(values, 4, "attention"), (double)a->data[2 * n + 1], 0);
+    CHECK(a->causal);
+    CHECK_EQ(run_method(r, "attention", "scale", "none", NULL), SONDE_USAGE);
+    run_close(r);
+}
+
+#define TESTS(T) T(pairs_are_summed_up) \
     T(scores_equal_the_definitions) T(edits_reach_the_pattern) T(the_array_is_the_pattern_in_every_bit) \
     T(closed_form_on_the_induction_model) T(the_seed_draws_the_ids) T(one_token_has_no_pairs) T(skipped_layers) \
     T(a_dry_run_runs_nothing)

@@ -62,6 +62,8 @@ SONDE_API void sonde_cell_null(sonde_table *t);
 SONDE_API sonde_array *sonde_result_array(sonde_result *r, const char *name, const char *axes, const int64_t *dim);
 SONDE_API float       *sonde_array_data(sonde_array *a);
 SONDE_API void         sonde_array_missing(sonde_array *a, int64_t item);
+/* The last two axes are query and key, and keys behind the query are masked: pictures leave them out. */
+SONDE_API void         sonde_array_causal(sonde_array *a);
 /* Text leaves it out: JSON, npy and safetensors alone have it. */
 SONDE_API void         sonde_array_quiet(sonde_array *a);
 /* Labels of one axis, in order, for pictures and terminal tables; tokens or plain text. */

@@ -45,18 +45,19 @@ static size_t count_params(const method *about) {
     return n;
 }
 
+static bool same_name(const char *row, const char *name, size_t len) { return strlen(row) == len && !memcmp(row, name, len); }
+
 /* The value and type of the option of this name; NULL: there is none. */
 static value *find(command *c, const char *name, size_t len, param_type *type) {
     for (size_t i = 0; i < count_params(c->about); i++) {
         const param *p = &c->about->params[i];
-        if (strlen(p->name) != len || memcmp(p->name, name, len) != 0) continue;
+        if (!same_name(p->name, name, len)) continue;
         *type = p->type;
         return &c->args[i];
     }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const param *p = &option_rows[i].row;
-        const bool same = strlen(p->name) == len && memcmp(p->name, name, len) == 0;
-        if (!same || !option_applies(c->about, &option_rows[i])) continue;
+        if (!same_name(p->name, name, len) || !option_applies(c->about, &option_rows[i])) continue;
         *type = p->type;
         return &c->option[i];
     }
@@ -107,6 +108,7 @@ static int take_option(command *c, int argc, char **argv, sonde_error *err) {
     }
     param_type type;
     value *v = find(c, name, len, &type);
+    if (!v && len) v = find(c, arena_printf(c->memory, "%.*ss", (int)len, name), len + 1, &type);     /* --layer 3 is --layers 3 */
     if (!v) {
         fail_unknown(c, argv[0], len ? name : argv[0] + 1, len ? len : strlen(argv[0] + 1), err);
         return 0;

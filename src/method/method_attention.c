@@ -5,16 +5,20 @@
  * ids written twice, where nothing but the repetition can be attended to. */
 #include "dry.h"
 #include "head_scores.h"
+#include "method_attention_summary.h"
 #include "prompt_runs.h"
 #include "room.h"
 #include <stdio.h>
 
-enum { ATTENTION_LAYERS, ATTENTION_HEADS };
+enum { ATTENTION_LAYERS, ATTENTION_HEADS, ATTENTION_SUMMARY, ATTENTION_VALUES, ATTENTION_SCALE };
 enum { MOST_NUMBERS = 1 << 29 };
 
 static const param params[] = {
     [ATTENTION_LAYERS] = { "layers", PARAM_LAYERS, "all", 0, 0, "blocks whose patterns are shown" },
     [ATTENTION_HEADS] = { "heads", PARAM_NUMBERS, "all", 0, 0, "heads of each of them" },
+    [ATTENTION_SUMMARY] = { "summary", PARAM_FLAG, "", 0, 0, "every pair of positions over all these heads: boxes, mean, median, .." },
+    [ATTENTION_VALUES] = { "values", PARAM_FLAG, "", 0, 0, "a table of every number, a row each" },
+    [ATTENTION_SCALE] = { "scale", PARAM_TEXT, "one", 0, 0, "one scale for the pictures of all heads, or one for each" },
     { 0 },
 };
 
@@ -28,6 +32,8 @@ typedef struct {
     float         *pattern;             /* [layers, heads, n, n] */
     score        (*sum)[SCORES];        /* [layers, heads] */
     score         *induction;           /* [layers, heads] */
+    sonde_array   *array;               /* whose data the pattern is */
+    bool           own_scale;
 } attention;
 
 /* ---- runs ---- */
@@ -116,13 +122,13 @@ static sonde_status make_array(attention *a, sonde_result *out, sonde_error *err
     SONDE_FAIL_IF(count > MOST_NUMBERS, err, SONDE_NOMEM,
                   "%.0f numbers of pattern need %.0f MB, at most %d MB are kept: choose --layers or --heads", count,
                   count / 262144, MOST_NUMBERS >> 18);
-    sonde_array *x = sonde_result_array(out, "pattern", "layer head t s", dim);
+    sonde_array *x = a->array = sonde_result_array(out, "pattern", "layer head t s", dim);
     label_numbers(x, 0, a->heads.layer, a->heads.n_layers);
     label_numbers(x, 1, a->heads.head, a->heads.n_heads);
     a->pattern = sonde_array_data(x);
     a->sum = room_bytes(a->heads.n_layers * a->heads.n_heads, sizeof *a->sum);
     a->induction = ROOM(score, a->heads.n_layers * a->heads.n_heads);
-    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "pattern", .x = "s", .y = "t",
+    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "pattern", .x = "s", .y = "t", .own_scale = a->own_scale,
                                             .title = "Attention of each position (down) to each (across)" });
     return SONDE_OK;
 }
@@ -153,15 +159,37 @@ static sonde_status measure(attention *a, sonde_result *out, sonde_error *err) {
     return SONDE_OK;
 }
 
+/* Do all heads leave alone what stands behind? */
+static bool is_causal(const attention *a) {
+    const int64_t count = (int64_t)(a->heads.n_layers * a->heads.n_heads);
+    for (int64_t i = 0; i < count * a->n; i++)
+        for (int64_t s = i % a->n + 1; s < a->n; s++)
+            if (a->pattern[i * a->n + s] != 0) return false;
+    return true;
+}
+
+static void put_pairs(const attention *a, const value *args, sonde_result *out) {
+    const attention_pairs pairs = { a->cx, { .tokens = a->tokens, .n = a->n }, a->pattern, a->heads.n_layers * a->heads.n_heads,
+                                    is_causal(a) };
+    if (pairs.causal) sonde_array_causal(a->array);
+    if (args[ATTENTION_SUMMARY].i) attention_put_summary(&pairs, out);
+    if (args[ATTENTION_VALUES].i)
+        attention_put_values(&pairs, (attention_names){ a->heads.layer, a->heads.head, a->heads.n_heads }, out);
+}
+
 extern const method method_attention;
 
 static sonde_status attention_method(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err) {
     attention a = { .cx = cx, .tokens = cx->prompts[0].tokens.id, .n = cx->prompts[0].tokens.n };
+    const char *scale = args[ATTENTION_SCALE].text;
     context_head(cx, &method_attention, out);
+    SONDE_FAIL_IF(strcmp(scale, "one") && strcmp(scale, "each"), err, SONDE_USAGE, "scale: \"%s\", expected one or each", scale);
+    a.own_scale = !strcmp(scale, "each");
     sonde_status s = pattern_heads_open(&a.heads, cx, params, args, err);
     if (s == SONDE_OK) s = prompt_runs_open(&a.runs, cx, 0, err);
     if (s == SONDE_OK) repeated_ids_open(&a.random, cx, out);
     if (s == SONDE_OK) s = cx->dry_run ? dry(&a, out, err) : measure(&a, out, err);
+    if (s == SONDE_OK && !cx->dry_run) put_pairs(&a, args, out);
     prompt_runs_close(&a.runs);
     repeated_ids_close(&a.random);
     pattern_heads_close(&a.heads);
@@ -179,7 +207,8 @@ const method method_attention = {
                "i >= 1 of A[i,i-1]; first: mean over i >= 1 of A[i,0]; duplicate: mean, over the i whose token stood earlier, "
                "of the sum of A[i,s] over those places (null: no token stands twice); induction: mean over the second turn of "
                "A[i, first occurrence + 1] on 2 x 50 distinct random ids (--seed; behind BOS where the model has one; fewer "
-               "if the context is shorter), measured without edits",
+               "if the context is shorter), measured without edits. summary: over the values that all heads shown give to a pair "
+               "(position, key): mean, median (the lower one of an even count), variance (n - 1), max, min, quartiles",
     .example = "attention \"When Mary and John went to the store, John gave a drink to\" --layers 0-1",
     .params = params,
     .takes = NEEDS_MODEL | NEEDS_PROMPT | TAKES_EDITS,

@@ -263,11 +263,11 @@ bool pivot_array(const sonde_result *r, const sonde_array *a, int64_t outer, are
     out->y_name = ya < 0 ? "" : name_shown_in(into, a->axis[ya]);
     out->value_name = name_shown_in(into, a->name);
     out->value = arena_new_array(into, double, n);
-    out->state = a->missing ? arena_new_array(into, uint8_t, n) : NULL;
+    out->state = a->missing || a->causal ? arena_new_array(into, uint8_t, n) : NULL;
     for (size_t i = 0; i < n; i++) {
         const int64_t item = outer * (int64_t)n + (int64_t)i;
         out->value[i] = a->data[item];
-        if (out->state) out->state[i] = array_missing(a, item) ? PIVOT_MISSING : PIVOT_VALUE;
+        if (out->state) out->state[i] = array_missing(a, item) ? PIVOT_MISSING : array_masked(a, item) ? PIVOT_NONE : PIVOT_VALUE;
     }
     label_axis(r, a, xa, into, out, true);
     label_axis(r, a, ya, into, out, false);
@@ -377,13 +377,15 @@ bool sample_array(const sonde_result *r, const sonde_array *a, arena *into, samp
     out->from = arena_new_array(into, size_t, cells + 1);
     size_t *next = arena_new_array(into, size_t, cells);
     for (size_t i = 0; i < n; i++) {
+        if (array_masked(a, (int64_t)i)) continue;
         if (isfinite(a->data[i])) out->from[i % cells + 1]++;
         else out->odd++;
     }
     open_samples(out, into);
     for (size_t i = 0; i < n; i++) {
         const size_t cell = i % cells;
-        if (isfinite(a->data[i])) out->number[out->from[cell] + next[cell]++] = a->data[i];
+        if (array_masked(a, (int64_t)i) || !isfinite(a->data[i])) continue;
+        out->number[out->from[cell] + next[cell]++] = a->data[i];
     }
     close_samples(out);
     return true;

@@ -53,6 +53,11 @@ static bool token_of(const reader *r, const json *j, sonde_token *out) {
     return true;
 }
 
+static bool flag_of(const json *j, const char *key) {
+    bool b;
+    return json_bool(json_get(j, key), &b) && b;
+}
+
 /* ---- the parts ---- */
 
 static sonde_status read_head(const reader *r, const json *j) {
@@ -214,12 +219,8 @@ static sonde_status read_array(const reader *r, const json *j) {
         else if (number_of(v, &x)) to[i] = (float)x;
         else return sonde_fail(r->err, SONDE_FORMAT, "array %s: item %" PRId64 " is no number", name, i);
     }
+    if (flag_of(j, "causal")) sonde_array_causal(a);
     return read_labels(r, a, json_get(j, "labels"));
-}
-
-static bool flag_of(const json *j, const char *key) {
-    bool b;
-    return json_bool(json_get(j, key), &b) && b;
 }
 
 static sonde_status read_view(const reader *r, const json *j) {

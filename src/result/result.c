@@ -249,6 +249,12 @@ void sonde_array_missing(sonde_array *a, int64_t item) {
     a->data[item] = NAN;
 }
 
+void sonde_array_causal(sonde_array *a) { a->causal = a->rank >= 2; }
+
+bool array_masked(const sonde_array *a, int64_t item) {
+    return a->causal && item % a->dim[a->rank - 1] > item / a->dim[a->rank - 1] % a->dim[a->rank - 2];
+}
+
 bool array_missing(const sonde_array *a, int64_t item) {
     return a->missing && (a->missing[item / 8] >> item % 8 & 1);
 }

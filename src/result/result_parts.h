@@ -49,7 +49,7 @@ struct sonde_array {
     int64_t          n;
     float           *data;
     uint8_t         *missing;                       /* a bit an item; NULL: none */
-    bool             quiet;
+    bool             quiet, causal;
 };
 
 struct sonde_result {
@@ -74,6 +74,7 @@ span        table_text(const sonde_table *t, size_t row, size_t column);
 sonde_token table_token(const sonde_table *t, size_t row, size_t column);
 size_t      table_find(const sonde_table *t, const char *column);             /* SIZE_MAX: none, or NULL asked */
 bool        array_missing(const sonde_array *a, int64_t item);
+bool        array_masked(const sonde_array *a, int64_t item);                 /* causal, and behind the query */
 
 const sonde_table *result_table(const sonde_result *r, const char *name);     /* NULL: none */
 const sonde_array *result_array(const sonde_result *r, const char *name);

@@ -212,6 +212,7 @@ static void put_array(json_pen *j, const sonde_array *a) {
     for (int i = 0; i < a->rank; i++) pen_printf(j->p, "%s%" PRId64, i ? "," : "", a->dim[i]);
     pen_text(j->p, "]");
     put_labels(j, a);
+    if (a->causal) pen_text(j->p, ",\"causal\":true");
     if (j->stem && a->n > JSON_MOST_NUMBERS) {
         put_member(j, ",\"file\":", part_name(j->scratch, j->stem, ".", a->name, ".npy"));
         pen_text(j->p, "}");
