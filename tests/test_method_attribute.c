@@ -168,7 +168,12 @@ static void a_surrogate(void) {
 }
 
 static void shapley_values(void) {
-    method_run *r = run_open(NULL);
+    method_run *r = open_demo();
+    r->cx.seed = 3;
+    RUN_OK(r, "attribute", "method", "kernel-shap", "samples", "201", NULL);
+    check_column(r, "score", "demo/shap-drawn", 1e-5);
+    run_close(r);
+    r = run_open(NULL);
     run_prompt(r, SHORT_PROMPT);
     RUN_OK(r, "attribute", "method", "kernel-shap", NULL);
     check_column(r, "score", "short/shapley", 1e-5);

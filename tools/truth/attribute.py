@@ -183,6 +183,23 @@ def lime(case, samples, seed):
     return fit.coef_, numpy.array([fit.intercept_, fit.score(stays, f, sample_weight=weight)])
 
 
+def drawn_shap(case, samples, seed):
+    """Pairs of sets, sizes with probability 1 / (k (n - k)); least squares with its constraint as one linear system."""
+    n, stays = case.n, []
+    chance = numpy.cumsum([1 / (k * (n - k)) for k in range(1, n)])
+    for i in range(0, samples, 2):
+        u = (bits(seed, (2 << 56) + i, 0) >> 11) * 2.0 ** -53 * chance[-1]
+        size = 1 + int(numpy.searchsorted(chance, u, side="right"))
+        row = numpy.zeros(n)
+        row[order(seed, (2 << 56) + i + 1, n)[:size]] = 1
+        stays += [row, 1 - row]
+    stays, whole, empty = numpy.array(stays), case.value(case.x), case.value(case.without(range(n)))
+    gain = numpy.array([case.value(case.without(numpy.flatnonzero(row == 0))) for row in stays]) - empty
+    system = numpy.ones((n + 1, n + 1))
+    system[:n, :n], system[n, n] = stays.T @ stays, 0
+    return numpy.linalg.solve(system, numpy.append(stays.T @ gain, whole - empty))[:n]
+
+
 def roll(mixes):
     out, total = [], numpy.eye(mixes[0].shape[0])
     for mix in mixes:
@@ -268,6 +285,7 @@ def demo(out):
     coefficients, fit = lime(case, 300, 3)
     put(out, "demo/lime", coefficients)
     put(out, "demo/lime-fit", fit)
+    put(out, "demo/shap-drawn", drawn_shap(case, 200, 3))
     put(out, "demo/mean", integrated(Case(model, long, "mean"), "gauss-legendre", 50))
     the = tokenizer(" the")["input_ids"][0]
     put(out, "demo/token", integrated(Case(model, long, the), "gauss-legendre", 50))
