@@ -49,7 +49,7 @@ typedef struct {
     bool        adds_bos;       /* what --bos auto does */
     int32_t     bos, eos;       /* -1: none; bos falls back to the end-of-text token for --bos yes */
     bool        has_tokenizer;
-    int64_t     tokens;         /* 1 + the tokenizer's largest id; rows of the embedding from there on are padding. 0: none */
+    int64_t     tokens;         /* 1 + the tokenizer's largest id; rows from there on are padding. 0: none */
 } sonde_model_info;
 SONDE_API const sonde_model_info *sonde_model_describe(const sonde_model *m);   /* lent, as long as the model */
 
@@ -79,12 +79,28 @@ typedef struct {
 SONDE_API sonde_status sonde_tokenize(const sonde_model *m, const char *text, size_t len, sonde_token_options o,
                                       sonde_tokens *out, sonde_error *err);
 SONDE_API void         sonde_tokens_free(sonde_tokens *t);                      /* accepts a zeroed one */
+/* How a text falls into tokens: the words that the tokenizer cuts first, an added token being one, and what is merged in
+ * them step by step. Nothing is put around the text, and an empty one has no words. Errors as sonde_tokenize. */
+typedef struct { int64_t start, end, first, n; bool added; } sonde_word;        /* bytes; tokens [first, first + n) */
+typedef struct { int64_t word; int32_t left, right, made; int64_t rank; } sonde_merge;  /* rank: from 0 */
+typedef struct {
+    int32_t     *id;    int64_t n;
+    sonde_word  *word;  int64_t n_words;
+    sonde_merge *merge; int64_t n_merges;           /* word by word, in the order made; 0 where there are none */
+} sonde_split;
+SONDE_API sonde_status sonde_split_text(const sonde_model *m, const char *text, size_t len, sonde_token_options o,
+                                        sonde_split *out, sonde_error *err);
+SONDE_API void         sonde_split_free(sonde_split *s);                        /* accepts a zeroed one */
+/* Step i of cutting text into words: a regular expression as the file has it, "" for a space that is put in front; NULL
+ * past the last, and without a tokenizer. */
+SONDE_API const char  *sonde_split_pattern(const sonde_model *m, size_t i);
+SONDE_API bool         sonde_token_special(const sonde_model *m, int32_t id);   /* an added token marked special */
 /* Raw bytes of one token, lent as long as the model; len 0 where there is no tokenizer. */
 SONDE_API const char  *sonde_token_bytes(const sonde_model *m, int32_t id, size_t *len);
 /* The id of the one token that `text` is; USAGE shows how it splits otherwise. */
 SONDE_API sonde_status sonde_token_single(const sonde_model *m, const char *text, size_t len, int32_t *out,
                                           sonde_error *err);
-/* The token that stands at the start of `text` as edits spell it, a JSON string of exactly one token or #ID; *end: behind it. */
+/* The token at the start of `text` as edits spell it, a JSON string of exactly one token or #ID; *end: behind it. */
 SONDE_API sonde_status sonde_token_read(const sonde_model *m, const char *text, const char **end, int32_t *out,
                                         sonde_error *err);
 /* Text of ids by the tokenizer's decoder; caller frees with sonde_text_free. */

@@ -5,32 +5,38 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { INFO_LIST, INFO_CHECK };
+enum { INFO_LIST, INFO_CHECK, INFO_TREE };
 static const int64_t CHECKED = 64 << 20;
 
 static const param params[] = {
     [INFO_LIST] = { "list", PARAM_FLAG, "", 0, 0, "the shipped models instead of a card" },
     [INFO_CHECK] = { "check", PARAM_FLAG, "", 0, 0, "count NaN and infinite weights, whatever the size (below 64 MB: always)" },
+    [INFO_TREE] = { "tree", PARAM_FLAG, "", 0, 0, "the tree of modules and their weights too" },
     { 0 },
 };
 
 typedef struct { const char *name; int64_t parameters, bytes, broken; size_t tensors; } group;
-enum { GROUPS = 5 };
+enum { GROUPS = 6, UNEMBEDDING = 5 };
 
 /* Which part of the model a weight belongs to, by its TransformerLens name. */
 static size_t group_of(const char *name) {
     static const struct { const char *part; size_t group; } rows[] = {
-        { "unembed", 4 }, { "embed", 0 }, { ".attn.", 1 }, { ".mlp.", 2 },
+        { "unembed", UNEMBEDDING }, { "pos_embed", 1 }, { "embed", 0 }, { ".attn.", 2 }, { ".mlp.", 3 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strstr(name, rows[i].part)) return rows[i].group;
-    return 3;
+    return 4;
 }
 
 static int64_t items(const sonde_weight_info *w) {
     int64_t n = 1;
     for (int i = 0; i < w->rank; i++) n *= w->dim[i];
     return n;
+}
+
+/* A tied unembedding is the embedding, counted there. */
+static bool counted_elsewhere(const sonde_model *m, const sonde_weight_info *w) {
+    return sonde_model_describe(m)->tied && !strcmp(w->name, "unembed.W_U");
 }
 
 static sonde_status count_broken(const sonde_model *m, size_t i, int64_t n, int64_t *out, sonde_error *err) {
@@ -41,22 +47,38 @@ static sonde_status count_broken(const sonde_model *m, size_t i, int64_t n, int6
     return s;
 }
 
-/* Every type that occurs, as "F32 148, F16 2". */
-typedef struct { char name[8][16]; size_t count[8], n; } types;
+/* Every type that occurs. */
+enum { TYPES = 16 };
+typedef struct { char name[TYPES][16]; size_t count[TYPES]; int64_t bytes[TYPES]; size_t n; } types;
 
-static void add_type(types *t, const char *name) {
+static void add_type(types *t, const sonde_weight_info *w) {
     size_t i = 0;
-    while (i < t->n && strcmp(t->name[i], name) != 0) i++;
-    if (i == 8) return;
-    if (i == t->n) snprintf(t->name[t->n++], sizeof t->name[0], "%s", name);
+    while (i < t->n && strcmp(t->name[i], w->dtype) != 0) i++;
+    if (i == TYPES) return;
+    if (i == t->n) snprintf(t->name[t->n++], sizeof t->name[0], "%s", w->dtype);
     t->count[i]++;
+    t->bytes[i] += w->bytes;
 }
 
+/* "F32 (148 tensors), F16 (2 tensors)" */
 static void types_text(const types *t, char *out, size_t n) {
     size_t used = 0;
     if (n) out[0] = 0;
     for (size_t i = 0; i < t->n && used < n; i++)
         used += (size_t)snprintf(out + used, n - used, "%s%s (%zu tensors)", i ? ", " : "", t->name[i], t->count[i]);
+}
+
+static void put_types(sonde_result *out, const types *x) {
+    sonde_table *t = sonde_result_table(out, "types");
+    sonde_table_column(t, "type", SONDE_TEXT, "");
+    sonde_table_column(t, "tensors", SONDE_INT, "");
+    sonde_table_column(t, "bytes", SONDE_INT, "byte");
+    for (size_t i = 0; i < x->n; i++) {
+        sonde_table_row(t);
+        sonde_cell_text(t, x->name[i]);
+        sonde_cell_int(t, (int64_t)x->count[i]);
+        sonde_cell_int(t, x->bytes[i]);
+    }
 }
 
 /* Largest unit that is exceeded; 124M, 1.56B. */
@@ -125,11 +147,10 @@ static sonde_status count_all(const sonde_context *cx, bool check, counted *c, s
         sonde_weight_info w;
         sonde_model_weight(m, i, &w);
         group        *g = &c->part[group_of(w.name)];
-        const bool    again = sonde_model_describe(m)->tied && g == &c->part[4];
         int64_t       broken = 0;
-        if (again) continue;                    /* a tied unembedding is the embedding, counted there */
+        if (counted_elsewhere(m, &w)) continue;
         if (check) SONDE_TRY(count_broken(m, i, items(&w), &broken, err));
-        add_type(&c->types, w.dtype);
+        add_type(&c->types, &w);
         g->tensors++;
         g->parameters += items(&w);
         g->bytes += w.bytes;
@@ -141,11 +162,14 @@ static sonde_status count_all(const sonde_context *cx, bool check, counted *c, s
 }
 
 static void put_groups(sonde_result *out, const counted *c) {
-    static const char *const names[GROUPS] = { "embeddings", "attention", "mlp", "norms", "unembedding" };
+    int64_t all = 0;
+    for (size_t i = 0; i < GROUPS; i++) all += c->part[i].parameters;
+    static const char *const names[GROUPS] = { "embeddings", "positions", "attention", "mlp", "norms", "unembedding" };
     sonde_table *t = sonde_result_table(out, "components");
     sonde_table_column(t, "component", SONDE_TEXT, "");
     sonde_table_column(t, "tensors", SONDE_INT, "");
     sonde_table_column(t, "parameters", SONDE_INT, "");
+    sonde_table_column(t, "share", SONDE_FLOAT, "");
     sonde_table_column(t, "bytes", SONDE_INT, "byte");
     sonde_table_column(t, "not_finite", SONDE_INT, "");
     for (size_t i = 0; i < GROUPS; i++) {
@@ -154,9 +178,12 @@ static void put_groups(sonde_result *out, const counted *c) {
         sonde_cell_text(t, names[i]);
         sonde_cell_int(t, (int64_t)c->part[i].tensors);
         sonde_cell_int(t, c->part[i].parameters);
+        sonde_cell_float(t, (double)c->part[i].parameters / (double)all);
         sonde_cell_int(t, c->part[i].bytes);
         if (c->checked) sonde_cell_int(t, c->part[i].broken);
     }
+    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "components", .x = "component", .value = "share",
+                                            .title = "Share of the parameters" });
 }
 
 static void put_check(sonde_result *out, sonde_table *t, const counted *c) {
@@ -167,6 +194,65 @@ static void put_check(sonde_result *out, sonde_table *t, const counted *c) {
     snprintf(text, sizeof text, "%lld weights are NaN or infinite", (long long)c->broken);
     put(t, "warning", text);
     sonde_result_note(out, text);
+}
+
+/* ---- the tree: names of weights cut at their dots; what has a name in common stands together ---- */
+
+static void tree_row(sonde_table *t, int depth, const char *name, size_t len) {
+    char module[96];
+    snprintf(module, sizeof module, "%.*s", (int)len, name);
+    sonde_table_row(t);
+    sonde_cell_int(t, depth);
+    sonde_cell_text(t, module);
+}
+
+/* Parameters of every weight whose name begins with these letters and a dot. */
+static int64_t below(const sonde_model *m, const char *name, size_t len) {
+    int64_t n = 0;
+    for (size_t i = 0; i < sonde_model_weights(m); i++) {
+        sonde_weight_info w;
+        sonde_model_weight(m, i, &w);
+        if (!strncmp(w.name, name, len) && w.name[len] == '.' && !counted_elsewhere(m, &w)) n += items(&w);
+    }
+    return n;
+}
+
+static void put_leaf(const sonde_model *m, sonde_table *t, int depth, const sonde_weight_info *w) {
+    char   shape[96] = "";
+    size_t used = 0;
+    for (int i = 0; i < w->rank && used < sizeof shape; i++)
+        used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%lld", i ? " " : "", (long long)w->dim[i]);
+    tree_row(t, depth, w->name, strlen(w->name));
+    sonde_cell_text(t, shape);
+    sonde_cell_text(t, w->dtype);
+    sonde_cell_int(t, counted_elsewhere(m, w) ? 0 : items(w));
+    sonde_cell_text(t, w->stored_as);
+}
+
+static void put_tree(const sonde_model *m, sonde_result *out) {
+    char before[96] = "";
+    sonde_table *t = sonde_result_table(out, "tree");
+    sonde_table_column(t, "depth", SONDE_INT, "");
+    sonde_table_column(t, "module", SONDE_TEXT, "");
+    sonde_table_column(t, "shape", SONDE_TEXT, "");
+    sonde_table_column(t, "type", SONDE_TEXT, "");
+    sonde_table_column(t, "parameters", SONDE_INT, "");
+    sonde_table_column(t, "stored_as", SONDE_TEXT, "");
+    for (size_t i = 0; i < sonde_model_weights(m); i++) {
+        sonde_weight_info w;
+        sonde_model_weight(m, i, &w);
+        int depth = 0;
+        for (const char *dot = strchr(w.name, '.'); dot; dot = strchr(dot + 1, '.'), depth++) {
+            const size_t len = (size_t)(dot - w.name);
+            if (!strncmp(before, w.name, len + 1)) continue;
+            tree_row(t, depth, w.name, len);
+            sonde_cell_null(t);
+            sonde_cell_null(t);
+            sonde_cell_int(t, below(m, w.name, len));
+        }
+        put_leaf(m, t, depth, &w);
+        snprintf(before, sizeof before, "%s", w.name);
+    }
 }
 
 static sonde_status card(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err) {
@@ -182,6 +268,8 @@ static sonde_status card(sonde_context *cx, const value *args, sonde_result *out
     put(t, "types", text);
     put_check(out, t, &c);
     put_groups(out, &c);
+    put_types(out, &c.types);
+    if (args[INFO_TREE].i) put_tree(cx->model, out);
     return SONDE_OK;
 }
 
@@ -209,7 +297,8 @@ const method method_info = {
     .formula = "parameters: of distinct tensors, a tied unembedding counted once; bytes: of the stored tensors that are used; "
                "bytes_copied: of those that could not be used where they lie in the file; hash: 16 hex digits of SHA-256 over "
                "configuration, tokenizer and pages of every tensor, it tells files apart and proves nothing; bos_auto: what "
-               "--bos auto does; not_finite: weights that are NaN or infinite",
+               "--bos auto does; share: of the parameters; tree: parameters of a module are those "
+               "of all weights below it, a tied weight has none of its own; not_finite: weights that are NaN or infinite",
     .example = "info",
     .params = params,
     .takes = NEEDS_MODEL,

@@ -116,6 +116,61 @@ void sonde_tokens_free(sonde_tokens *t) {
     *t = (sonde_tokens){ 0 };
 }
 
+static void *room(size_t n, size_t size) {
+    void *p = calloc(n ? n : 1, size);
+    if (!p) abort();
+    return p;
+}
+
+static void fill_split(token_list list, sonde_split *out) {
+    *out = (sonde_split){ .id = room(list.n, sizeof *out->id), .n = (int64_t)list.n,
+                          .word = room(list.n_words, sizeof *out->word), .n_words = (int64_t)list.n_words,
+                          .merge = room(list.n_merges, sizeof *out->merge), .n_merges = (int64_t)list.n_merges };
+    for (size_t i = 0; i < list.n; i++) out->id[i] = list.at[i].id;
+    for (size_t i = 0; i < list.n_words; i++) {
+        const token_word *w = &list.words[i];
+        out->word[i] = (sonde_word){ w->start, w->end, (int64_t)w->first, (int64_t)w->n, w->added };
+    }
+    for (size_t i = 0; i < list.n_merges; i++) {
+        const token_merge *x = &list.merges[i];
+        out->merge[i] = (sonde_merge){ (int64_t)x->word, x->left, x->right, x->made, x->rank };
+    }
+}
+
+static sonde_status split(const sonde_model *m, text_bytes text, bool plain, arena *scratch, sonde_split *out,
+                          sonde_error *err) {
+    token_list list;
+    SONDE_TRY(tokenizer_encode(m->tokenizer, text, (tokenizer_options){ plain, true, true }, scratch, &list, err));
+    SONDE_TRY(check_ids(m, list, err));
+    fill_split(list, out);
+    return SONDE_OK;
+}
+
+sonde_status sonde_split_text(const sonde_model *m, const char *text, size_t len, sonde_token_options o, sonde_split *out,
+                              sonde_error *err) {
+    *out = (sonde_split){ 0 };
+    SONDE_TRY(need_tokenizer(m, err));
+    arena *scratch = arena_new();
+    const sonde_status s = split(m, (text_bytes){ text, len }, o.plain, scratch, out, err);
+    arena_free(scratch);
+    return s;
+}
+
+void sonde_split_free(sonde_split *s) {
+    free(s->id);
+    free(s->word);
+    free(s->merge);
+    *s = (sonde_split){ 0 };
+}
+
+const char *sonde_split_pattern(const sonde_model *m, size_t i) {
+    return m->tokenizer ? tokenizer_stage(m->tokenizer, i) : NULL;
+}
+
+bool sonde_token_special(const sonde_model *m, int32_t id) {
+    return m->tokenizer && tokenizer_special(m->tokenizer, id);
+}
+
 const char *sonde_token_bytes(const sonde_model *m, int32_t id, size_t *len) {
     const char *text = "";
     *len = 0;

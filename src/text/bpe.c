@@ -168,7 +168,15 @@ static void merge_at(bpe_symbol *s, uint32_t at, int32_t id) {
     right->len = 0;
 }
 
-static void merge_all(const bpe *m, bpe_symbol *s, size_t n, bpe_merge *heap) {
+static void watch(bpe_work *w, const bpe_symbol *left, bpe_merge made) {
+    const bpe_step step = { left->id, w->symbols[left->next].id, made.id, (uint32_t)(made.key >> 32) };
+    w->steps = grow(w->memory, w->steps, w->n_steps, w->n_steps + 1, &w->steps_cap, sizeof *w->steps);
+    w->steps[w->n_steps++] = step;
+}
+
+static void merge_all(const bpe *m, size_t n, bpe_work *w) {
+    bpe_symbol *s = w->symbols;
+    bpe_merge  *heap = w->heap;
     size_t waiting = 0;
     for (uint32_t i = 0; i + 1 < n; i++)
         if (candidate(m, s, i, &heap[waiting])) waiting++;
@@ -178,6 +186,7 @@ static void merge_all(const bpe *m, bpe_symbol *s, size_t n, bpe_merge *heap) {
         const uint32_t at = (uint32_t)top.key;
         bpe_merge now;
         if (s[at].len == 0 || s[at].next == END || !candidate(m, s, at, &now) || now.id != top.id) continue;
+        if (w->watch) watch(w, &s[at], top);
         merge_at(s, at, top.id);
         if (s[at].prev != END && candidate(m, s, s[at].prev, &now)) push(heap, &waiting, now);
         if (s[at].next != END && candidate(m, s, at, &now)) push(heap, &waiting, now);
@@ -193,6 +202,7 @@ static int32_t whole(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *
 
 void bpe_encode(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *w, size_t *n) {
     w->symbols = grow(w->memory, w->symbols, 0, n_bytes, &w->symbols_cap, sizeof *w->symbols);
+    w->n_steps = 0;
     const int32_t id = m->options.ignore_merges ? whole(m, bytes, n_bytes, w) : NONE;
     if (id != NONE) {
         w->symbols[0] = (bpe_symbol){ .id = id, .len = (uint32_t)n_bytes };
@@ -203,7 +213,7 @@ void bpe_encode(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *w, si
     if (all > 1) {
         /* each merge takes one candidate out and puts at most two in */
         w->heap = grow(w->memory, w->heap, 0, 2 * all, &w->heap_cap, sizeof *w->heap);
-        merge_all(m, w->symbols, all, w->heap);
+        merge_all(m, all, w);
     }
     size_t kept = 0;
     for (size_t i = 0; i < all; i++)

@@ -22,6 +22,7 @@ void         bpe_free(bpe *m);                                              /* a
 
 typedef struct { int32_t id; uint32_t start, len, prev, next; } bpe_symbol;
 typedef struct bpe_merge bpe_merge;
+typedef struct { int32_t left, right, made; uint32_t rank; } bpe_step;
 
 /* Zeroed but for `memory`; used again for piece after piece. */
 typedef struct {
@@ -29,7 +30,9 @@ typedef struct {
     bpe_symbol *symbols;
     bpe_merge  *heap;
     char       *spelled;
-    size_t      symbols_cap, heap_cap, spelled_cap;
+    bpe_step   *steps;              /* of the last piece, in the order made, where `watch` asks for them */
+    size_t      symbols_cap, heap_cap, spelled_cap, steps_cap, n_steps;
+    bool        watch;
 } bpe_work;
 
 /* The first *n of work->symbols are the tokens: id, and bytes [start, start + len) of the piece. n_bytes < 2^31. */

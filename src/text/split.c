@@ -65,6 +65,8 @@ sonde_status splitter_new(splitter **out, const char *pattern, size_t len, bool 
     return status;
 }
 
+const char *splitter_pattern(const splitter *s) { return s->pattern; }
+
 void splitter_free(splitter *s) {
     if (!s) return;
     pcre2_code_free(s->code);

@@ -15,6 +15,7 @@ extern const char split_gpt2[];                 /* the pattern that ByteLevel na
 /* `literal`: the pattern is a text, not an expression. UNSUPPORTED: PCRE2 cannot read it. */
 sonde_status splitter_new(splitter **out, const char *pattern, size_t len, bool literal, sonde_error *err);
 void         splitter_free(splitter *s);                /* accepts NULL */
+const char  *splitter_pattern(const splitter *s);       /* as the file has it */
 
 split_work  *split_work_new(void);
 void         split_work_free(split_work *w);            /* accepts NULL */

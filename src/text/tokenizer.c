@@ -20,6 +20,10 @@ typedef struct {
     piece_list       pieces, next;
     token_span      *spans;
     size_t           n, cap;
+    token_word      *words;
+    size_t           n_words, cap_words;
+    token_merge     *merges;
+    size_t           n_merges, cap_merges;
     sonde_error     *err;
 } encoding;
 
@@ -115,6 +119,20 @@ static void add_span(encoding *e, int32_t id, size_t start, size_t end) {
     e->spans[e->n++] = (token_span){ id, (int64_t)start, (int64_t)end };
 }
 
+/* The tokens from `first` on are those of one word. */
+static void add_word(encoding *e, const token_word *w) {
+    e->words = grow(e->scratch, e->words, e->n_words, e->n_words + 1, &e->cap_words, sizeof *e->words);
+    e->words[e->n_words++] = *w;
+}
+
+static void add_merges(encoding *e) {
+    for (size_t i = 0; i < e->bpe.n_steps; i++) {
+        const bpe_step *s = &e->bpe.steps[i];
+        e->merges = grow(e->scratch, e->merges, e->n_merges, e->n_merges + 1, &e->cap_merges, sizeof *e->merges);
+        e->merges[e->n_merges++] = (token_merge){ e->n_words, s->left, s->right, s->made, s->rank };
+    }
+}
+
 /* Stretches of UTF-8, and each byte that is not by itself. */
 static void split_valid(const stretch *s, piece_list *out) {
     for (size_t start = 0; start < s->len; ) {
@@ -176,6 +194,7 @@ static sonde_status encode_stretch(encoding *e, stretch s) {
     }
     for (size_t i = 0; i < e->pieces.n; i++) {
         const piece p = e->pieces.at[i];
+        const size_t first = e->n;
         size_t n;
         bpe_encode(e->t->model, s.text + p.start, p.end - p.start, &e->bpe, &n);
         for (size_t k = 0; k < n; k++) {
@@ -183,6 +202,9 @@ static sonde_status encode_stretch(encoding *e, stretch s) {
             const size_t start = p.start + y->start;
             add_span(e, y->id, stretch_origin(&s, start), stretch_origin(&s, start + y->len));
         }
+        add_merges(e);
+        add_word(e, &(token_word){ .start = (int64_t)stretch_origin(&s, p.start), .end = (int64_t)stretch_origin(&s, p.end),
+                                   .first = first, .n = n });
     }
     return SONDE_OK;
 }
@@ -194,7 +216,9 @@ static sonde_status walk(encoding *e, const added_set *set, const stretch *s,
     added_match m;
     while (added_next(set, &w, &m)) {
         if (m.gap < m.start) SONDE_TRY(rest(e, stretch_part(s, m.gap, m.start)));
-        add_span(e, m.id, stretch_origin(s, m.start), stretch_origin(s, m.end));
+        const token_word word = { (int64_t)stretch_origin(s, m.start), (int64_t)stretch_origin(s, m.end), e->n, 1, true };
+        add_span(e, m.id, (size_t)word.start, (size_t)word.end);
+        add_word(e, &word);
     }
     return w.covered < w.len ? rest(e, stretch_part(s, w.covered, w.len)) : SONDE_OK;
 }
@@ -208,21 +232,33 @@ static void add_around(encoding *e, const int32_t *ids, size_t n, size_t at) {
     for (size_t i = 0; i < n && !e->options.no_specials; i++) add_span(e, ids[i], at, at);
 }
 
+/* A copy in the caller's arena. */
+static void *keep(arena *into, const void *items, size_t n, size_t size) {
+    void *kept = arena_alloc(into, n * size + 1);
+    if (n) memcpy(kept, items, n * size);
+    return kept;
+}
+
+const char *tokenizer_stage(const tokenizer *t, size_t i) {
+    if (i >= t->n_stages) return NULL;
+    return t->stages[i].split ? splitter_pattern(t->stages[i].split) : "";
+}
+
 sonde_status tokenizer_encode(const tokenizer *t, text_bytes text, tokenizer_options o, arena *into, token_list *out,
                               sonde_error *err) {
     SONDE_FAIL_IF(text.len > LONGEST_TEXT, err, SONDE_USAGE, "a text of %zu bytes, at most %d", text.len, LONGEST_TEXT);
     encoding e = { .t = t, .options = o, .scratch = arena_new(), .split = split_work_new(), .err = err };
+    e.bpe.watch = o.merges;
     e.pieces.memory = e.next.memory = e.bpe.memory = e.scratch;
     const stretch all = { .text = text.at, .len = text.len };
     add_around(&e, t->before, t->n_before, 0);
     const sonde_status s = e.split ? walk(&e, &t->raw, &all, encode_part)
                                    : sonde_fail(err, SONDE_NOMEM, "no memory for matching");
     add_around(&e, t->after, t->n_after, text.len);
-    if (s == SONDE_OK) {
-        token_span *kept = arena_new_array(into, token_span, e.n);
-        if (e.n) memcpy(kept, e.spans, e.n * sizeof *e.spans);
-        *out = (token_list){ kept, e.n };
-    }
+    if (s == SONDE_OK)
+        *out = (token_list){ .at = keep(into, e.spans, e.n, sizeof *e.spans), .n = e.n,
+                             .words = keep(into, e.words, e.n_words, sizeof *e.words), .n_words = e.n_words,
+                             .merges = keep(into, e.merges, e.n_merges, sizeof *e.merges), .n_merges = e.n_merges };
     split_work_free(e.split);
     arena_free(e.scratch);
     return s;

@@ -21,7 +21,14 @@ typedef struct tokenizer tokenizer;
 
 typedef struct { const char *at; size_t len; } text_bytes;
 typedef struct { int32_t id; int64_t start, end; } token_span;          /* bytes [start, end) of the text */
-typedef struct { const token_span *at; size_t n; } token_list;
+/* What the pre-tokenizer cuts out, an added token, or a byte that is not UTF-8: tokens [first, first + n) of the list. */
+typedef struct { int64_t start, end; size_t first, n; bool added; } token_word;
+typedef struct { size_t word; int32_t left, right, made; uint32_t rank; } token_merge;     /* two ids become one, in order */
+typedef struct {
+    const token_span  *at;    size_t n;
+    const token_word  *words; size_t n_words;           /* what the post-processor adds is in none */
+    const token_merge *merges; size_t n_merges;         /* where the options ask for them and the model merges */
+} token_list;
 typedef struct { const int32_t *at; size_t n; } id_list;
 
 typedef struct { const char *data; size_t size; const char *name; } text_file;  /* name: for messages */
@@ -47,9 +54,13 @@ int32_t      tokenizer_find(const tokenizer *t, const char *bytes, size_t len);
 int32_t      tokenizer_bos(const tokenizer *t);                         /* -1: none named by the files */
 int32_t      tokenizer_eos(const tokenizer *t);
 
+/* Step i of the pre-tokenizer: its pattern as the file has it, "" for a space in front of each piece; NULL past the last. */
+const char  *tokenizer_stage(const tokenizer *t, size_t i);
+
 typedef struct {
     bool plain;                 /* texts of special tokens are ordinary text */
     bool no_specials;           /* do not run the post-processor (add_special_tokens=False) */
+    bool merges;                /* list them */
 } tokenizer_options;
 
 /* Spans in the arena. They tile the text: what the post-processor adds, and a space that is put in front, is empty;
