@@ -12,8 +12,7 @@ const param neurons_params[] = {
     [NEURONS_VARIANCE] = { "variance", PARAM_REAL, "0.005", 0, 1, "above it, and not above --kurtosis, a partition neuron" },
     [NEURONS_CLASS] = { "class", PARAM_TEXT, "", 0, 0, "neurons that write a class of tokens, as end_w_ing; all: the class "
                         "that each writes most; list: the classes there are" },
-    [NEURONS_ALL] = { "all", PARAM_FLAG, "", 0, 0, "with --class: every neuron, not those above --kurtosis or --variance "
-                                                   "alone" },
+    [NEURONS_ALL] = { "all", PARAM_FLAG, "", 0, 0, "with --class: every neuron, whatever its kurtosis and variance" },
     [NEURONS_BY] = { "by", PARAM_TEXT, "diff", 0, 0, "with --class, the order: diff, cosine, d or auc" },
     [NEURONS_SEARCH] = { "search", PARAM_TEXT, "", 0, 0, "neurons that have this word among the --k tokens they raise most"
                          },

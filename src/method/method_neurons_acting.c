@@ -136,7 +136,8 @@ static sonde_status put_dominant(acting *r, const acting_block *b, const char *r
 
 /* ---- the lens ---- */
 
-static sonde_status put_state(const acting *r, const acting_block *b, const acting_row *row, const char *state, const float *x) {
+static sonde_status put_state(const acting *r, const acting_block *b, const acting_row *row, const char *state,
+                              const float *x) {
     const int64_t v = r->w->vocab;
     float   *logits = ROOM(float, v);
     int32_t *top = ROOM(int32_t, r->w->cx->top);
@@ -150,7 +151,8 @@ static sonde_status put_state(const acting *r, const acting_block *b, const acti
         sonde_cell_int(t, (int64_t)k + 1);
         sonde_cell_token(t, context_token(r->w->cx, top[k]));
         sonde_cell_float(t, sonde_logits_prob(logits, v, top[k]));
-        snprintf(place, sizeof place, "%s %s%s", b->name + strlen("blocks."), state, !strcmp(row->run, "A") ? "" : ", edited");
+        snprintf(place, sizeof place, "%s %s%s", b->name + strlen("blocks."), state, !strcmp(row->run, "A") ? ""
+                 : ", edited");
         sonde_cell_text(t, place);
     }
     free(logits);

@@ -170,7 +170,8 @@ static void draw_layers(const neuron_weights *w, const kind_counts *count, sonde
         sonde_array_label_text(a, 1, text);
     }
     sonde_array_quiet(a);
-    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "counts", .x = "layer", .y = "kind",
+    if (w->n_layers > 1)
+        sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "counts", .x = "layer", .y = "kind",
                                             .title = "Neurons that raise, lower or divide tokens, by layer" });
     sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_SCATTER, .of = "neurons", .x = "skew", .y = "kurtosis",
                                             .value = "kind", .title = "Every neuron: skew and kurtosis of its cosines" });
