@@ -13,7 +13,7 @@
 /* The sizes of models/demo. */
 enum { DEMO_VOCAB = 1496, DEMO_WIDTH = 160, DEMO_CONTEXT = 96 };
 
-enum { RUN_DOCUMENTS = 64, RUN_PROMPTS = 4, RUN_EDITS = 8, RUN_PARAMS = 16 };
+enum { RUN_DOCUMENTS = 64, RUN_PROMPTS = 4, RUN_EDITS = 8, RUN_PARAMS = 16, RUN_LISTED = 32 };
 
 typedef struct {
     sonde_model    *model;
@@ -22,6 +22,7 @@ typedef struct {
     sonde_edit     *edit[RUN_EDITS];
     sonde_named_run named[2];
     sonde_tokens    named_tokens[2];
+    method_prompt   listed[RUN_LISTED]; size_t n_listed;        /* prompts of parameters */
     sonde_result   *out;
     sonde_error     err;
     int64_t         progress;
@@ -82,7 +83,26 @@ static inline void run_named(method_run *r, const char *name, const char *text) 
     r->named[r->cx.n_runs++] = (sonde_named_run){ .name = name, .prompt = { .tokens = t->id, .n = t->n } };
 }
 
-/* Names and values of parameters in turn, NULL at the end. */
+/* The lines of a text as prompts of a parameter. */
+static inline void run_listed(method_run *r, const char *lines, value *v) {
+    v->prompts = r->listed + r->n_listed;
+    for (; *lines; lines += *lines == '\n') {
+        const size_t   len = strcspn(lines, "\n");
+        if (r->n_listed == RUN_LISTED) FAIL_("more than %d prompts", RUN_LISTED);
+        method_prompt *p = &r->listed[r->n_listed++];
+        *p = (method_prompt){ .text = lines, .len = len };
+        if (sonde_tokenize(r->model, lines, len, r->cx.tokenize, &p->tokens, &r->err)) FAIL_("%s", r->err.message);
+        lines += len;
+        v->n_prompts++;
+    }
+}
+
+static inline void run_listed_drop(method_run *r) {
+    for (size_t i = 0; i < r->n_listed; i++) sonde_tokens_free(&r->listed[i].tokens);
+    r->n_listed = 0;
+}
+
+/* Names and values of parameters in turn, NULL at the end; lines of prompts for a PARAM_PROMPTS, content for a PARAM_FILE. */
 static inline sonde_status run_method(method_run *r, const char *name, ...) {
     const method *m = method_find(name);
     const char   *given[RUN_PARAMS] = { NULL };
@@ -98,10 +118,13 @@ static inline sonde_status run_method(method_run *r, const char *name, ...) {
     }
     va_end(list);
     sonde_result_free(r->out);
+    run_listed_drop(r);
     r->out = sonde_result_new();
     for (int i = 0; m->params[i].name; i++) {
         const sonde_status s = param_parse(&m->params[i], given[i], &args[i], &r->err);
         if (s != SONDE_OK) return s;
+        if (m->params[i].type == PARAM_PROMPTS && given[i]) run_listed(r, given[i], &args[i]);
+        if (m->params[i].type == PARAM_FILE && given[i]) args[i].content = given[i], args[i].size = strlen(given[i]);
         if (m->params[i].type != PARAM_LIST || !given[i]) continue;
         args[i].list = &given[i];
         args[i].n = 1;
@@ -117,6 +140,7 @@ static inline void run_close(method_run *r) {
     for (size_t i = 0; i < r->cx.n_prompts; i++) sonde_tokens_free(&r->prompt[i].tokens);
     for (size_t i = 0; i < r->cx.n_documents; i++) sonde_tokens_free(&r->document[i].tokens);
     for (int i = 0; i < 2; i++) sonde_tokens_free(&r->named_tokens[i]);
+    run_listed_drop(r);
     sonde_session_free(r->cx.session);
     sonde_model_close(r->model);
     free(r);

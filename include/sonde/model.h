@@ -36,6 +36,8 @@ SONDE_API sonde_status sonde_models_shipped(const sonde_model_search *search, so
 SONDE_API const char  *sonde_demo_cases(size_t *size);
 /* And 1,000 documents that it has not seen, one a line. */
 SONDE_API const char  *sonde_demo_text(size_t *size);
+/* And 600 pairs of texts with a word in common, for sonde_pairs_read. */
+SONDE_API const char  *sonde_demo_pairs(size_t *size);
 
 typedef struct {
     const char *name;           /* what sonde_model_open would take */

@@ -185,6 +185,7 @@ sonde_status inputs_read(inputs *in, command *c, const sonde_model *m, sonde_err
     *in = (inputs){ 0 };
     SONDE_TRY(read_prompts(in, c, m, err));
     SONDE_TRY(documents_read(in, c, m, err));
+    SONDE_TRY(params_read(in, c, m, err));
     SONDE_TRY(read_runs(in, c, m, err));
     return read_edits(in, c, m, err);
 }
@@ -193,6 +194,7 @@ void inputs_free(inputs *in) {
     prompts_drop(in->prompt, in->n_prompts);
     prompts_drop(in->document, in->n_documents);
     prompts_drop(in->another, in->n_another);
+    for (size_t i = 0; i < MOST_PARAMS; i++) prompts_drop(in->param[i].at, in->param[i].n);
     for (size_t i = 0; i < in->n_captures; i++) sonde_capture_free(in->capture[i]);
     for (size_t i = 0; i < in->n_edits; i++) sonde_edit_free(in->edit[i]);
     *in = (inputs){ 0 };

@@ -11,6 +11,7 @@ typedef struct {
     sonde_named_run *run;      size_t n_runs;
     sonde_capture  **capture;  size_t n_captures;
     sonde_edit     **edit;     size_t n_edits;
+    struct { method_prompt *at; size_t n; } param[MOST_PARAMS];     /* prompts of the method's own parameters */
 } inputs;
 
 sonde_status inputs_options(const command *c, sonde_token_options *out, sonde_error *err);
@@ -23,6 +24,9 @@ sonde_status prompt_tokens(const command *c, const sonde_model *m, method_prompt
 
 /* document_file.c */
 sonde_status documents_read(inputs *in, command *c, const sonde_model *m, sonde_error *err);
+
+/* param_file.c: what the files of the method's own parameters hold, into c->args. */
+sonde_status params_read(inputs *in, command *c, const sonde_model *m, sonde_error *err);
 
 /* prompt_file.c: the prompts of a file, without tokens where they are texts. */
 sonde_status prompt_file(command *c, const char *path, method_prompt **out, size_t *n, sonde_error *err);

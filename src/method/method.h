@@ -8,7 +8,7 @@
 #include "sonde/sonde.h"
 
 /* One prompt as it came in, and as tokens. */
-typedef struct {
+typedef struct method_prompt {
     const char  *text; size_t len;      /* NULL when it was given as tokens */
     sonde_tokens tokens;
     const char  *answer, *wrong;        /* of a file of prompts, or NULL */
@@ -38,7 +38,8 @@ typedef struct sonde_context {
 enum {                                  /* what a method takes */
     NEEDS_MODEL = 1, NEEDS_PROMPT = 2, TAKES_PROMPT = 4, MANY_PROMPTS = 8, TAKES_EDITS = 16, WRITES_OUT = 32,
     NEEDS_TEXT = 64, TAKES_TEXT = 128,      /* documents: --text; TAKES_TEXT beside NEEDS_PROMPT: one of the two */
-    KEEPS_CELLS = 256                       /* work over prompts that --results, if given, keeps */
+    KEEPS_CELLS = 256,                      /* work over prompts that --results, if given, keeps */
+    READS_TEXTS = 512                       /* parameters of its own name texts, which --bos and --plain are about too */
 };
 
 typedef struct method {

@@ -87,7 +87,9 @@ sonde_status param_parse(const param *p, const char *text, value *out, sonde_err
     case PARAM_NUMBERS: return check_numbers(p, text, err);
     case PARAM_TEXT:
     case PARAM_SITE:
-    case PARAM_LIST:    break;
+    case PARAM_LIST:
+    case PARAM_PROMPTS:
+    case PARAM_FILE:    break;
     }
     return SONDE_OK;
 }

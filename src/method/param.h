@@ -13,7 +13,9 @@ typedef enum {
     PARAM_LAYERS,                   /* "all", or numbers and ranges: 0-11, 3,5, -1; param_numbers reads it */
     PARAM_NUMBERS,                  /* the same for heads and positions */
     PARAM_FLAG,                     /* given or not; i is 0 or 1 */
-    PARAM_LIST                      /* may be given several times; list holds them in order */
+    PARAM_LIST,                     /* may be given several times; list holds them in order */
+    PARAM_PROMPTS,                  /* the same: files of prompts, or text:ONE; whoever calls the method fills `prompts` */
+    PARAM_FILE                      /* a file; whoever calls the method fills `content` */
 } param_type;
 
 typedef struct {
@@ -29,6 +31,8 @@ typedef struct {
     long        i;
     double      real;
     const char *const *list; size_t n;
+    const struct method_prompt *prompts; size_t n_prompts;      /* PARAM_PROMPTS: tokenized, at least one if given */
+    const char *content; size_t size;                           /* PARAM_FILE: the bytes of the file */
     int         given;              /* somebody gave it */
 } value;
 

@@ -10,7 +10,8 @@
     FILE(tokenizer_config, "tokenizer_config.json")     \
     FILE(model,            "model.safetensors")         \
     FILE(cases,            "cases.json")                \
-    FILE(text,             "held-out.txt")
+    FILE(text,             "held-out.txt")              \
+    FILE(pairs,            "wic.jsonl")
 
 #define FILE(label, name) extern const char embedded_##label[], embedded_##label##_end[];
 EMBEDDED_MAP(FILE)
@@ -35,3 +36,5 @@ const char *embedded_file(const char *name, size_t *size) {
 const char *sonde_demo_cases(size_t *size) { return embedded_file("cases.json", size); }
 
 const char *sonde_demo_text(size_t *size) { return embedded_file("held-out.txt", size); }
+
+const char *sonde_demo_pairs(size_t *size) { return embedded_file("wic.jsonl", size); }

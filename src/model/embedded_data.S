@@ -22,5 +22,6 @@ embedded_\name\()_end:
     embed model,            SONDE_MODELS_DIR, "model.safetensors"
     embed cases,            SONDE_MODELS_DIR, "cases.json"
     embed text,             SONDE_MODELS_DIR, "held-out.txt"
+    embed pairs,            SONDE_MODELS_DIR, "wic.jsonl"
 
     .section .note.GNU-stack, "", %progbits

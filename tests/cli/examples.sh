@@ -5,7 +5,8 @@ for verb in $(sonde help | awk '/^$/ { part++ } part == 2 && /^  [a-z]/ { print 
     example=$(sonde help $verb | awk 'seen && /^  sonde/ { print; exit } /^Example/ { seen = 1 }')
     eval "$example" >out.txt 2>err.txt
     status=$?
-    [ $status = 0 ] && { [ -s out.txt ] || { [ $verb = trace ] && [ -s trace.safetensors ]; }; } || { echo "$example: exit $status"; cat err.txt; }
+    written=$(expr "$example" : '.*--out \([^ ]*\)')           # with --out nothing is on stdout
+    [ $status = 0 ] && [ -s "${written:-out.txt}" ] || { echo "$example: exit $status"; cat err.txt; }
     ran=$((ran + 1))
     [ $verb != help ] && [ $verb != docs ] || continue
     eval "${example%% \#*} --dry-run" >out.txt 2>err.txt
