@@ -70,6 +70,31 @@ static void names_of_tables_and_columns(void) {
     run_close(r);
 }
 
+/* Bars and words, a panel a state, are of the last position read alone. */
+static void the_last_position_is_drawn_state_by_state(void) {
+    method_run *r = run_open(NULL);
+    run_prompt(r, DEMO_PROMPT);
+    RUN_OK(r, "lens", "positions", "3,7", NULL);
+    const sonde_table *last = run_table(r, "last"), *top = run_table(r, "top");
+    CHECK_EQ(run_rows(last), 45);
+    CHECK_EQ(run_rows(top), 90);
+    for (size_t row = 0; row < 45; row++) {
+        CHECK_EQ(run_int(last, row, "position"), 7);
+        CHECK_EQ(run_token(last, row, "token"), run_token(top, 45 + row, "token"));
+        CHECK(run_float(last, row, "prob") == run_float(top, 45 + row, "prob"));
+        CHECK_STR(run_text(last, row, "state"), run_text(top, 45 + row, "state"));
+    }
+    int bars = 0, clouds = 0;
+    for (size_t i = 0; i < r->out->views.n; i++) {
+        const sonde_drawing *v = &r->out->views.at[i];
+        bars += v->kind == SONDE_VIEW_BARS && !strcmp(v->of, "last") && !strcmp(v->panel, "state");
+        clouds += v->kind == SONDE_VIEW_CLOUD && !strcmp(v->of, "last") && !strcmp(v->panel, "state");
+    }
+    CHECK_EQ(bars, 1);
+    CHECK_EQ(clouds, 1);
+    run_close(r);
+}
+
 /* Every state by hand: captured, through sonde_session_unembed, counted in long double. */
 static void cells_equal_the_definitions(void) {
     method_run *r = run_open(NULL);
@@ -225,7 +250,7 @@ static void closed_form_on_the_induction_model(void) {
 }
 
 #define TESTS(T) \
-    T(names_of_tables_and_columns) T(cells_equal_the_definitions) T(the_last_state_is_the_output_in_every_bit) \
+    T(names_of_tables_and_columns) T(the_last_position_is_drawn_state_by_state) T(cells_equal_the_definitions) T(the_last_state_is_the_output_in_every_bit) \
     T(also_under_edits_of_a_head) T(also_under_edits_of_the_final_norm) T(also_under_edits_of_the_logits) \
     T(layers_positions_and_half_layers_are_chosen) T(plans_change_the_states) T(several_prompts) T(prompts_bring_their_own_b) \
     T(a_dry_run_runs_nothing) T(an_interruption_ends_it) T(closed_form_on_the_induction_model)
