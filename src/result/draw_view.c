@@ -86,7 +86,8 @@ static bool open_array(drawing *d, const sonde_array *a) {
         return sample_array(d->r, a, into, d->sample);
     }
     d->all = (size_t)array_pictures(a);
-    d->n = d->all < MOST_PANELS ? d->all : MOST_PANELS;
+    const size_t most = d->view->kind == SONDE_VIEW_HEATMAP ? MOST_PANELS : MOST_PARTS;
+    d->n = d->all < most ? d->all : most;
     d->columns = a->rank > 2 ? a->dim[a->rank - 3] : 0;
     d->grid = arena_new_array(into, pivot, d->n);
     for (size_t i = 0; i < d->n; i++) {
