@@ -151,7 +151,7 @@ static void boxes_stand_where_their_quartiles_are(void) {
     CHECK(strstr(box->tip, "v 5.5\nquartiles 3.25, 7.75\nwhiskers 1, 9\n10 numbers"));
     const double unit = box->at.h / 4.5;                /* pixels a number */
     CHECK_NEAR(box->at.y - beyond->at.y, (40 - 7.75) * unit, 1e-6);
-    CHECK(noted(p, "1 numbers are missing or not finite"));
+    CHECK(noted(p, "in no box: 1 missing or not finite"));
     done(r, p);
 }
 
@@ -245,7 +245,7 @@ static void nodes_of_a_graph_stand_below_what_they_read(void) {
     CHECK_NEAR(nth(p, MARK_RECT, 2)->at.y - nth(p, MARK_RECT, 0)->at.y, 2 * step, 1e-9);
     CHECK_NEAR(nth(p, MARK_RECT, 3)->at.y - nth(p, MARK_RECT, 0)->at.y, 3 * step, 1e-9);
     CHECK_EQ((long long)count(p, MARK_POLYLINE, false), 7);     /* 4 edges, one of them over a knot, and the circle's 2 */
-    CHECK(noted(p, "1 edges are not drawn"));
+    CHECK(noted(p, "not drawn: 1 edge to ids"));
     done(r, p);
 }
 

@@ -178,7 +178,7 @@ static void a_lens_shows_the_tokens_of_its_prompt(void) {
     sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_TOKEN_GRID, .of = "cells", .x = "layer", .y = "position", .value = "token", .title = "Lens" });
     drawn(r, (sonde_text_style){ .width = 80 });
     CHECK(strstr(k.text, "0 ·hello") && strstr(k.text, "·first") && strstr(k.text, "·third"));
-    CHECK(strstr(k.text, "(1 rows of cells share their place with a later one, which is shown)"));
+    CHECK(strstr(k.text, "(1 row of cells shares its place with a later one, which is shown)"));
     sonde_result_free(r);
 }
 
@@ -209,6 +209,71 @@ static void many_heads_are_tiles_on_one_scale(void) {
     sonde_result_free(r);
 }
 
+static size_t times(const char *what) {
+    size_t n = 0;
+    for (const char *at = k.text; (at = strstr(at, what)); at++) n++;
+    return n;
+}
+
+static void where_the_numbers_are_is_said_once(void) {
+    sonde_result *r = sonde_result_new();
+    fill_table(r, 3, 4);
+    static const char *const value[] = { "prob", "logit", "prob" };
+    for (int i = 0; i < 3; i++)
+        sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "cells", .x = "layer", .y = "position", .value = value[i] });
+    drawn(r, (sonde_text_style){ .width = 80 });
+    CHECK_EQ((long long)times("are in JSON and CSV"), 1);
+    sonde_result_free(r);
+}
+
+static void panels_have_a_title_each(void) {
+    sonde_result *r = sonde_result_new();
+    fill_table(r, 3, 4);
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "cells", .x = "layer", .value = "prob", .panel = "position", .title = "Lines" });
+    drawn(r, (sonde_text_style){ .width = 80 });
+    CHECK_EQ((long long)times("Lines"), 1);
+    CHECK_EQ((long long)times("\x1b[1mposition "), 3);
+    CHECK(strstr(k.text, "\x1b[1mposition 2\n"));
+    sonde_result_free(r);
+}
+
+static sonde_result *points(sonde_view_kind kind, const char *z) {
+    sonde_result *r = sonde_result_new();
+    sonde_table *t = sonde_result_table(r, "t");
+    sonde_table_column(t, "x", SONDE_FLOAT, "");
+    sonde_table_column(t, "v", SONDE_FLOAT, "");
+    sonde_table_column(t, "class", SONDE_TEXT, "");
+    for (int i = 0; i < 10; i++) {
+        sonde_table_row(t);
+        sonde_cell_float(t, kind == SONDE_VIEW_BOXES ? 0 : i);
+        sonde_cell_float(t, i == 9 ? 40 : i + 1);
+        sonde_cell_text(t, i < 5 ? "low" : "high");
+    }
+    sonde_result_view(r, (sonde_drawing){ .kind = kind, .of = "t", .x = "x", .y = kind == SONDE_VIEW_SCATTER ? "v" : NULL, .z = z,
+                                          .value = kind == SONDE_VIEW_SCATTER ? "class" : "v", .title = "T" });
+    drawn(r, (sonde_text_style){ .width = 80 });
+    return r;
+}
+
+static void the_other_kinds_have_their_place_in_a_terminal(void) {
+    sonde_result *r = points(SONDE_VIEW_BOXES, NULL);
+    CHECK(strstr(k.text, "    1 |--[  3.25 |   5.5 |  7.75 ]--|     9"));
+    sonde_result_free(r);
+    r = points(SONDE_VIEW_SCATTER, "x");
+    CHECK(strstr(k.text, "a low\n") && strstr(k.text, "b high\n") && strstr(k.text, "v over x from 0 to 9.000, without x; + where several meet"));
+    CHECK_EQ((long long)times("(t: 10 rows of 3 columns are in JSON and CSV)"), 1);
+    sonde_result_free(r);
+    r = points(SONDE_VIEW_HISTOGRAM, NULL);
+    CHECK(strstr(k.text, "██") && strstr(k.text, "(v, by the lower edge of each bin of x)"));
+    sonde_result_free(r);
+    r = points(SONDE_VIEW_CLOUD, NULL);
+    CHECK(strstr(k.text, "██") && strstr(k.text, "class"));
+    sonde_result_free(r);
+    r = points(SONDE_VIEW_ARCHITECTURE, NULL);
+    CHECK(!strstr(k.text, "██") && strstr(k.text, "class") && !strstr(k.text, "JSON"));
+    sonde_result_free(r);
+}
+
 static void an_empty_result_is_an_empty_page(void) {
     sonde_result *r = sonde_result_new();
     CHECK_STR(drawn(r, (sonde_text_style){ .width = 80 }), "");
@@ -227,5 +292,8 @@ static void an_empty_result_is_an_empty_page(void) {
     X(a_lens_shows_the_tokens_of_its_prompt) \
     X(a_strip_shows_every_row) \
     X(many_heads_are_tiles_on_one_scale) \
+    X(where_the_numbers_are_is_said_once) \
+    X(panels_have_a_title_each) \
+    X(the_other_kinds_have_their_place_in_a_terminal) \
     X(an_empty_result_is_an_empty_page)
 TEST_MAIN(TESTS)

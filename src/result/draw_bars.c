@@ -123,7 +123,7 @@ static double put_boxes(const panel *b, const samples *s, size_t from, size_t to
 double draw_boxes(const panel *b, const samples *s) {
     const pivot *v = &s->grid;
     double y = b->y;
-    if (s->odd) draw_note(b->p, "%zu numbers are missing or not finite and are in no box", s->odd);
+    if (s->odd) draw_note(b->p, "in no box: %zu missing or not finite", s->odd);
     const bool beside = v->ny == 1 || (v->ny <= PAINT_CATEGORIES && (double)(v->nx * v->ny) * 12 <= b->w - LEFT);
     if (beside) return put_boxes(b, s, 0, v->ny, y);
     const size_t rows = v->ny < 24 ? v->ny : 24;
