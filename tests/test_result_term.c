@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "test_result.h"
+#include "any_result.h"
 #include "result/glyph.h"
 #include <locale.h>
 #include <wchar.h>
@@ -49,97 +49,6 @@ static void check_widths(const sonde_result *r) {
                        widths[i]);
     check_page(drawn(r, (sonde_text_style){ 0 }), 80);
     check_page(drawn(r, (sonde_text_style){ .width = 3 }), 20);
-}
-
-static uint64_t seed;
-static unsigned draw(unsigned below) {
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (unsigned)(seed >> 33) % below;
-}
-
-/* Words of many scripts, and hostile ones; every fourth is bytes at random. */
-static sonde_token any_token(int i) {
-    static const char *const words[] = {
-        "The", " cat", " friendship", "\n", "\t\t", " \xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab",
-        " \xf0\x9f\x98\x80", "e\xcc\x81", "\xcc\x81", "\x1b[31m\x1b]0;evil\x07", "\xff\xfe", "\xe2\x80\xae" "abc",
-        "\xc2\x9b" "2J", "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", "\xe0\xa4\x95\xe0\xa5\x8d\xe0\xa4\xb7\xe0\xa4\xbf", "", "\r", "\x7f", "%n%s", "\xef\xb7\xbd",
-    };
-    static char bytes[64][24];
-    if (i % 4) return token(i, words[(size_t)i % (sizeof words / sizeof *words)]);
-    char *at = bytes[i / 4 % 64];
-    const size_t n = draw(24);
-    for (size_t b = 0; b < n; b++) at[b] = (char)(draw(3) ? 0x80 + draw(0x80) : draw(0x80));
-    return (sonde_token){ i, at, n };
-}
-
-static void fill_table(sonde_result *r, int ny, int nx) {
-    sonde_table *t = sonde_result_table(r, "cells");
-    sonde_table_column(t, "position", SONDE_INT, "");
-    sonde_table_column(t, "layer", SONDE_INT, "");
-    sonde_table_column(t, "site", SONDE_TEXT, "\x1b[0m");
-    sonde_table_column(t, "token", SONDE_TOKEN, "");
-    sonde_table_column(t, "logit", SONDE_FLOAT, "nats");
-    sonde_table_column(t, "prob", SONDE_FLOAT, "");
-    sonde_table_column(t, "o\x1b[2Jk", SONDE_BOOL, "");
-    for (int y = 0; y < ny; y++)
-        for (int x = 0; x < nx; x++) {
-            if (x && !draw(20)) continue;
-            sonde_table_row(t);
-            sonde_cell_int(t, y);
-            sonde_cell_int(t, x);
-            sonde_cell_text(t, draw(9) ? "blocks.3.hook_resid_post" : "\x1b[2J\r\nx");
-            if (draw(9)) sonde_cell_token(t, any_token((int)draw(200))); else sonde_cell_null(t);
-            if (draw(9)) sonde_cell_float(t, draw(1000) / 100.0 - 5); else sonde_cell_float(t, draw(2) ? NAN : -INFINITY);
-            if (draw(9)) sonde_cell_float(t, draw(1000) / 1000.0); else sonde_cell_null(t);
-        }
-}
-
-static void fill_array(sonde_result *r, const char *name, const char *axes, const int64_t *dim, bool is_signed) {
-    sonde_array *a = sonde_result_array(r, name, axes, dim);
-    int64_t n = 1;
-    const int rank = (int)(strlen(axes) + 1) / 2;           /* axes of one letter each */
-    for (int i = 0; i < rank; i++) n *= dim[i];
-    for (int64_t i = 0; i < n; i++) {
-        const unsigned what = draw(30);
-        sonde_array_data(a)[i] = (float)draw(1000) / 100 - (is_signed ? 5 : 0);
-        if (what == 0) sonde_array_data(a)[i] = NAN;
-        if (what == 1) sonde_array_data(a)[i] = -INFINITY;
-        if (what == 2) sonde_array_missing(a, i);
-    }
-    for (int i = 0; i < rank && draw(2); i++)
-        for (int64_t l = 0; l < dim[i]; l++) {
-            if (draw(2)) sonde_array_label_token(a, i, any_token((int)draw(200)));
-            else sonde_array_label_text(a, i, "a \x1b[1m label that is long");
-        }
-}
-
-static sonde_result *anything(uint64_t from) {
-    seed = from;
-    sonde_result *r = sonde_result_new();
-    for (int i = 0; i < 40; i++) {
-        if (!i) sonde_result_prompt(r, "The \x1b[31m", 9);
-        sonde_result_prompt_token(r, 0, any_token(i), -1, -1);
-    }
-    if (draw(2)) sonde_result_generated_text(r, 0, " and\t\tso\x1b[2J on, \xe7\x8c\xab until a_word_that_is_longer_than_twenty_columns came\n", 74);
-    sonde_result_note(r, "a note with \x1b]0;evil\x07 and a great many words, more than go into one line of 40 columns");
-    fill_table(r, 1 + (int)draw(12), 1 + (int)draw(30));
-    static const char *const x[] = { "layer", "position", "token", NULL, "prob", "o\x1b[2Jk" };
-    static const char *const value[] = { "token", "prob", "logit", NULL, "site", "none" };
-    for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_ARCHITECTURE; kind++)
-        for (int i = 0; i < 3; i++)
-            sonde_result_view(r, (sonde_drawing){
-                .kind = (sonde_view_kind)kind, .of = "cells", .x = x[draw(6)], .y = x[draw(6)], .value = value[draw(6)],
-                .title = draw(2) ? "A title\x1b[5m that is rather long for a narrow terminal" : NULL });
-    const int64_t dim[4] = { 1 + draw(3), 1 + draw(4), 1 + draw(50), 1 + draw(from % 4 ? 40 : 250) };
-    fill_array(r, "v", "t", dim + 2, draw(2));
-    fill_array(r, "m", "l t", dim + 1, draw(2));
-    fill_array(r, "w", "t s", dim + 2, draw(2));
-    fill_array(r, "p", "l h t s", dim, draw(2));
-    for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_ARCHITECTURE; kind++)
-        for (int i = 0; i < 2; i++)
-            sonde_result_view(r, (sonde_drawing){ .kind = (sonde_view_kind)kind, .of = (const char *[]){ "v", "m", "w", "p" }[draw(4)],
-                                                   .title = "V" });
-    return r;
 }
 
 static void c_utf8(void) { CHECK(setlocale(LC_CTYPE, "C.UTF-8")); }
@@ -269,7 +178,7 @@ static void a_lens_shows_the_tokens_of_its_prompt(void) {
     sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_TOKEN_GRID, .of = "cells", .x = "layer", .y = "position", .value = "token", .title = "Lens" });
     drawn(r, (sonde_text_style){ .width = 80 });
     CHECK(strstr(k.text, "0 ·hello") && strstr(k.text, "·first") && strstr(k.text, "·third"));
-    CHECK(strstr(k.text, "(1 rows of cells share their place with a later one, which is shown)"));
+    CHECK(strstr(k.text, "(1 row of cells shares its place with a later one, which is shown)"));
     sonde_result_free(r);
 }
 
@@ -300,6 +209,71 @@ static void many_heads_are_tiles_on_one_scale(void) {
     sonde_result_free(r);
 }
 
+static size_t times(const char *what) {
+    size_t n = 0;
+    for (const char *at = k.text; (at = strstr(at, what)); at++) n++;
+    return n;
+}
+
+static void where_the_numbers_are_is_said_once(void) {
+    sonde_result *r = sonde_result_new();
+    fill_table(r, 3, 4);
+    static const char *const value[] = { "prob", "logit", "prob" };
+    for (int i = 0; i < 3; i++)
+        sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "cells", .x = "layer", .y = "position", .value = value[i] });
+    drawn(r, (sonde_text_style){ .width = 80 });
+    CHECK_EQ((long long)times("are in JSON and CSV"), 1);
+    sonde_result_free(r);
+}
+
+static void panels_have_a_title_each(void) {
+    sonde_result *r = sonde_result_new();
+    fill_table(r, 3, 4);
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "cells", .x = "layer", .value = "prob", .panel = "position", .title = "Lines" });
+    drawn(r, (sonde_text_style){ .width = 80 });
+    CHECK_EQ((long long)times("Lines"), 1);
+    CHECK_EQ((long long)times("\x1b[1mposition "), 3);
+    CHECK(strstr(k.text, "\x1b[1mposition 2\n"));
+    sonde_result_free(r);
+}
+
+static sonde_result *points(sonde_view_kind kind, const char *z) {
+    sonde_result *r = sonde_result_new();
+    sonde_table *t = sonde_result_table(r, "t");
+    sonde_table_column(t, "x", SONDE_FLOAT, "");
+    sonde_table_column(t, "v", SONDE_FLOAT, "");
+    sonde_table_column(t, "class", SONDE_TEXT, "");
+    for (int i = 0; i < 10; i++) {
+        sonde_table_row(t);
+        sonde_cell_float(t, kind == SONDE_VIEW_BOXES ? 0 : i);
+        sonde_cell_float(t, i == 9 ? 40 : i + 1);
+        sonde_cell_text(t, i < 5 ? "low" : "high");
+    }
+    sonde_result_view(r, (sonde_drawing){ .kind = kind, .of = "t", .x = "x", .y = kind == SONDE_VIEW_SCATTER ? "v" : NULL, .z = z,
+                                          .value = kind == SONDE_VIEW_SCATTER ? "class" : "v", .title = "T" });
+    drawn(r, (sonde_text_style){ .width = 80 });
+    return r;
+}
+
+static void the_other_kinds_have_their_place_in_a_terminal(void) {
+    sonde_result *r = points(SONDE_VIEW_BOXES, NULL);
+    CHECK(strstr(k.text, "    1 |--[  3.25 |   5.5 |  7.75 ]--|     9"));
+    sonde_result_free(r);
+    r = points(SONDE_VIEW_SCATTER, "x");
+    CHECK(strstr(k.text, "a low\n") && strstr(k.text, "b high\n") && strstr(k.text, "v over x from 0 to 9.000, without x; + where several meet"));
+    CHECK_EQ((long long)times("(t: 10 rows of 3 columns are in JSON and CSV)"), 1);
+    sonde_result_free(r);
+    r = points(SONDE_VIEW_HISTOGRAM, NULL);
+    CHECK(strstr(k.text, "██") && strstr(k.text, "(v, by the lower edge of each bin of x)"));
+    sonde_result_free(r);
+    r = points(SONDE_VIEW_CLOUD, NULL);
+    CHECK(strstr(k.text, "██") && strstr(k.text, "class"));
+    sonde_result_free(r);
+    r = points(SONDE_VIEW_ARCHITECTURE, NULL);
+    CHECK(!strstr(k.text, "██") && strstr(k.text, "class") && !strstr(k.text, "JSON"));
+    sonde_result_free(r);
+}
+
 static void an_empty_result_is_an_empty_page(void) {
     sonde_result *r = sonde_result_new();
     CHECK_STR(drawn(r, (sonde_text_style){ .width = 80 }), "");
@@ -318,5 +292,8 @@ static void an_empty_result_is_an_empty_page(void) {
     X(a_lens_shows_the_tokens_of_its_prompt) \
     X(a_strip_shows_every_row) \
     X(many_heads_are_tiles_on_one_scale) \
+    X(where_the_numbers_are_is_said_once) \
+    X(panels_have_a_title_each) \
+    X(the_other_kinds_have_their_place_in_a_terminal) \
     X(an_empty_result_is_an_empty_page)
 TEST_MAIN(TESTS)

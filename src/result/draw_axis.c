@@ -63,12 +63,13 @@ static size_t log_ticks(const axis *a, size_t most, double out[32]) {
 size_t axis_ticks(const axis *a, size_t most, double out[32]) {
     if (most < 1) most = 1;
     if (most > MOST_TICKS) most = MOST_TICKS;
-    if (a->logarithmic) return log_ticks(a, most, out);
+    const size_t decades = a->logarithmic ? log_ticks(a, most, out) : 0;
+    if (decades > 1) return decades;
     const double rough = a->hi / (double)most - a->lo / (double)most, power = pow(10, floor(log10(rough)));
     const double of = rough / power, step = (of <= 1 ? 1 : of <= 2 ? 2 : of <= 5 ? 5 : 10) * power;
     const double first = ceil(a->lo / step - 1e-9);
     size_t n = 0;
-    for (; n < most; n++) {
+    for (; n <= most && n < MOST_TICKS; n++) {
         const double v = (first + (double)n) * step;
         if (!(v <= a->hi + step * 1e-9)) break;
         out[n] = fabs(v) < step * 1e-9 ? 0 : v;

@@ -11,8 +11,9 @@ static void put_bar(const panel *b, const pivot *v, size_t i, frame row) {
     a.from = row.x;
     a.to = row.x + row.w;
     double value;
-    const pivot_state state = pivot_at(v, v->nx == 1 ? i : 0, v->nx == 1 ? 0 : i, &value);
-    const char *tip = cell_tip(p->into, v, v->nx == 1 ? i : 0, v->nx == 1 ? 0 : i);
+    const size_t y = v->ny > 1 ? i : 0, x = v->ny > 1 ? 0 : i;
+    const pivot_state state = pivot_at(v, y, x, &value);
+    const char *tip = cell_tip(p->into, v, y, x);
     if (state != PIVOT_VALUE || !isfinite(value)) {
         const char *sign = state == PIVOT_NONE ? "" : state == PIVOT_MISSING ? "–" : isnan(value) ? "×" : value > 0 ? "∞" : "-∞";
         draw_text(p, row.x + 4, row.y + 13, sign, paint_odd)->tip = tip;
@@ -28,7 +29,7 @@ static void put_bar(const panel *b, const pivot *v, size_t i, frame row) {
 
 double draw_bars(const panel *b, const pivot *v) {
     picture *p = b->p;
-    const bool down = v->nx == 1;
+    const bool down = v->ny > 1;
     const size_t there = down ? v->ny : v->nx, n = there < MOST_BARS ? there : MOST_BARS;
     const char *const *label = down ? v->y_label : v->x_label;
     double left = 0;
@@ -122,7 +123,7 @@ static double put_boxes(const panel *b, const samples *s, size_t from, size_t to
 double draw_boxes(const panel *b, const samples *s) {
     const pivot *v = &s->grid;
     double y = b->y;
-    if (s->odd) draw_note(b->p, "%zu numbers are missing or not finite and are in no box", s->odd);
+    if (s->odd) draw_note(b->p, "in no box: %zu missing or not finite", s->odd);
     const bool beside = v->ny == 1 || (v->ny <= PAINT_CATEGORIES && (double)(v->nx * v->ny) * 12 <= b->w - LEFT);
     if (beside) return put_boxes(b, s, 0, v->ny, y);
     const size_t rows = v->ny < 24 ? v->ny : 24;

@@ -245,7 +245,7 @@ double draw_graph(const panel *b, const table_part *part) {
     place(&g);
     put_all(&g, b, part, value);
     if (g.n < part->n) draw_note(b->p, "%zu of %zu nodes shown", g.n, part->n);
-    if (g.lost) draw_note(b->p, "%zu edges are not drawn: no node shown has their id, or they are too many", g.lost);
+    if (g.lost) draw_note(b->p, "not drawn: %zu edge%s to ids that no node shown has, or past the %d that are drawn", g.lost, g.lost == 1 ? "" : "s", MOST_EDGES);
     free(g.edges.at);
     free(g.links.at);
     free(g.knots.at);

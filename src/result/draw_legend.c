@@ -40,7 +40,7 @@ double draw_legend(picture *p, const shade_scale *s, const char *name, double y)
         if (s->lo < s->hi) {
             for (int i = 0; i < STEPS; i++) {
                 const double t = (i + 0.5) / STEPS, v = 2 * (s->lo / 2 * (1 - t) + s->hi / 2 * t);
-                draw_rect(p, (frame){ x + i * (double)BAR / STEPS, y, (double)BAR / STEPS + (i + 1 < STEPS ? 0.4 : 0), 12 },
+                draw_rect(p, (frame){ x + i * (double)BAR / STEPS, y, (double)BAR / STEPS + (i + 1 < STEPS ? 1 : 0), 12 },
                           paint_value(s, v));
             }
             x = text(p, x + BAR + 6, y + 10, arena_printf(p->into, "%s", digits_short(s->hi, digits))) + 8;

@@ -153,7 +153,7 @@ double draw_lines(const panel *b, const pivot *v) {
     c.order = order_of(v, b->p->into);
     c.step = v->nx > 2 * (size_t)c.plot.w ? (size_t)ceil((double)v->nx / c.plot.w) : 1;
     for (size_t i = 0; i < n && v->low && v->high; i++) put_band(&c, i, c.order);
-    for (size_t i = 0; i < n; i++) put_line(&c, i, n * v->nx <= MOST_DOTS);
+    for (size_t i = 0; i < n; i++) put_line(&c, i, n * v->nx <= MOST_DOTS && !(b->small && b->pixels));
     if (n < v->ny) draw_note(b->p, "%zu of %zu lines shown", n, v->ny);
     if (c.step > 1) draw_note(b->p, "%zu points a line: of each %zu the smallest and the largest are drawn", v->nx, c.step);
     return c.plot.h + c.below + 4;
@@ -169,26 +169,28 @@ static double upper_edge(const chart *c, size_t at, size_t i) {
     return i ? 2 * here - v->x_number[c->order[i - 1]] : here + 1;
 }
 
-static void put_bins(const chart *c, size_t series) {
+/* The largest count of `step` neighbours, as one bar over all of them. */
+static void put_bin(const chart *c, size_t series, size_t from) {
     const pivot *v = c->v;
     picture *p = c->b->p;
-    for (size_t i = 0; i < v->nx; i++) {
-        const size_t at = series * v->nx + c->order[i];
-        double count;
-        put_odd(c, series, c->order[i]);
-        if (pivot_at(v, series, c->order[i], &count) != PIVOT_VALUE || !isfinite(count)) continue;
-        if (count <= 0 && c->y.logarithmic) continue;
-        const double upper = upper_edge(c, at, i), x = axis_at(&c->x, v->x_number[c->order[i]]);
-        const double base = c->y.logarithmic ? c->y.from : axis_at(&c->y, 0), top = axis_at(&c->y, count);
-        mark *m = draw_rect(p, (frame){ x, fmin(base, top), fmax(axis_at(&c->x, upper) - x, 0.5), fabs(base - top) },
-                            paint_category(series));
-        char digits[DIGITS_ROOM];
-        m->opacity = v->ny > 1 ? 0.5 : 0.9;
-        m->stroked = true;
-        m->stroke = m->fill;
-        m->width = 0.6;
-        m->tip = arena_printf(p->into, "%s to %s", cell_tip(p->into, v, series, c->order[i]), digits_exact(upper, digits));
+    size_t most = SIZE_MAX, last = from;
+    double count = 0, here;
+    for (size_t i = from; i < from + c->step && i < v->nx; last = i++) {
+        if (c->step == 1) put_odd(c, series, c->order[i]);
+        if (pivot_at(v, series, c->order[i], &here) != PIVOT_VALUE || !isfinite(here)) continue;
+        if (most == SIZE_MAX || here > count) { most = i; count = here; }
     }
+    if (most == SIZE_MAX || (count <= 0 && c->y.logarithmic)) return;
+    const double upper = upper_edge(c, series * v->nx + c->order[last], last), x = axis_at(&c->x, v->x_number[c->order[from]]);
+    const double base = c->y.logarithmic ? c->y.from : axis_at(&c->y, 0), top = axis_at(&c->y, count);
+    mark *m = draw_rect(p, (frame){ x, fmin(base, top), fmax(axis_at(&c->x, upper) - x, 0.5), fabs(base - top) },
+                        paint_category(series));
+    char digits[DIGITS_ROOM];
+    m->opacity = v->ny > 1 ? 0.5 : 0.9;
+    m->stroked = c->step == 1;
+    m->stroke = m->fill;
+    m->width = 0.6;
+    m->tip = arena_printf(p->into, "%s to %s", cell_tip(p->into, v, series, c->order[most]), digits_exact(upper, digits));
 }
 
 double draw_histogram(const panel *b, const pivot *v) {
@@ -209,8 +211,10 @@ double draw_histogram(const panel *b, const pivot *v) {
     draw_axis_y(b->p, &c.y, c.plot);
     draw_axis_x(b->p, &c.x, c.plot);
     size_t n = v->ny < PAINT_CATEGORIES ? v->ny : PAINT_CATEGORIES;
-    while (n > 1 && n * v->nx > DRAW_MOST_MARKS) n--;
-    for (size_t i = 0; i < n; i++) put_bins(&c, i);
+    c.step = v->nx > 2 * DRAW_WIDTH ? v->nx / DRAW_WIDTH : 1;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < v->nx; k += c.step) put_bin(&c, i, k);
+    if (c.step > 1) draw_note(b->p, "%zu bins: a bar is the largest of %zu", v->nx, c.step);
     if (n < v->ny) draw_note(b->p, "%zu of %zu histograms shown", n, v->ny);
     return c.plot.h + BELOW + 4;
 }

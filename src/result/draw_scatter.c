@@ -1,5 +1,6 @@
 /* Points in the plane, and in space by a parallel projection; labels stand where there is room. */
 #include "draw.h"
+#include "show_token.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 enum { SMALL = 11, LEFT = 64, BELOW = 38, MOST_POINTS = 20000, MOST_LABELS = 300, MOST_TIPS = DRAW_MOST_MARKS };
 
 typedef struct { size_t row; double at[3]; seen shown; } dot;
-typedef struct { const panel *b; const table_part *part; size_t column[3], label; int axes; dot *dots; size_t n, lost; } cloud;
+typedef struct { const panel *b; const table_part *part; const char *name[3]; size_t column[3], label; int axes; dot *dots; size_t n, lost; } cloud;
 
 static bool place_of(const cloud *c, size_t row, double at[3]) {
     for (int i = 0; i < 3; i++) {
@@ -24,8 +25,9 @@ static bool open_cloud(cloud *c, const panel *b, const table_part *part) {
     *c = (cloud){ .b = b, .part = part, .axes = view->z ? 3 : 2, .label = table_find(part->t, view->label) };
     for (int i = 0; i < c->axes; i++) {
         c->column[i] = table_find(part->t, names[i]);
+        c->name[i] = names[i] ? show_copy(b->p->into, names[i], strlen(names[i]), SHOW_LINE) : "x, y or z";
         if (column_is_number(part->t, c->column[i])) continue;
-        draw_note(b->p, "%s is no column of numbers, so there are no points", names[i] ? names[i] : "x, y or z");
+        draw_note(b->p, "%s is no column of numbers, so there are no points", c->name[i]);
         return false;
     }
     c->dots = arena_new_array(b->p->into, dot, part->n + 1);
@@ -48,10 +50,9 @@ static void ranges(const cloud *c, axis out[3]) {
         if (!place_of(c, own ? part_row(c->part, i) : i, at)) continue;
         for (int k = 0; k < c->axes; k++) axis_add(&out[k], at[k]);
     }
-    const char *const names[3] = { c->b->view->x, c->b->view->y, c->b->view->z };
     for (int k = 0; k < c->axes; k++) {
         axis_close(&out[k], false);
-        out[k].name = names[k];
+        out[k].name = c->name[k];
     }
 }
 
@@ -125,11 +126,10 @@ static void put_cage(const cloud *c, const space *s, const axis of[3]) {
         draw_line(p, (frame){ from.x, from.y, to.x - from.x, to.y - from.y }, paint_grid);
     }
     static const int named[3][2] = { { 0, 1 }, { 0, 2 }, { 1, 5 } };
-    const char *const names[3] = { c->b->view->x, c->b->view->y, c->b->view->z };
     for (int k = 0; k < 3; k++) {
         char lo[DIGITS_ROOM], hi[DIGITS_ROOM];
         const seen from = at[named[k][0]], to = at[named[k][1]];
-        const char *said = arena_printf(p->into, "%s  %s to %s", names[k], digits_short(of[k].lo, lo), digits_short(of[k].hi, hi));
+        const char *said = arena_printf(p->into, "%s  %s to %s", c->name[k], digits_short(of[k].lo, lo), digits_short(of[k].hi, hi));
         mark *m = draw_text(p, (from.x + to.x) / 2 + (k == 2 ? 8 : k == 1 ? -8 : 0), (from.y + to.y) / 2 + 14, said, paint_dim);
         m->size = SMALL;
         m->anchor = k == 1 ? ANCHOR_END : k ? ANCHOR_START : ANCHOR_END;
@@ -140,7 +140,7 @@ static void keep_scene(cloud *c, frame room) {
     picture *p = c->b->p;
     if (p->scene) return;                               /* a page turns the first panel */
     p->scene = arena_new_array(p->into, scene, 1);
-    *p->scene = (scene){ .axis = { c->b->view->x, c->b->view->y, c->b->view->z }, .room = room, .from = p->marks.n };
+    *p->scene = (scene){ .axis = { c->name[0], c->name[1], c->name[2] }, .room = room, .from = p->marks.n };
     for (size_t i = 0; i < c->n && i < MOST_POINTS; i++) {
         const dot *d = &c->dots[i];
         const char *label = c->label == SIZE_MAX ? NULL : cell_said(c->part->t, d->row, c->label, p->into);

@@ -65,13 +65,15 @@ static bool open_table(drawing *d, const sonde_table *t) {
         d->part = part;
         d->colours = colouring_of(t, d->view->kind == SONDE_VIEW_CLOUD || d->view->kind == SONDE_VIEW_GRAPH ? NULL : d->view->value, into);
     }
+    size_t hidden = 0;
     for (size_t i = 0; i < d->n; i++) {
         d->title[i] = part[i].title;
         if (by == BY_GRID && !pivot_table(&part[i], &view, into, &d->grid[i])) return false;
         if (by == BY_SAMPLE && !sample_table(&part[i], &view, into, &d->sample[i])) return false;
-        if (by == BY_GRID && d->grid[i].hidden)
-            draw_note(d->p, "%zu rows share their place with a later one, which is shown", d->grid[i].hidden);
+        hidden += by == BY_GRID ? d->grid[i].hidden : 0;
     }
+    if (hidden == 1) draw_note(d->p, "1 row shares its place with a later one, which is shown");
+    else if (hidden) draw_note(d->p, "%zu rows share their place with a later one, which is shown", hidden);
     return t->rows > 0;
 }
 
@@ -86,7 +88,8 @@ static bool open_array(drawing *d, const sonde_array *a) {
         return sample_array(d->r, a, into, d->sample);
     }
     d->all = (size_t)array_pictures(a);
-    d->n = d->all < MOST_PANELS ? d->all : MOST_PANELS;
+    const size_t most = d->view->kind == SONDE_VIEW_HEATMAP ? MOST_PANELS : MOST_PARTS;
+    d->n = d->all < most ? d->all : most;
     d->columns = a->rank > 2 ? a->dim[a->rank - 3] : 0;
     d->grid = arena_new_array(into, pivot, d->n);
     for (size_t i = 0; i < d->n; i++) {

@@ -1,5 +1,6 @@
 /* Numbers for the page's script: base64 of little-endian IEEE 754, so that they are exact and short. */
 #include "paint.h"
+#include "show_token.h"
 #include "writers.h"
 #include "base/json.h"
 #include <math.h>
@@ -183,8 +184,10 @@ size_t html_array(html_pen *h, const sonde_array *a) {
     pen_text(h->p, "{\"shape\":[");
     for (int i = 0; i < a->rank; i++) pen_printf(h->p, "%s%lld", i ? "," : "", (long long)a->dim[i]);
     pen_text(h->p, "]");
-    put_list(h, "axes", a->axis, (size_t)a->rank);
-    put_member(h, "name", a->name);
+    const char *axes[SONDE_MAX_RANK];
+    for (int i = 0; i < a->rank; i++) axes[i] = show_copy(h->scratch, a->axis[i], strlen(a->axis[i]), SHOW_LINE);
+    put_list(h, "axes", axes, (size_t)a->rank);
+    put_member(h, "name", show_copy(h->scratch, a->name, strlen(a->name), SHOW_LINE));
     pen_text(h->p, ",\"bits\":\"32\",\"values\":\"");
     put_base64(h->p, a->data, (size_t)a->n * sizeof *a->data);
     pen_text(h->p, "\"");

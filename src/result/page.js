@@ -181,7 +181,7 @@ function scene(canvas) {
         c.font = '11px sans-serif';
         scale = fit() * view.zoom;
         if (!d.boxes) cage();
-        far = d.boxes && groups.length > 1 && groups.length < d.bodies.length && small() * scale < 2;
+        far = d.boxes && groups.length > 1 && groups.length < d.bodies.length && small() * scale < 3;
         shown = (far ? groups : d.bodies).map(b => [project(b.slice(0, 3)), b]).sort((a, b) => b[0][2] - a[0][2]);
         for (const [p, b] of shown) {
             const hex = d.colours[b[6]][+dark.matches];
@@ -213,7 +213,7 @@ function scene(canvas) {
     const move = (turn, tilt, zoom) => {
         view.turn += turn;
         view.tilt = Math.max(-1.57, Math.min(1.57, view.tilt + tilt));
-        view.zoom = Math.max(0.2, Math.min(60, view.zoom * zoom));
+        view.zoom = Math.max(0.05, Math.min(60, view.zoom * zoom));
         draw();
     };
     if (d.groups.length) groups = d.groups.map((g, i) => d.bodies.filter(b => b[7] === i)).filter(l => l.length).map(hull);

@@ -178,6 +178,8 @@ static bool pivot_rows(const table_part *p, const shown_columns *c, const sonde_
     make_cells(out, c, into);
     out->x_name = view->x ? name_shown_in(into, view->x) : "row";
     out->x_label = arena_new_array(into, const char *, out->nx);
+    out->y_label = arena_new_array(into, const char *, 1);
+    out->y_label[0] = "";
     const size_t x = table_find(p->t, view->x), label = table_find(p->t, view->label);
     for (size_t i = 0; i < out->nx; i++) {
         const size_t row = part_row(p, i);

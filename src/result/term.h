@@ -49,6 +49,9 @@ void term_token_grid(term *t, const pivot *v);
 void term_token_strip(term *t, const pivot *v);
 void term_lines(term *t, const pivot *v);
 void term_bars(term *t, const pivot *v);
+void term_histogram(term *t, const pivot *v);
+void term_boxes(term *t, const samples *s);
+bool term_scatter(term *t, const table_part *part, const sonde_drawing *view);     /* false: x or y is no number */
 /* `columns` columns of a bar for a place in the scale; from the middle if it is signed. */
 void term_bar(term *t, const shade_scale *s, double value, int columns);
 #endif

@@ -58,7 +58,7 @@ static void bars(sonde_result *r) {
 
 static void strip(sonde_result *r) {
     sonde_table *t = TABLE(r, { "token", SONDE_TOKEN }, { "loss", SONDE_FLOAT });
-    for (size_t i = 0; i < 60; i++) {
+    for (size_t i = 0; i < 40; i++) {
         sonde_table_row(t);
         sonde_cell_token(t, token(words[(size_t)(uniform() * WORDS)]));
         if (i) sonde_cell_float(t, 2 * normal()); else sonde_cell_null(t);
@@ -69,7 +69,7 @@ static void strip(sonde_result *r) {
 static void scatter(sonde_result *r, bool deep) {
     sonde_table *t = TABLE(r, { "pc1", SONDE_FLOAT }, { "pc2", SONDE_FLOAT }, { "pc3", SONDE_FLOAT }, { "class", SONDE_TEXT }, { "word", SONDE_TOKEN });
     static const char *const class[] = { "animal", "place", "thing", "name" };
-    for (int i = 0; i < 160; i++) {
+    for (int i = 0; i < 96; i++) {
         sonde_table_row(t);
         for (int k = 0; k < 3; k++) sonde_cell_float(t, normal() * 0.5 + 2 * ((i % 4 >> k) & 1) + (k == 2 ? i % 4 * 0.4 : 0));
         sonde_cell_text(t, class[i % 4]);
@@ -101,7 +101,7 @@ static void histogram(sonde_result *r) {
 
 static void cloud(sonde_result *r) {
     sonde_table *t = TABLE(r, { "token", SONDE_TOKEN }, { "logit", SONDE_FLOAT });
-    for (size_t i = 0; i < 90; i++) {
+    for (size_t i = 0; i < 56; i++) {
         sonde_table_row(t);
         sonde_cell_token(t, token(words[i % WORDS]));
         sonde_cell_float(t, (i % 7 ? 12.0 : -9.0) / (1 + (double)i / 6));
@@ -122,11 +122,11 @@ static void boxes(sonde_result *r) {
 }
 
 static void big(sonde_result *r) {
-    float *x = sonde_array_data(sonde_result_array(r, "weights", "row column", (const int64_t[]){ 1500, 2400 }));
-    for (int i = 0; i < 1500; i++)
-        for (int k = 0; k < 2400; k++) x[i * 2400 + k] = (float)(sin(i / 90.0) * cos(k / 140.0) + 0.1 * normal());
-    x[700 * 2400 + 1200] = NAN;
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "weights", .title = "A matrix of 1500 by 2400" });
+    float *x = sonde_array_data(sonde_result_array(r, "weights", "row column", (const int64_t[]){ 600, 900 }));
+    for (int i = 0; i < 600; i++)
+        for (int k = 0; k < 900; k++) x[i * 900 + k] = (float)(sin(i / 90.0) * cos(k / 140.0));
+    for (int i = 0; i < 9; i++) x[(300 + i / 3) * 900 + 400 + i % 3] = NAN;
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "weights", .title = "A matrix of 600 by 900" });
 }
 
 static void panels(sonde_result *r) {
