@@ -308,6 +308,9 @@ static void several_prompts_are_averaged(void) {
     check_sum(r);
     CHECK_STR(run_columns(run_table(r, "prompts")), "prompt logit sum residual");
     CHECK(run_float(run_table(r, "prompts"), 1, "logit") == logit[1]);
+    r->prompt[1].wrong = NULL;
+    CHECK_EQ(run_method(r, "contributions", NULL), SONDE_USAGE);
+    CHECK(strstr(r->err.message, "prompt 1: metric: logit(answer) here and logit(answer)-logit(wrong) in prompt 0"));
     run_close(r);
 }
 

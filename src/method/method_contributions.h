@@ -4,6 +4,7 @@
  * the outline from one run, and turns them into one number for each component. */
 #ifndef SONDE_METHOD_CONTRIBUTIONS_H
 #define SONDE_METHOD_CONTRIBUTIONS_H
+#include "lookup.h"
 #include "packs.h"
 #include "prompt_runs.h"
 
@@ -70,9 +71,6 @@ typedef struct {
     double     *frozen, *lens;                  /* [parts]: means over the prompts (states alone), BY_ACCUMULATED */
     size_t      n_done;
 } split;
-
-/* Index of a weight, SIZE_MAX where the model has none of this name. */
-size_t       weight_find(const sonde_model *m, const char *name, sonde_weight_info *out);
 
 sonde_status split_outline(split *s, sonde_error *err);
 void         split_close(split *s);

@@ -4,19 +4,6 @@
 #include "room.h"
 #include <stdio.h>
 
-size_t weight_find(const sonde_model *m, const char *name, sonde_weight_info *out) {
-    for (size_t i = 0; i < sonde_model_weights(m); i++) {
-        sonde_model_weight(m, i, out);
-        if (!strcmp(out->name, name)) return i;
-    }
-    return SIZE_MAX;
-}
-
-static bool ends_in(const char *name, const char *end) {
-    const size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
-}
-
 static size_t add_tap(split *s, const char *site, int64_t row) {
     s->tap = room_grow(s->tap, s->n_taps, 1, sizeof *s->tap);
     s->tap[s->n_taps] = (tapped){ .site = room_text(site, strlen(site)), .row = row };
@@ -171,22 +158,22 @@ static sonde_status add_site(const sonde_site *site, void *user, sonde_error *er
     split      *s = w->s;
     const char *name = site->name;
     if (!strncmp(name, "encoder.", 8)) return SONDE_OK;
-    SONDE_FAIL_IF(ends_in(name, "hook_normalized_resid_post"), err, SONDE_UNSUPPORTED,
+    SONDE_FAIL_IF(name_ends_in(name, "hook_normalized_resid_post"), err, SONDE_UNSUPPORTED,
                   "contributions: %s norms the whole stream behind every block, so no part of it reaches the logits on "
                   "its own; "
                   "sweep measures what parts do", name);
-    if (ends_in(name, ".hook_attn_out")) return add_writer(w, site, WRITES_ATTENTION, "attn");
-    if (ends_in(name, ".hook_cross_attn_out")) return add_writer(w, site, WRITES_CROSS, "cross_attn");
-    if (ends_in(name, ".hook_mlp_out")) return add_writer(w, site, WRITES_MLP, "mlp");
-    if (ends_in(name, "hook_token_type_embed")) add_table(s, site, "token_type_embed");
-    else if (ends_in(name, "hook_pos_embed")) add_table(s, site, "pos_embed");
-    else if (ends_in(name, "hook_embed")) add_table(s, site, "embed");
-    else if (ends_in(name, "embed.ln.hook_out") || ends_in(name, "hook_full_embed")) add_normed_tables(s, site);
-    else if (ends_in(name, ".hook_resid_pre")) add_state(s, site, "pre");
-    else if (ends_in(name, ".hook_resid_mid")) add_state(s, site, "mid");
-    else if (ends_in(name, ".hook_resid_mid_cross")) add_state(s, site, "cross");
-    else if (ends_in(name, ".hook_resid_post")) add_state(s, site, "post");
-    else if (site->block < 0 && ends_in(name, ".hook_scale") && strstr(name, "final")) {
+    if (name_ends_in(name, ".hook_attn_out")) return add_writer(w, site, WRITES_ATTENTION, "attn");
+    if (name_ends_in(name, ".hook_cross_attn_out")) return add_writer(w, site, WRITES_CROSS, "cross_attn");
+    if (name_ends_in(name, ".hook_mlp_out")) return add_writer(w, site, WRITES_MLP, "mlp");
+    if (name_ends_in(name, "hook_token_type_embed")) add_table(s, site, "token_type_embed");
+    else if (name_ends_in(name, "hook_pos_embed")) add_table(s, site, "pos_embed");
+    else if (name_ends_in(name, "hook_embed")) add_table(s, site, "embed");
+    else if (name_ends_in(name, "embed.ln.hook_out") || name_ends_in(name, "hook_full_embed")) add_normed_tables(s, site);
+    else if (name_ends_in(name, ".hook_resid_pre")) add_state(s, site, "pre");
+    else if (name_ends_in(name, ".hook_resid_mid")) add_state(s, site, "mid");
+    else if (name_ends_in(name, ".hook_resid_mid_cross")) add_state(s, site, "cross");
+    else if (name_ends_in(name, ".hook_resid_post")) add_state(s, site, "post");
+    else if (site->block < 0 && name_ends_in(name, ".hook_scale") && strstr(name, "final")) {
         free(s->norm);
         s->norm = room_text(name, strlen(name) - strlen(".hook_scale"));
     }

@@ -54,16 +54,19 @@ static sonde_status find_argmax(split *s, sonde_error *err) {
     return sonde_variants_run(s->cx->session, &b, take_argmax, s, err);
 }
 
-static const char *metric_text(const split *s) {
-    const method_prompt *p = &s->cx->prompts[s->prompt];
+static const char *metric_text(const split *s, size_t prompt) {
+    const method_prompt *p = &s->cx->prompts[prompt];
     if (*s->metric) return s->metric;
     return p->answer && p->wrong ? "logit(answer)-logit(wrong)" : p->answer ? "logit(answer)" : "logit(argmax)";
 }
 
 static sonde_status read_terms(split *s, sonde_error *err) {
     const method_prompt *p = &s->cx->prompts[s->prompt];
+    const char *text = metric_text(s, s->prompt), *first = metric_text(s, 0);
     sonde_metric *x;
-    SONDE_TRY(sonde_metric_parse(&x, s->cx->model, metric_text(s), p->answer, p->wrong, err));
+    SONDE_FAIL_IF(strcmp(text, first) != 0, err, SONDE_USAGE, "metric: %s here and %s in prompt 0, expected answers of "
+                   "the same kind in every prompt, or --metric", text, first);
+    SONDE_TRY(sonde_metric_parse(&x, s->cx->model, text, p->answer, p->wrong, err));
     free(s->term);
     s->n_terms = sonde_metric_terms(x);
     s->term = ROOM(sonde_logit_term, s->n_terms);

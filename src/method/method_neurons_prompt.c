@@ -2,17 +2,13 @@
  * (Geva et al., LM-Debugger, 2022; here on values after the activation function, with explicit numbers). */
 #include "method_neurons_prompt.h"
 #include "dry.h"
+#include "lookup.h"
 #include "packs.h"
 #include "room.h"
 #include <inttypes.h>
 #include <stdio.h>
 
 /* ---- which values ---- */
-
-static bool ends_in(const char *name, const char *end) {
-    const size_t n = strlen(name), m = strlen(end);
-    return n > m && strcmp(name + n - m, end) == 0;
-}
 
 static bool layer_chosen(const neuron_weights *w, int block) {
     for (size_t i = 0; i < w->n_layers; i++)
@@ -35,9 +31,9 @@ static sonde_status add_site(const sonde_site *s, void *user, sonde_error *err) 
     (void)err;
     acting *r = user;
     if (strncmp(s->name, "blocks.", 7) != 0 || !layer_chosen(r->w, s->block)) return SONDE_OK;
-    if (ends_in(s->name, ".mlp.hook_post")) block_of(r, s)->acts = true;
-    else if (ends_in(s->name, ".hook_resid_mid")) block_of(r, s)->mid = true;
-    else if (ends_in(s->name, ".hook_resid_pre")) block_of(r, s);
+    if (name_ends_in(s->name, ".mlp.hook_post")) block_of(r, s)->acts = true;
+    else if (name_ends_in(s->name, ".hook_resid_mid")) block_of(r, s)->mid = true;
+    else if (name_ends_in(s->name, ".hook_resid_pre")) block_of(r, s);
     return SONDE_OK;
 }
 
@@ -65,7 +61,8 @@ static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
     if (row < 0 || row >= a->value.dim[0]) return SONDE_OK;
     const sonde_site site = { .name = a->site };
     acting_block *b = block_of(r, &site);
-    float *out = ends_in(a->site, ".hook_resid_post") ? b->after : ends_in(a->site, ".mlp.hook_post") ? b->act : b->before;
+    float *out = name_ends_in(a->site, ".hook_resid_post") ? b->after : name_ends_in(a->site,
+                                                                                     ".mlp.hook_post") ? b->act : b->before;
     memcpy(out, a->value.data + row * a->value.dim[1], (size_t)a->value.dim[1] * sizeof *out);
     return SONDE_OK;
 }

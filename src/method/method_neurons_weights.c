@@ -1,23 +1,16 @@
 /* Rows of W_out beside columns of W_U, and the moments of their cosines (Gurnee et al., Universal neurons in GPT2 language
  * models, 2024; Lad et al., The remarkable robustness of LLMs, 2024). */
 #include "dry.h"
+#include "lookup.h"
 #include "method_neurons.h"
 #include "room.h"
 #include <math.h>
 #include <stdio.h>
 
-static size_t find_weight(const sonde_model *m, const char *name, sonde_weight_info *out) {
-    for (size_t i = 0; i < sonde_model_weights(m); i++) {
-        sonde_model_weight(m, i, out);
-        if (!strcmp(out->name, name)) return i;
-    }
-    return SIZE_MAX;
-}
-
 /* A matrix of this shape; UNSUPPORTED where the model has no such one. */
 static sonde_status find_matrix(const sonde_model *m, const char *name, const int64_t *dim, size_t *out, sonde_error *err) {
     sonde_weight_info w = { 0 };
-    *out = find_weight(m, name, &w);
+    *out = weight_find(m, name, &w);
     const bool good = *out != SIZE_MAX && w.rank == 2 && w.dim[0] == dim[0] && w.dim[1] == dim[1];
     SONDE_FAIL_IF(!good, err, SONDE_UNSUPPORTED, "neurons: %s has no matrix %s of %lld x %lld",
                   sonde_model_describe(m)->name, name,
