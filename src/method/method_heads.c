@@ -225,7 +225,7 @@ static sonde_status heads(sonde_context *cx, const value *args, sonde_result *ou
 const method method_heads = {
     .name = "heads",
     .summary = "what every head does over documents: how far it looks, at what, and whether it gathers the pieces of words",
-    .reference = "previous_k, subjoiner: Lad, Gurnee and Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, 2024 (the "
+    .reference = "previous_k, subjoiner: Lad, Lee, Gurnee and Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, 2024 (the "
                  "subjoiner score is sonde's); induction: Olsson et al., In-context Learning and Induction Heads, 2022; standard "
                  "errors: Cochran, Sampling Techniques, 1977",
     .formula = "A[i,s]: the pattern of a head; means are over the rows i of all documents. previous: A[i,i-1]; first: A[i,0], i > 0; "

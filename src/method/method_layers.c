@@ -1,4 +1,4 @@
-/* What a model's answers lose when whole layers are skipped, swapped, repeated or put into another order (Lad, Gurnee and
+/* What a model's answers lose when whole layers are skipped, swapped, repeated or put into another order (Lad, Lee, Gurnee and
  * Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, 2024), over documents. */
 #include "documents.h"
 #include "dry.h"
@@ -384,7 +384,7 @@ static sonde_status layers(sonde_context *cx, const value *args, sonde_result *o
 const method method_layers = {
     .name = "layers",
     .summary = "what the answers lose when layers are skipped, swapped, repeated or put into another order, over documents",
-    .reference = "Lad, Gurnee and Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, 2024; standard errors: Cochran, "
+    .reference = "Lad, Lee, Gurnee and Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, 2024; standard errors: Cochran, "
                  "Sampling Techniques, 1977",
     .formula = "slot i: skip leaves out --window blocks from i on; swap exchanges the window at i with the one behind it; repeat "
                "runs each block of the window --times times; order runs the blocks as listed. Over every prediction (all "

@@ -181,7 +181,7 @@ const method method_lens = {
     .name = "lens",
     .summary = "what every layer would answer: each state of the stream through the final norm and the unembedding",
     .reference = "nostalgebraist, interpreting GPT: the logit lens, 2020; overlap: Katz and Belinkov, VISIT: Visualizing and "
-                 "Interpreting the Semantic Information Flow of Transformers, 2023 (arXiv 2305.13417); over documents: Lad, Gurnee and "
+                 "Interpreting the Semantic Information Flow of Transformers, 2023 (arXiv 2305.13417); over documents: Lad, Lee, Gurnee and "
                  "Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, 2024",
     .formula = "p = softmax(Norm(x) W_U + b_U), Norm the model's final norm computed on this x. token: argmax p; logit, prob: "
                "its logit and p; rank: 1 + number of tokens above the model's own answer; entropy_bits: -sum p log2 p, in bits; "

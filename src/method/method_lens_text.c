@@ -1,4 +1,4 @@
-/* The lens over documents: how certain every state is, how far from the model's answer, how often right (Lad, Gurnee and
+/* The lens over documents: how certain every state is, how far from the model's answer, how often right (Lad, Lee, Gurnee and
  * Tegmark, 2024). Their notebook divides every state by the last state's scale and leaves b_U out; here every state has its
  * own norm, and the last one is the model's answer. */
 #include "method_lens.h"

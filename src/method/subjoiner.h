@@ -1,4 +1,4 @@
-/* subjoiner.h - do heads gather words of several tokens at the word's last token? (Lad, Gurnee and Tegmark, 2024, sub-joiner
+/* subjoiner.h - do heads gather words of several tokens at the word's last token? (Lad, Lee, Gurnee and Tegmark, 2024, sub-joiner
  * heads; the score is sonde's own, their notebook picks a head by eye.)
  *
  * A word is a token of a space and ASCII letters (or of letters alone, where a document begins) and all tokens of letters
