@@ -451,6 +451,42 @@ static void the_top_is_a_sort(void) {
     }
 }
 
+/* Linear metrics */
+
+static sonde_status linear(const char *text, sonde_logit_term *out, double *rest, char *says, size_t size) {
+    sonde_model m = small_model();
+    sonde_metric *x;
+    sonde_error err = { 0 };
+    if (sonde_metric_parse(&x, &m, text, NULL, NULL, &err)) FAIL_("%s", err.message);
+    const sonde_status s = sonde_metric_linear(x, out, rest, &err);
+    snprintf(says, size, "%s", s == SONDE_OK ? "" : err.message);
+    sonde_metric_free(x);
+    small_model_free(&m);
+    return s;
+}
+
+static void weights_of_linear_metrics(void) {
+    static const struct { const char *text; double weight[3], rest; } good[] = {
+        { "logit(#1)", { 1 }, 0 }, { "logit(#1)-logit(#2)", { 1, -1 }, 0 }, { "3*(logit(#1)-2*logit(#2)/4)+5", { 3, -1.5 }, 5 },
+        { "-(1-logit(#1))*(2+1)-7/2", { 3 }, -6.5 }, { "logit(#1)+logit(#1)*2--logit(argmax,3)", { 1, 2, 1 }, 0 },
+    };
+    static const char *const bad[] = { "prob(#1)", "logit(#1)*logit(#2)", "2/logit(#1)", "logit(#1)-rank(#2)", "entropy", "2*loss" };
+    sonde_logit_term term[3];
+    double rest;
+    char   says[512];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        CHECK_EQ(linear(good[i].text, term, &rest, says, sizeof says), SONDE_OK);
+        for (size_t k = 0; k < 3 && good[i].weight[k] != 0; k++) CHECK(term[k].weight == good[i].weight[k]);
+        CHECK(rest == good[i].rest);
+    }
+    CHECK(term[0].token == 1 && !term[0].argmax && !term[0].position_written && term[0].position == -1);
+    CHECK(term[2].argmax && term[2].position_written && term[2].position == 3);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CHECK_EQ(linear(bad[i], term, &rest, says, sizeof says), SONDE_USAGE);
+        CHECK(strstr(says, "expected logit(T) times numbers"));
+    }
+}
+
 #define TESTS(X) \
     X(good_texts_are_printed_back) \
     X(bad_texts_say_what_was_found) \
@@ -464,5 +500,6 @@ static void the_top_is_a_sort(void) {
     X(positions_that_are_needed) \
     X(runs_and_positions_must_exist) \
     X(rows_of_logits) \
-    X(the_top_is_a_sort)
+    X(the_top_is_a_sort) \
+    X(weights_of_linear_metrics)
 TEST_MAIN(TESTS)

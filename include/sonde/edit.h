@@ -38,4 +38,11 @@ SONDE_API sonde_status sonde_metric_parse(sonde_metric **out, const sonde_model 
 SONDE_API size_t       sonde_metric_format(const sonde_metric *x, char *buf, size_t n); /* as snprintf */
 SONDE_API void         sonde_metric_free(sonde_metric *x);                              /* accepts NULL */
 SONDE_API const char  *sonde_metric_run(const sonde_metric *x, size_t i);               /* as sonde_edit_run */
+
+/* A metric that is linear in the logits, as weights: it equals *rest + sum of weight * logit(token, position). A token
+ * `argmax` has no id here; a position that was not written is -1, the last. */
+typedef struct { double weight; int32_t token; bool argmax; int64_t position; bool position_written; } sonde_logit_term;
+SONDE_API size_t       sonde_metric_terms(const sonde_metric *x);                       /* length of `out` */
+/* USAGE, with what is allowed, where it is not linear. */
+SONDE_API sonde_status sonde_metric_linear(const sonde_metric *x, sonde_logit_term *out, double *rest, sonde_error *err);
 #endif

@@ -19,6 +19,7 @@
 #include "sonde/logits.h"
 #include "sonde/model.h"
 #include "sonde/pairs.h"
+#include "sonde/product.h"
 #include "sonde/random.h"
 #include "sonde/result.h"
 #include "sonde/session.h"

@@ -157,12 +157,13 @@ static double *make_features(const wic *w, const float *state, int64_t width, do
     return x;
 }
 
-/* Pairs of the fold (or of all others) one behind another; returns how many. */
-static int64_t gather(const wic *w, const double *x, int64_t d, int64_t fold, bool others, double *out, uint8_t *yes) {
+/* Pairs of all folds but this one, one behind another; returns how many. */
+static int64_t gather_others(const wic *w, const examples *all, int64_t fold, double *out, uint8_t *yes) {
+    const int64_t d = all->d;
     int64_t n = 0;
     for (int64_t i = 0; i < w->n; i++) {
-        if ((w->fold[i] == fold) == others) continue;
-        memcpy(out + n * d, x + i * d, (size_t)d * sizeof *out);
+        if (w->fold[i] == fold) continue;
+        memcpy(out + n * d, all->x + i * d, (size_t)d * sizeof *out);
         yes[n++] = w->same[i];
     }
     return n;
@@ -172,7 +173,7 @@ static sonde_status judge_fold(const wic *w, const double *x, int64_t d, int64_t
     double  *train = ROOM(double, w->n * d), *mean = ROOM(double, d), *sd = ROOM(double, d), *row = ROOM(double, d);
     uint8_t *yes = ROOM(uint8_t, w->n);
     classifier f = { ROOM(double, d), 0 };
-    const examples e = { train, yes, gather(w, x, d, fold, true, train, yes), d };
+    const examples e = { train, yes, gather_others(w, &(examples){ x, w->same, w->n, d }, fold, train, yes), d };
     columns_measure(&e, mean, sd);
     columns_standardise(train, e.n, d, mean, sd);
     const sonde_status s = classifier_fit(&e, w->c, &f, err);
