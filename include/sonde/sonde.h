@@ -18,6 +18,7 @@
 #include "sonde/linear.h"
 #include "sonde/logits.h"
 #include "sonde/model.h"
+#include "sonde/pairs.h"
 #include "sonde/product.h"
 #include "sonde/random.h"
 #include "sonde/result.h"

@@ -100,7 +100,6 @@ static bool move(fitting *f, double *best) {
 
 static sonde_status descend(fitting *f, sonde_error *err) {
     double best = objective(f, f->w), first = 0;
-    SONDE_FAIL_IF(!isfinite(best), err, SONDE_FORMAT, "logistic regression: an example holds a number that is not finite");
     for (int i = 0; i < MOST_STEPS; i++) {
         const double norm = gradient(f);
         if (i == 0) first = norm;
@@ -112,7 +111,7 @@ static sonde_status descend(fitting *f, sonde_error *err) {
     return SONDE_OK;
 }
 
-sonde_status classifier_fit(const examples *e, double c, classifier *out, sonde_error *err) {
+static sonde_status fit(const examples *e, double c, classifier *out, sonde_error *err) {
     const int64_t all = e->d + 1;
     fitting f = { e, c, ROOM(double, all), ROOM(double, all), ROOM(double, all), ROOM(double, e->n), ROOM(double, all * all) };
     const sonde_status s = descend(&f, err);
@@ -124,6 +123,48 @@ sonde_status classifier_fit(const examples *e, double c, classifier *out, sonde_
     free(f.p);
     free(f.hessian);
     return s;
+}
+
+/* More columns than examples: w lies in the space that the examples span. With X X' = U' V U (rows of U are eigenvectors)
+ * the columns V^1/2 U have the same products with each other, so the same fit, and w = X' U' V^-1/2 w'. */
+static sonde_status fit_spanned(const examples *e, double c, classifier *out, sonde_error *err) {
+    const int64_t n = e->n, d = e->d;
+    double *u = ROOM(double, n * n), *v = ROOM(double, n), *x = ROOM(double, n * n), *w = ROOM(double, n);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k <= i; k++) {
+            double sum = 0;
+            for (int64_t j = 0; j < d; j++) sum += e->x[i * d + j] * e->x[k * d + j];
+            u[i * n + k] = u[k * n + i] = sum;
+        }
+    sonde_status s = sonde_eigen(u, n, v, err);
+    for (int64_t k = 0; k < n && s == SONDE_OK; k++) {
+        v[k] = v[k] > 1e-13 * v[n - 1] ? sqrt(v[k]) : 0;
+        for (int64_t i = 0; i < n; i++) x[i * n + k] = u[k * n + i] * v[k];
+    }
+    classifier small = { w, 0 };
+    if (s == SONDE_OK) s = fit(&(examples){ x, e->yes, n, n }, c, &small, err);
+    memset(out->w, 0, (size_t)d * sizeof *out->w);
+    for (int64_t i = 0; i < n && s == SONDE_OK; i++) {
+        double a = 0;
+        for (int64_t k = 0; k < n; k++) a += v[k] > 0 ? u[k * n + i] * w[k] / v[k] : 0;
+        for (int64_t j = 0; j < d; j++) out->w[j] += a * e->x[i * d + j];
+    }
+    out->b = small.b;
+    free(u);
+    free(v);
+    free(x);
+    free(w);
+    return s;
+}
+
+sonde_status classifier_fit(const examples *e, double c, classifier *out, sonde_error *err) {
+    int64_t yes = 0;
+    for (int64_t i = 0; i < e->n; i++) yes += e->yes[i];
+    SONDE_FAIL_IF(yes == 0 || yes == e->n, err, SONDE_USAGE, "the examples to learn from have %lld yes and %lld no, expected both",
+                  (long long)yes, (long long)(e->n - yes));
+    for (int64_t i = 0; i < e->n * e->d; i++)
+        SONDE_FAIL_IF(!isfinite(e->x[i]), err, SONDE_FORMAT, "an example to learn from holds a number that is not finite");
+    return e->d > e->n ? fit_spanned(e, c, out, err) : fit(e, c, out, err);
 }
 
 /* ---- columns ---- */

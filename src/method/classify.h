@@ -15,7 +15,7 @@ typedef struct {
 
 /* P(yes) = 1 / (1 + e^-(w x + b)) that makes w w / 2 + c * (sum of log losses) least; b is not held back (as scikit-learn's
  * LogisticRegression with the L2 penalty). Newton's method until the gradient's norm is below 1e-10 times its first; w [d].
- * FORMAT: a number that is not finite. */
+ * USAGE: the examples are all yes or all no; FORMAT: a number is not finite. */
 typedef struct { double *w, b; } classifier;
 sonde_status classifier_fit(const examples *e, double c, classifier *out, sonde_error *err);
 double       classifier_score(const classifier *f, const double *x, int64_t d);       /* w x + b; above 0: yes */
