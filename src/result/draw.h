@@ -137,6 +137,7 @@ typedef struct {
     double                x, y, w;
     bool                  small;        /* one of several */
     bool                  pixels;       /* cells are a raster, not a mark each */
+    size_t                most_x, most_y;       /* cells of the largest panel: all have cells of one size */
     const shade_scale    *scale;        /* of colours */
     const axis           *value;        /* of heights and lengths */
     const colouring      *colours;      /* of rows */

@@ -128,23 +128,23 @@ static double put_x_names(const panel *b, const pivot *v, frame plot) {
 }
 
 /* Width and height of a cell. */
-static frame cell_of(const panel *b, const pivot *v, double room) {
-    const double w = room / (double)v->nx;
+static frame cell_of(const panel *b, double room) {
+    const double nx = (double)b->most_x, ny = (double)b->most_y, w = room / nx;
     if (!b->scale->picture && !b->small) return (frame){ .w = fmin(w, MOST_CELL), .h = ROW };
-    const bool tiny = b->small && b->w <= TINY;
+    const bool tiny = b->small && b->w <= TINY, square = b->most_x == b->most_y;
     frame cell = { .w = tiny ? w : fmin(w, MOST_BLOCK) };
-    cell.h = v->ny == v->nx || cell.w < 14 ? cell.w : fmin(cell.w, 18);
+    cell.h = square || cell.w < 14 ? cell.w : fmin(cell.w, 18);
     const double most = b->small ? fmax(b->w * 1.2, 60) : MOST_HEIGHT;
-    if (cell.h * (double)v->ny > most) cell.h = most / (double)v->ny;
+    if (cell.h * ny > most) cell.h = most / ny;
     const double least = b->small ? fmin(most, 36) : 20;
-    if (cell.h * (double)v->ny < least && v->ny != v->nx) cell.h = least / (double)v->ny;
+    if (cell.h * ny < least && !square) cell.h = least / ny;
     return cell;
 }
 
 double draw_heatmap(const panel *b, const pivot *v) {
     const double left = label_room(b, v);
     const bool tiny = b->small && b->w <= TINY, numbers = !b->scale->picture;
-    const frame cell = cell_of(b, v, b->w - left - 1);
+    const frame cell = cell_of(b, b->w - left - 1);
     const frame plot = { b->x + left, b->y, cell.w * (double)v->nx, cell.h * (double)v->ny };
     if (b->pixels) {
         const raster *r = raster_of(b, v, (size_t)fmax(1, plot.w * (b->small ? 2 : 1)), (size_t)fmax(1, plot.h * (b->small ? 2 : 1)));

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALL = 11, LEFT = 64, BELOW = 38, MOST_POINTS = 20000, MOST_LABELS = 300, MOST_TIPS = DRAW_MOST_MARKS };
+enum { SMALL = 11, LEFT = 64, BELOW = 38, MOST_POINTS = 20000, MOST_LABELS = 300, MOST_TRIES = 4000, MOST_TIPS = DRAW_MOST_MARKS };
 
 typedef struct { size_t row; double at[3]; seen shown; } dot;
 typedef struct { const panel *b; const table_part *part; const char *name[3]; size_t column[3], label; int axes; dot *dots; size_t n, lost; } cloud;
@@ -68,7 +68,7 @@ static void put_labels(const cloud *c, frame plot) {
     picture *p = c->b->p;
     frame taken[MOST_LABELS];
     size_t put = 0;
-    for (size_t i = 0; i < c->n && put < MOST_LABELS; i++) {
+    for (size_t i = 0; i < c->n && i < MOST_TRIES && put < MOST_LABELS; i++) {
         const char *text = text_cut(p->into, cell_said(c->part->t, c->dots[i].row, c->label, p->into), SMALL, 120);
         const frame f = { c->dots[i].shown.x + 5, c->dots[i].shown.y - 6, text_width(text, SMALL) + 3, 13 };
         if (!*text || f.x + f.w > plot.x + plot.w + 8 || f.y < plot.y - 4 || meets(taken, put, f)) continue;

@@ -197,8 +197,14 @@ static double put_panels(drawing *d, double y) {
     double width, tallest = 0;
     const size_t columns = columns_of(d, &width);
     size_t cells = 0;
-    for (size_t i = 0; d->grid && i < d->n; i++) cells += d->grid[i].nx * d->grid[i].ny;
-    panel b = { .p = d->p, .view = d->view, .w = width, .small = d->n > 1, .pixels = cells > DRAW_MOST_MARKS };
+    panel b = { .p = d->p, .view = d->view, .w = width, .small = d->n > 1 };
+    for (size_t i = 0; d->grid && i < d->n; i++) {
+        const pivot *v = &d->grid[i];
+        cells += v->nx * v->ny;
+        if (v->nx > b.most_x) b.most_x = v->nx;
+        if (v->ny > b.most_y) b.most_y = v->ny;
+    }
+    b.pixels = cells > DRAW_MOST_MARKS;
     const sonde_view_kind kind = kind_of(d);
     d->scale.picture = kind == SONDE_VIEW_HEATMAP && (d->n > 1 || b.pixels || !heatmap_has_numbers(&b, d->grid));
     scale_of(d, 0, d->n);

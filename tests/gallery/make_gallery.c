@@ -101,7 +101,7 @@ static void histogram(sonde_result *r) {
 
 static void cloud(sonde_result *r) {
     sonde_table *t = TABLE(r, { "token", SONDE_TOKEN }, { "logit", SONDE_FLOAT });
-    for (size_t i = 0; i < 56; i++) {
+    for (size_t i = 0; i < 44; i++) {
         sonde_table_row(t);
         sonde_cell_token(t, token(words[i % WORDS]));
         sonde_cell_float(t, (i % 7 ? 12.0 : -9.0) / (1 + (double)i / 6));
