@@ -132,6 +132,22 @@ static void wide_tables_are_split_with_a_note(void) {
     sonde_result_free(r);
 }
 
+/* Whole where the table fits with them, else cut as far as it has to be. */
+static void long_texts_take_the_room_there_is(void) {
+    static const char text[] = "a text that is longer than forty columns are, but not than eighty";
+    sonde_result *r = sonde_result_new();
+    sonde_table *t = sonde_result_table(r, "texts");
+    sonde_table_column(t, "number", SONDE_INT, "");
+    sonde_table_column(t, "prompt", SONDE_TEXT, "");
+    sonde_table_row(t);
+    sonde_cell_int(t, 1);
+    sonde_cell_text(t, text);
+    CHECK(strstr(drawn(r, (sonde_text_style){ .width = 80 }), text));
+    drawn(r, (sonde_text_style){ .width = 60 });
+    CHECK(strstr(k.text, "a text that is longer than forty columns are, but n…"));
+    sonde_result_free(r);
+}
+
 static void long_tables_say_what_is_left_out(void) {
     sonde_result *r = sonde_result_new();
     sonde_table *t = sonde_result_table(r, "long");
@@ -287,6 +303,7 @@ static void an_empty_result_is_an_empty_page(void) {
     X(a_table_is_aligned) \
     X(bars_stand_in_the_table) \
     X(wide_tables_are_split_with_a_note) \
+    X(long_texts_take_the_room_there_is) \
     X(long_tables_say_what_is_left_out) \
     X(heatmaps_name_their_domain_and_mark_what_is_no_number) \
     X(a_lens_shows_the_tokens_of_its_prompt) \

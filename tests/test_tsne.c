@@ -7,13 +7,20 @@ enum { POINTS = 24, WIDTH = 5 };
 
 static truth_numbers truth_of(const char *name) { return truth_read("project.txt", name); }
 
+static bool all_points(void *user, int64_t done) {
+    const int64_t *most = user;
+    return done < *most;
+}
+
 static double *joint_of_truth(double perplexity) {
     const truth_numbers x = truth_of("tsne.x");
     float points[POINTS * WIDTH];
     CHECK_EQ((int64_t)x.n, POINTS * WIDTH);
     for (size_t i = 0; i < x.n; i++) points[i] = (float)x.at[i];
     free(x.at);
-    return tsne_joint(points, POINTS, WIDTH, perplexity);
+    int64_t few = 3, most = POINTS + 1;
+    CHECK(!tsne_joint(&(tsne_input){ points, POINTS, WIDTH, perplexity, all_points, &few }));
+    return tsne_joint(&(tsne_input){ points, POINTS, WIDTH, perplexity, all_points, &most });
 }
 
 static void probabilities_have_the_perplexity(void) {

@@ -182,8 +182,6 @@ static void put_groups(sonde_result *out, const counted *c) {
         sonde_cell_int(t, c->part[i].bytes);
         if (c->checked) sonde_cell_int(t, c->part[i].broken);
     }
-    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "components", .x = "component", .value = "share",
-                                            .title = "Share of the parameters" });
 }
 
 static void put_check(sonde_result *out, sonde_table *t, const counted *c) {

@@ -160,6 +160,12 @@ static void put_kl(project *j, int64_t done, const double *y) {
     sonde_cell_float(j->kl, tsne_divergence(&j->state, y));
 }
 
+static bool tsne_point(void *user, int64_t done) {
+    const project *j = user;
+    j->cx->progress(j->cx->progress_user, "distances", done, j->p.n);
+    return !sonde_session_stopped(j->cx->session);
+}
+
 static bool tsne_step(void *user, int64_t done, const double *y) {
     project *j = user;
     j->cx->progress(j->cx->progress_user, "iterations", done, j->iterations);
@@ -203,7 +209,9 @@ static sonde_status by_tsne(project *j, sonde_result *out, sonde_error *err) {
     if (flat(j)) j->drawn = true;                   /* points that are all the same have no components to start from */
     if (j->drawn) tsne_start_random(j->y, n, j->dims, j->cx->seed);
     else tsne_start_scaled(j->y, n, j->dims);
-    double *p = tsne_joint(j->p.x, n, j->p.d, j->perplexity);
+    const tsne_input in = { j->p.x, n, j->p.d, j->perplexity, tsne_point, j };
+    double *p = tsne_joint(&in);
+    SONDE_FAIL_IF(!p, err, SONDE_CANCELLED, "interrupted");
     j->state = (tsne_state){ .p = p, .n = n, .dims = j->dims, .exaggeration = 1 };
     j->kl = sonde_result_table(out, "kl");
     sonde_table_column(j->kl, "iteration", SONDE_INT, "");

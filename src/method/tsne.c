@@ -43,16 +43,21 @@ static double squared_distance(const float *a, const float *b, int64_t d) {
     return s;
 }
 
-double *tsne_joint(const float *x, int64_t n, int64_t d, double perplexity) {
+double *tsne_joint(const tsne_input *in) {
+    const int64_t n = in->n, d = in->d;
     double *p = ROOM(double, n * n), *distance = ROOM(double, n);
-    for (int64_t i = 0; i < n; i++) {
-        for (int64_t j = 0; j < n; j++) distance[j] = squared_distance(x + i * d, x + j * d, d);
-        find_width(distance, i, n, perplexity, p + i * n);
+    bool    on = true;
+    for (int64_t i = 0; i < n && on; i++) {
+        for (int64_t j = 0; j < n; j++) distance[j] = squared_distance(in->x + i * d, in->x + j * d, d);
+        find_width(distance, i, n, in->perplexity, p + i * n);
+        on = in->point(in->user, i + 1);
     }
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < i; j++) p[i * n + j] = p[j * n + i] = (p[i * n + j] + p[j * n + i]) / (2 * (double)n);
     free(distance);
-    return p;
+    if (on) return p;
+    free(p);
+    return NULL;
 }
 
 /* ---- forces ---- */

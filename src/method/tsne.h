@@ -6,9 +6,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Joint probabilities [n, n] of points x [n, d]: p(i,j) = (p(j|i) + p(i|j)) / 2n, p(j|i) a normal distribution around i
- * whose width gives `perplexity`; the diagonal is 0. Caller frees. */
-double *tsne_joint(const float *x, int64_t n, int64_t d, double perplexity);
+typedef struct {
+    const float *x; int64_t n, d;       /* points [n, d] */
+    double       perplexity;
+    bool       (*point)(void *user, int64_t done);      /* after each; false ends it */
+    void        *user;
+} tsne_input;
+/* Joint probabilities [n, n] of the points: p(i,j) = (p(j|i) + p(i|j)) / 2n, p(j|i) a normal distribution around i
+ * whose width gives the perplexity; the diagonal is 0. Caller frees; NULL: ended early. */
+double *tsne_joint(const tsne_input *in);
 
 typedef struct { const double *p; int64_t n; int dims; double exaggeration; } tsne_state;
 /* 4 sum_j (e p(i,j) - q(i,j)) (y_i - y_j) / (1 + |y_i - y_j|^2) into gradient [n, dims]. */

@@ -65,7 +65,6 @@ static void measure(term *t, layout *l) {
             const int w = glyph_text_columns(cell_shown(t, l, row, c, room));
             if (w > wide) wide = w;
         }
-        if (is_text(l, c) && wide > WIDEST_TEXT) wide = WIDEST_TEXT;
         l->wide[c] = wide < t->width ? wide : t->width;
     }
 }
@@ -76,12 +75,16 @@ static int total(const layout *l, size_t from, size_t to) {
     return columns;
 }
 
-/* Takes columns from the widest text until the table fits; not when no cut would make it fit. */
+/* Takes columns from the widest text until the table fits; where no cut would make it fit no text is wider than most. */
 static void shrink(term *t, layout *l, int wanted) {
     int least = wanted;
     for (size_t c = 0; c < l->table->columns.n; c++)
         least += (c ? GAP : 0) + (is_text(l, c) && l->wide[c] > LEAST_TEXT ? LEAST_TEXT : l->wide[c]);
-    if (least > t->width) return;
+    if (least > t->width) {
+        for (size_t c = 0; c < l->table->columns.n; c++)
+            if (is_text(l, c) && l->wide[c] > WIDEST_TEXT) l->wide[c] = WIDEST_TEXT;
+        return;
+    }
     for (;;) {
         size_t widest = SIZE_MAX;
         for (size_t c = 0; c < l->table->columns.n; c++)
