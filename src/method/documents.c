@@ -18,12 +18,16 @@ sonde_prompt document_tokens(const sonde_context *cx, size_t i) {
     return (sonde_prompt){ .tokens = cx->documents[i].tokens.id, .n = cx->documents[i].tokens.n };
 }
 
-/* A document is known by its tokens: wherever it stands, in whatever file, its numbers are the same. */
-static void name_document(sonde_prompt p, char out[64]) {
+uint64_t document_hash(sonde_prompt p) {
     uint64_t h = 0xcbf29ce484222325u;                   /* FNV-1a (Fowler, Noll and Vo, 1991) */
     for (int64_t k = 0; k < p.n; k++)
         for (int b = 0; b < 32; b += 8) h = (h ^ ((uint32_t)p.tokens[k] >> b & 255)) * 0x100000001b3u;
-    snprintf(out, 64, "%lld-%016llx", (long long)p.n, (unsigned long long)h);
+    return h;
+}
+
+/* A document is known by its tokens: wherever it stands, in whatever file, its numbers are the same. */
+static void name_document(sonde_prompt p, char out[64]) {
+    snprintf(out, 64, "%lld-%016llx", (long long)p.n, (unsigned long long)document_hash(p));
 }
 
 static sonde_status one(const sonde_context *cx, const document_work *w, size_t i, sonde_error *err) {

@@ -22,6 +22,7 @@ typedef struct {
 /* All documents, in order, with progress. CANCELLED: those before it have been added. */
 sonde_status documents_run(const sonde_context *cx, const document_work *w, sonde_error *err);
 sonde_prompt document_tokens(const sonde_context *cx, size_t i);
+uint64_t     document_hash(sonde_prompt p);             /* of its ids: for draws that belong to a document */
 
 /* A mean over things that come by documents, each document with a sum and how many there were. Its standard error treats
  * documents as what was drawn, since what one document holds hangs together: sqrt(D / (D - 1) sum (s - mean n)^2) / sum n
