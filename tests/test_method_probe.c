@@ -18,6 +18,13 @@ static void setting_close(setting *s) {
     truth_close(s->t);
 }
 
+/* Scores that float32 does not tell apart may stand either way: of one neuron, which is off at many positions, a good part
+ * of the pairs, of more hardly any. */
+static void check_area(double area, const json *want, double band) {
+    CHECK(area >= truth_item(truth_of(want, "auc"), 0) - 1e-12 && area <= truth_item(truth_of(want, "auc"), 1) + 1e-12);
+    CHECK(truth_item(truth_of(want, "auc"), 1) - truth_item(truth_of(want, "auc"), 0) < band);
+}
+
 static void compare_baseline(const setting *s) {
     static const char *const counts[] = { "n_train", "n_validation", "n_test" };
     const sonde_table *b = run_table(s->r, "baseline");
@@ -31,7 +38,6 @@ static void compare_baseline(const setting *s) {
     CHECK_STR(run_text(b, 0, "class"), "start_capital");
 }
 
-/* Areas count pairs: scores that differ in float32's last bits may change places, one of 2,500. */
 static void neurons_equal_scikit_learn(void) {
     setting s = setting_open();
     method_run *r = s.r;
@@ -51,12 +57,12 @@ static void neurons_equal_scikit_learn(void) {
         CHECK_NEAR(run_float(p, i, "bias"), truth_number(want, "b"), 1e-4);
         CHECK_NEAR(run_float(p, i, "validation_accuracy"), truth_number(want, "validation"), 1e-12);
         CHECK_NEAR(run_float(p, i, "accuracy"), truth_number(want, "accuracy"), 1e-12);
-        CHECK_NEAR(run_float(p, i, "auc"), truth_number(want, "auc"), 1e-3);
+        check_area(run_float(p, i, "auc"), want, .3);
         CHECK_EQ(run_int(p, i, "rank"), (int64_t)i + 1);
         const json *both = truth_at(truth_of(s.t.all, "ensembles"), i);
         CHECK_EQ(run_int(e, i, "k"), (int64_t)i + 1);
         CHECK_NEAR(run_float(e, i, "accuracy"), truth_number(both, "accuracy"), 1e-12);
-        CHECK_NEAR(run_float(e, i, "auc"), truth_number(both, "auc"), 1e-3);
+        check_area(run_float(e, i, "auc"), both, i ? .02 : .3);
     }
     CHECK_STR(run_text(e, k, "by"), "model");
     CHECK_NEAR(run_float(e, k + 1, "accuracy"), truth_number(s.t.all, "model"), 1e-12);
@@ -76,13 +82,13 @@ static void sites_equal_scikit_learn(void) {
         CHECK_NEAR(run_float(t, i, "train_accuracy"), truth_number(want, "train"), 1e-12);
         CHECK_NEAR(run_float(t, i, "validation_accuracy"), truth_number(want, "validation"), 1e-12);
         CHECK_NEAR(run_float(t, i, "accuracy"), truth_number(want, "accuracy"), 1e-12);
-        CHECK_NEAR(run_float(t, i, "auc"), truth_number(want, "auc"), 1e-3);
+        check_area(run_float(t, i, "auc"), want, 1e-3);
         CHECK_NEAR(run_float(t, i, "depth"), (double)i / 3, 1e-15);
     }
     compare_baseline(&s);
     RUN_OK(r, "probe", "each", s.each, "site", "hook_resid_post", "layers", "2", NULL);
     CHECK_EQ(run_rows(run_table(r, "layers")), 1);
-    CHECK_NEAR(run_float(run_table(r, "layers"), 0, "auc"), truth_number(truth_at(truth_of(s.t.all, "layers"), 2), "auc"), 1e-3);
+    check_area(run_float(run_table(r, "layers"), 0, "auc"), truth_at(truth_of(s.t.all, "layers"), 2), 1e-3);
     setting_close(&s);
 }
 

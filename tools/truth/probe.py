@@ -8,7 +8,6 @@ import pathlib
 import numpy
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
@@ -64,6 +63,12 @@ def scores(model, member):
     return (rows - rows.mean(-1, keepdims=True)) @ column
 
 
+def areas(yes, score):
+    """The area under the curve when pairs nearer than float32 tells apart are all lost, or all won."""
+    apart = score[yes][:, None] - score[~yes][None]
+    return [(apart > 1e-5).mean(), (apart > -1e-5).mean()]
+
+
 def probe(x, yes, parts):
     scale = StandardScaler().fit(x[parts == 0])
     z = scale.transform(x)
@@ -71,7 +76,7 @@ def probe(x, yes, parts):
     score = fit.decision_function(z)
     right = (score > 0) == yes
     return {"w": fit.coef_[0].tolist() if len(fit.coef_[0]) == 1 else [], "b": fit.intercept_[0], "train": right[parts == 0].mean(),
-            "validation": right[parts == 1].mean(), "accuracy": right[parts == 2].mean(), "auc": roc_auc_score(yes[parts == 2], score[parts == 2])}
+            "validation": right[parts == 1].mean(), "accuracy": right[parts == 2].mean(), "auc": areas(yes[parts == 2], score[parts == 2])}
 
 
 def main():
