@@ -27,12 +27,16 @@ sonde_context documents_or_prompts(const sonde_context *cx) {
     return x;
 }
 
-document_name document_named(sonde_prompt p) {
-    document_name name;
+uint64_t document_hash(sonde_prompt p) {
     uint64_t h = 0xcbf29ce484222325u;                   /* FNV-1a (Fowler, Noll and Vo, 1991) */
     for (int64_t k = 0; k < p.n; k++)
         for (int b = 0; b < 32; b += 8) h = (h ^ ((uint32_t)p.tokens[k] >> b & 255)) * 0x100000001b3u;
-    snprintf(name.text, sizeof name.text, "%lld-%016llx", (long long)p.n, (unsigned long long)h);
+    return h;
+}
+
+document_name document_named(sonde_prompt p) {
+    document_name name;
+    snprintf(name.text, sizeof name.text, "%lld-%016llx", (long long)p.n, (unsigned long long)document_hash(p));
     return name;
 }
 

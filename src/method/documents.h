@@ -27,6 +27,7 @@ document_name document_named(sonde_prompt p);
 sonde_prompt document_tokens(const sonde_context *cx, size_t i);
 /* The same context where a prompt, if there are no documents, is the only one. */
 sonde_context documents_or_prompts(const sonde_context *cx);
+uint64_t     document_hash(sonde_prompt p);             /* of its ids: for draws that belong to a document */
 
 /* A mean over things that come by documents, each document with a sum and how many there were. Its standard error treats
  * documents as what was drawn, since what one document holds hangs together: sqrt(D / (D - 1) sum (s - mean n)^2) / sum n
