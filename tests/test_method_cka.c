@@ -10,7 +10,8 @@ static void compare(const sonde_result *out, const json *want) {
     const sonde_array *a = result_array(out, "cka");
     CHECK(a && a->rank == 2 && a->dim[0] == LAYERS && a->dim[1] == LAYERS);
     for (size_t i = 0; i < LAYERS; i++)
-        for (size_t k = 0; k < LAYERS; k++) CHECK_NEAR((double)a->data[i * LAYERS + k], truth_item(truth_at(want, i), k), 1e-6);
+        for (size_t k = 0; k < LAYERS; k++)
+            CHECK_NEAR((double)a->data[i * LAYERS + k], truth_item(truth_at(want, i), k), 1e-6);
 }
 
 static void last_tokens_equal_numpy(void) {
@@ -42,7 +43,9 @@ static void all_tokens_equal_numpy(void) {
 
 enum { N = 40, WIDTH = 3 };
 
-static void no_progress(void *user, const char *what, int64_t done, int64_t all) { (void)user; (void)what; (void)done; (void)all; }
+static void no_progress(void *user, const char *what, int64_t done, int64_t all) {
+    (void)user, (void)what, (void)done, (void)all;
+}
 
 static const sonde_context quiet = { .progress = no_progress };
 
