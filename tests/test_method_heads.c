@@ -127,6 +127,19 @@ static void a_pattern_made_by_hand(void) {
     run_close(r);
 }
 
+/* Where words begin and end: at a space, at the document's start and behind the end of a text; numbers and signs end them. */
+static void words_are_found(void) {
+    static const char text[] = "The dog<|endoftext|>The dog saw a carmap, 17th carmap";
+    method_run *r = run_open(NULL);
+    run_document(r, text, sizeof text - 1);
+    RUN_OK(r, "heads", "metric", "subjoiner", "permutations", "1", NULL);
+    CHECK_EQ(run_int(run_table(r, "subjoiner"), 0, "words"), 2);
+    CHECK_EQ(run_int(run_table(r, "subjoiner"), 0, "singles"), 6);
+    RUN_OK(r, "heads", "metric", "subjoiner", "pieces", "2", NULL);
+    CHECK_HAS(sonde_result_note_at(r->out, 0), "0 words of several tokens and 6 of one");
+    run_close(r);
+}
+
 /* Head 0.0 looks at the token before, heads without weights evenly at all. */
 static void closed_forms_on_the_induction_model(void) {
     static const char text[] = " red cat river key red cat red";
@@ -254,7 +267,7 @@ static void a_dry_run_runs_nothing(void) {
 }
 
 #define TESTS(T) \
-    T(figures_equal_transformers) T(subjoiner_equals_numpy) T(a_pattern_made_by_hand) \
+    T(figures_equal_transformers) T(subjoiner_equals_numpy) T(a_pattern_made_by_hand) T(words_are_found) \
     T(closed_forms_on_the_induction_model) T(a_prompt_equals_attention) T(kept_numbers_give_the_same) \
     T(what_cannot_be_is_said) T(a_dry_run_runs_nothing)
 TEST_MAIN(TESTS)
