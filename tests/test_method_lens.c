@@ -250,7 +250,8 @@ static void closed_form_on_the_induction_model(void) {
 }
 
 #define TESTS(T) \
-    T(names_of_tables_and_columns) T(the_last_position_is_drawn_state_by_state) T(cells_equal_the_definitions) T(the_last_state_is_the_output_in_every_bit) \
+    T(names_of_tables_and_columns) T(the_last_position_is_drawn_state_by_state) \
+    T(cells_equal_the_definitions) T(the_last_state_is_the_output_in_every_bit) \
     T(also_under_edits_of_a_head) T(also_under_edits_of_the_final_norm) T(also_under_edits_of_the_logits) \
     T(layers_positions_and_half_layers_are_chosen) T(plans_change_the_states) T(several_prompts) T(prompts_bring_their_own_b) \
     T(a_dry_run_runs_nothing) T(an_interruption_ends_it) T(closed_form_on_the_induction_model)

@@ -6,8 +6,9 @@
 enum { DOCUMENTS = 6, LAYERS = 4 };
 
 static const struct { const char *name, *se; } figures[] = {
-    { "pre_norm", "pre_se" }, { "post_norm", "post_se" }, { "attn_norm", "attn_se" }, { "mlp_norm", "mlp_se" }, { "attn_ratio", "attn_ratio_se" },
-    { "mlp_ratio", "mlp_ratio_se" }, { "attn_cosine", "attn_cosine_se" }, { "mlp_cosine", "mlp_cosine_se" },
+    { "pre_norm", "pre_se" }, { "post_norm", "post_se" }, { "attn_norm", "attn_se" }, { "mlp_norm", "mlp_se" },
+    { "attn_ratio", "attn_ratio_se" }, { "mlp_ratio", "mlp_ratio_se" }, { "attn_cosine", "attn_cosine_se" },
+    { "mlp_cosine", "mlp_cosine_se" },
 };
 enum { FIGURES = sizeof figures / sizeof *figures };
 
@@ -50,7 +51,8 @@ static void edits_reach_the_writes(void) {
     method_run *r = run_open(NULL);
     run_prompt(r, DEMO_PROMPT);
     RUN_OK(r, "norms", NULL);
-    const double attn = run_float(run_table(r, "layers"), 3, "attn_norm"), cosine = run_float(run_table(r, "layers"), 3, "attn_cosine");
+    const double attn = run_float(run_table(r, "layers"), 3, "attn_norm");
+    const double cosine = run_float(run_table(r, "layers"), 3, "attn_cosine");
     CHECK(run_null(run_table(r, "layers"), 0, "mlp_se"));
     CHECK_EQ(run_int(run_table(r, "layers"), 0, "tokens"), 14);
     run_edit(r, "scale:blocks.3.hook_attn_out=-2");

@@ -119,6 +119,31 @@ static void bars_stand_in_the_table(void) {
     sonde_result_free(r);
 }
 
+/* A line a hundred times as high as another: on one scale the other is flat, on its own it is as high. */
+static void lines_may_have_scales_of_their_own(void) {
+    for (int own = 0; own < 2; own++) {
+        sonde_result *r = sonde_result_new();
+        sonde_table *t = sonde_result_table(r, "p");
+        sonde_table_column(t, "figure", SONDE_TEXT, "");
+        sonde_table_column(t, "x", SONDE_INT, "");
+        sonde_table_column(t, "v", SONDE_FLOAT, "");
+        for (int i = 0; i < 4; i++) {
+            sonde_table_row(t);
+            sonde_cell_text(t, i < 2 ? "low" : "high");
+            sonde_cell_int(t, i % 2);
+            sonde_cell_float(t, (i < 2 ? 1 : 100) * (i % 2));
+        }
+        sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "p", .x = "x", .y = "figure", .value = "v",
+                                              .own_scale = own });
+        drawn(r, (sonde_text_style){ .width = 60 });
+        const char *low = strstr(k.text, "low "), *end = strchr(low, '\n'), *full = strstr(low, "████");
+        CHECK((full != NULL && full < end) == own);
+        CHECK((strstr(k.text, "each line on its own scale") != NULL) == own);
+        CHECK((strstr(k.text, "heights from 0 to 100") != NULL) == !own);
+        sonde_result_free(r);
+    }
+}
+
 static void wide_tables_are_split_with_a_note(void) {
     sonde_result *r = sonde_result_new();
     sonde_table *t = sonde_result_table(r, "wide");
@@ -302,6 +327,7 @@ static void an_empty_result_is_an_empty_page(void) {
     X(what_no_view_draws_is_shown_too) \
     X(a_table_is_aligned) \
     X(bars_stand_in_the_table) \
+    X(lines_may_have_scales_of_their_own) \
     X(wide_tables_are_split_with_a_note) \
     X(long_texts_take_the_room_there_is) \
     X(long_tables_say_what_is_left_out) \

@@ -46,7 +46,8 @@ static void add_row(sums *s, size_t views, int64_t n) {
 
 static double hsic(const sums *s, size_t views, int64_t samples, size_t a, size_t b) {
     const double n = (double)samples;
-    return (s->trace[a * views + b] + s->all[a] * s->all[b] / ((n - 1) * (n - 2)) - 2 / (n - 2) * s->cross[a * views + b]) / (n * (n - 3));
+    const double sum = s->trace[a * views + b] + s->all[a] * s->all[b] / ((n - 1) * (n - 2));
+    return (sum - 2 / (n - 2) * s->cross[a * views + b]) / (n * (n - 3));
 }
 
 static void finish(const sums *s, size_t views, int64_t n, double *out) {

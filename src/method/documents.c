@@ -98,8 +98,9 @@ sonde_table *curves_table(sonde_result *out, const char *title) {
     sonde_table *t = sonde_result_table(out, "curves");
     sonde_table_column(t, "figure", SONDE_TEXT, "");
     for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) sonde_table_column(t, floats[i], SONDE_FLOAT, "");
-    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "curves", .x = "depth", .y = "figure", .value = "mean",
-                                            .low = "low", .high = "high", .panel = "figure", .own_scale = true, .title = title });
+    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "curves", .x = "depth", .y = "figure",
+                                            .value = "mean", .low = "low", .high = "high", .panel = "figure",
+                                            .own_scale = true, .title = title });
     return t;
 }
 

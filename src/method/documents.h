@@ -39,8 +39,8 @@ double ratio_se(const ratio *r);
 
 /* Mean and standard error into two cells, null where they are not defined. */
 void   ratio_put(sonde_table *t, const ratio *r);
-/* Table `curves` (figure, depth, mean, se, low, high): what is drawn over depth, with a band of one standard error; a picture
- * of lines, one panel a figure. */
+/* Table `curves` (figure, depth, mean, se, low, high): what is drawn over depth, with a band of one standard error; a
+ * picture of lines, one panel a figure. */
 sonde_table *curves_table(sonde_result *out, const char *title);
 void         curves_put(sonde_table *t, const char *figure, double depth, const ratio *r);
 #endif

@@ -19,7 +19,8 @@ static sonde_status keep_layer(const sonde_site *s, void *user, sonde_error *err
     return SONDE_OK;
 }
 
-sonde_status pattern_heads_open(pattern_heads *p, const sonde_context *cx, const param *rows, const value *args, sonde_error *err) {
+sonde_status pattern_heads_open(pattern_heads *p, const sonde_context *cx, const param *rows, const value *args,
+                                sonde_error *err) {
     const sonde_model_info *info = sonde_model_describe(cx->model);
     SONDE_TRY(param_numbers(&rows[0], args[0].text, (long)info->layers, &p->layer, &p->n_layers, err));
     SONDE_TRY(param_numbers(&rows[1], args[1].text, (long)info->heads, &p->head, &p->n_heads, err));
@@ -157,7 +158,8 @@ void repeated_ids_open(repeated_ids *r, const sonde_context *cx, sonde_result *o
     draw_ids(r, info, cx->seed);
     if (r->period == PERIOD) return;
     char note[160];
-    snprintf(note, sizeof note, r->period ? "induction: 2 x %" PRId64 " random ids, as many as the context of %" PRId64 " holds"
+    snprintf(note, sizeof note,
+             r->period ? "induction: 2 x %" PRId64 " random ids, as many as the context of %" PRId64 " holds"
              : "induction: not measured, %" PRId64 " ids twice do not fit into the context of %" PRId64,
              r->period ? r->period : 2, info->context);
     sonde_result_note(out, note);

@@ -15,7 +15,8 @@ typedef struct {
 
 /* rows, args: the parameters "layers" and "heads", in this order. "all" is every block whose attention runs under the plans
  * given; a block named whose attention is skipped is USAGE. */
-sonde_status pattern_heads_open(pattern_heads *p, const sonde_context *cx, const param *rows, const value *args, sonde_error *err);
+sonde_status pattern_heads_open(pattern_heads *p, const sonde_context *cx, const param *rows, const value *args,
+                                sonde_error *err);
 void         pattern_heads_close(pattern_heads *p);
 
 typedef struct {

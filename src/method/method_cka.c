@@ -1,5 +1,5 @@
-/* How alike the layers of a model see the same documents: centred kernel alignment of every two layers (cka.h; over the depth
- * of language models: Lad, Gurnee and Tegmark, 2024). */
+/* How alike the layers of a model see the same documents: centred kernel alignment of every two layers (cka.h; over the
+ * depth of language models: Lad, Gurnee and Tegmark, 2024). */
 #include "cka.h"
 #include "documents.h"
 #include "dry.h"
@@ -47,9 +47,11 @@ static void label_places(alignment *a) {
 
 static sonde_status add_place(const sonde_site *s, void *user, sonde_error *err) {
     alignment *a = user;
-    SONDE_FAIL_IF(s->axes[0] != 't', err, SONDE_USAGE, "site: %s has axes %s, expected a site with t in front", s->name, s->axes);
+    SONDE_FAIL_IF(s->axes[0] != 't', err, SONDE_USAGE, "site: %s has axes %s, expected a site with t in front",
+                  s->name, s->axes);
     for (int i = 1; i < s->rank; i++)
-        SONDE_FAIL_IF(s->axes[2 * i] == 's', err, SONDE_USAGE, "site: %s has axes %s, expected the same width in every document", s->name, s->axes);
+        SONDE_FAIL_IF(s->axes[2 * i] == 's', err, SONDE_USAGE,
+                      "site: %s has axes %s, expected the same width in every document", s->name, s->axes);
     int64_t width = 1;
     for (int i = 1; i < s->rank; i++) width *= s->dim[i];
     a->place = room_grow(a->place, a->n, 1, sizeof *a->place);
@@ -84,7 +86,8 @@ static sonde_status run(alignment *a, size_t i, sonde_cost *cost, sonde_error *e
     for (size_t k = 0; k < a->n; k++) want[k] = (sonde_want){ .kind = SONDE_WANT_SITE, .sites = a->place[k].name };
     const sonde_batch b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = want, .n_wants = a->n,
                             .runs = cx->runs, .n_runs = cx->n_runs, .seed = cx->seed };
-    const sonde_status s = cost ? sonde_variants_cost(cx->session, &b, cost, err) : sonde_variants_run(cx->session, &b, take, a, err);
+    const sonde_status s = cost ? sonde_variants_cost(cx->session, &b, cost, err)
+                                : sonde_variants_run(cx->session, &b, take, a, err);
     free(want);
     return s;
 }
@@ -102,8 +105,8 @@ static sonde_status compute(size_t i, numbers *out, void *user, sonde_error *err
 static sonde_status add(size_t i, const double *x, size_t n, void *user, sonde_error *err) {
     alignment *a = user;
     const int64_t rows = samples_of(a, i);
-    SONDE_FAIL_IF(n != (size_t)(rows * a->width), err, SONDE_FORMAT, "the results file has %zu numbers of document %zu, expected %" PRId64,
-                  n, i, rows * a->width);
+    SONDE_FAIL_IF(n != (size_t)(rows * a->width), err, SONDE_FORMAT,
+                  "the results file has %zu numbers of document %zu, expected %" PRId64, n, i, rows * a->width);
     for (int64_t r = 0; r < rows; r++, a->samples++)
         for (size_t k = 0; k < a->n; k++) {
             cka_view *v = &a->view[k];
@@ -117,10 +120,12 @@ static sonde_status add(size_t i, const double *x, size_t n, void *user, sonde_e
 
 static void put_pairs(const alignment *a, const double *cka, sonde_result *out) {
     static const struct { const char *name; sonde_column_type type; } columns[] = {
-        { "layer_a", SONDE_INT }, { "site_a", SONDE_TEXT }, { "layer_b", SONDE_INT }, { "site_b", SONDE_TEXT }, { "cka", SONDE_FLOAT },
+        { "layer_a", SONDE_INT }, { "site_a", SONDE_TEXT }, { "layer_b", SONDE_INT }, { "site_b", SONDE_TEXT },
+        { "cka", SONDE_FLOAT },
     };
     sonde_table *t = sonde_result_table(out, "layers");
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) sonde_table_column(t, columns[i].name, columns[i].type, "");
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        sonde_table_column(t, columns[i].name, columns[i].type, "");
     for (size_t i = 0; i < a->n; i++)
         for (size_t k = i + 1; k < a->n; k++) {
             sonde_table_row(t);
@@ -165,8 +170,10 @@ static sonde_status measure(alignment *a, sonde_result *out, sonde_error *err) {
     SONDE_FAIL_IF(a->n < 2, err, SONDE_USAGE, "site: %s is one site, expected two to compare", a->pattern);
     label_places(a);
     for (size_t i = 0; i < cx->n_documents; i++) n += samples_of(a, i);
-    SONDE_FAIL_IF(n < LEAST, err, SONDE_USAGE, "%" PRId64 " %s, expected at least %d", n, a->all ? "tokens" : "documents", LEAST);
-    SONDE_FAIL_IF(n > MOST, err, SONDE_USAGE, "%" PRId64 " samples, expected at most %d: fewer --documents, --cut or --at last", n, MOST);
+    SONDE_FAIL_IF(n < LEAST, err, SONDE_USAGE, "%" PRId64 " %s, expected at least %d", n,
+                  a->all ? "tokens" : "documents", LEAST);
+    SONDE_FAIL_IF(n > MOST, err, SONDE_USAGE,
+                  "%" PRId64 " samples, expected at most %d: fewer --documents, --cut or --at last", n, MOST);
     if (cx->dry_run) return dry(a, out, err);
     a->view = ROOM(cka_view, a->n);
     for (size_t k = 0; k < a->n; k++) a->view[k] = (cka_view){ ROOM(double, n * a->place[k].width), a->place[k].width };
@@ -196,13 +203,14 @@ static sonde_status cka_method(sonde_context *cx, const value *args, sonde_resul
 const method method_cka = {
     .name = "cka",
     .summary = "how alike the layers see the same documents: centred kernel alignment of every two of them",
-    .reference = "Kornblith, Norouzi, Lee and Hinton, Similarity of Neural Network Representations Revisited, 2019; unbiased HSIC: Song et al., "
-                 "Feature Selection via Dependence Maximization, 2012; over layers: Lad, Gurnee and Tegmark, The Remarkable Robustness of "
-                 "LLMs: Stages of Inference?, 2024",
-    .formula = "n samples (the last token of each document, or every token); K, L: their inner products at two sites, with zeros on the "
-               "diagonal. HSIC(K,L) = [tr(KL) + (1'K1)(1'L1) / ((n-1)(n-2)) - 2/(n-2) 1'KL1] / (n(n-3)), unbiased; cka = HSIC(K,L) / "
-               "sqrt(HSIC(K,K) HSIC(L,L)): 1 where one is the other turned, scaled and moved, about 0 (it may be below) where they have "
-               "nothing to do with each other; null where a site does not vary",
+    .reference = "Kornblith, Norouzi, Lee and Hinton, Similarity of Neural Network Representations Revisited, 2019; "
+                 "unbiased HSIC: Song et al., Feature Selection via Dependence Maximization, 2012; over layers: Lad, "
+                 "Gurnee and Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, 2024",
+    .formula = "n samples (the last token of each document, or every token); K, L: their inner products at two sites, "
+               "with zeros on the diagonal. HSIC(K,L) = [tr(KL) + (1'K1)(1'L1) / ((n-1)(n-2)) - 2/(n-2) 1'KL1] / "
+               "(n(n-3)), unbiased; cka = HSIC(K,L) / sqrt(HSIC(K,K) HSIC(L,L)): 1 where one is the other turned, scaled "
+               "and moved, about 0 (it may be below) where they have nothing to do with each other; null where a site "
+               "does not vary",
     .example = "cka --text held-out --documents 20",
     .params = params,
     .takes = NEEDS_MODEL | NEEDS_TEXT | TAKES_EDITS,

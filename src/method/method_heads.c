@@ -7,16 +7,19 @@
 #include "room.h"
 #include <math.h>
 
-enum { HEADS_LAYERS, HEADS_HEADS, HEADS_METRIC, HEADS_OFFSETS, HEADS_NO_BOS_KEY, HEADS_PIECES, HEADS_SINGLES, HEADS_PERMUTATIONS };
+enum {
+    HEADS_LAYERS, HEADS_HEADS, HEADS_METRIC, HEADS_OFFSETS, HEADS_NO_BOS_KEY, HEADS_PIECES, HEADS_SINGLES, HEADS_PERMUTATIONS
+};
 
 static const param params[] = {
     [HEADS_LAYERS] = { "layers", PARAM_LAYERS, "all", 0, 0, "blocks whose heads are looked at" },
     [HEADS_HEADS] = { "heads", PARAM_NUMBERS, "all", 0, 0, "heads of each of them" },
-    [HEADS_METRIC] = { "metric", PARAM_TEXT, "all", 0, 0, "all, or with commas: previous, previous_k, first, self, duplicate, induction, "
-                                                          "induction_text, entropy_bits, mean_distance, subjoiner" },
+    [HEADS_METRIC] = { "metric", PARAM_TEXT, "all", 0, 0,
+                       "all, or with commas: previous, previous_k, first, self, duplicate, induction, induction_text, "
+                       "entropy_bits, mean_distance, subjoiner" },
     [HEADS_OFFSETS] = { "offsets", PARAM_INT, "5", 1, 1000, "previous_k: how many tokens back" },
-    [HEADS_NO_BOS_KEY] = { "no-bos-key", PARAM_FLAG, "", 0, 0, "position 0 (BOS, where attention rests) is no key; the rest of a "
-                                                               "row is made to sum to 1" },
+    [HEADS_NO_BOS_KEY] = { "no-bos-key", PARAM_FLAG, "", 0, 0,
+                           "position 0 (BOS, where attention rests) is no key; the rest of a row is made to sum to 1" },
     [HEADS_PIECES] = { "pieces", PARAM_INT, "5", 2, 64, "subjoiner: words of more tokens are passed over" },
     [HEADS_SINGLES] = { "singles", PARAM_INT, "32", 1, 1e6, "subjoiner: words of one token that each document gives" },
     [HEADS_PERMUTATIONS] = { "permutations", PARAM_INT, "1000", 1, 1e6, "subjoiner: how often lengths are dealt anew" },
@@ -133,8 +136,9 @@ static sonde_status add(size_t i, const double *x, size_t n, void *user, sonde_e
 
 static sonde_status choose_metrics(heads_work *w, const char *text, sonde_error *err) {
     static const struct { const char *name; int metric; } known[] = {
-        { "previous", SCORE_PREVIOUS }, { "previous_k", HEADS_HAS_OFFSETS }, { "first", SCORE_FIRST }, { "self", SCORE_SELF },
-        { "duplicate", SCORE_DUPLICATE }, { "induction", HEADS_HAS_RANDOM }, { "induction_text", SCORE_INDUCTION },
+        { "previous", SCORE_PREVIOUS }, { "previous_k", HEADS_HAS_OFFSETS }, { "first", SCORE_FIRST },
+        { "self", SCORE_SELF }, { "duplicate", SCORE_DUPLICATE }, { "induction", HEADS_HAS_RANDOM },
+        { "induction_text", SCORE_INDUCTION },
         { "entropy_bits", SCORE_ENTROPY }, { "mean_distance", SCORE_DISTANCE }, { "subjoiner", HEADS_HAS_SUBJOINER },
     };
     enum { KNOWN = sizeof known / sizeof *known };
@@ -144,8 +148,9 @@ static sonde_status choose_metrics(heads_work *w, const char *text, sonde_error 
         const size_t n = strcspn(at, ",");
         size_t k = 0;
         while (k < KNOWN && (strlen(known[k].name) != n || memcmp(at, known[k].name, n) != 0)) k++;
-        SONDE_FAIL_IF(k == KNOWN, err, SONDE_USAGE, "metric: \"%.*s\", expected all, previous, previous_k, first, self, duplicate, "
-                      "induction, induction_text, entropy_bits, mean_distance or subjoiner", (int)(n < 40 ? n : 40), at);
+        SONDE_FAIL_IF(k == KNOWN, err, SONDE_USAGE, "metric: \"%.*s\", expected all, previous, previous_k, first, self, "
+                      "duplicate, induction, induction_text, entropy_bits, mean_distance or subjoiner",
+                      (int)(n < 40 ? n : 40), at);
         w->has[known[k].metric] = true;
         if (!at[n]) break;
         at += n + 1;
@@ -224,21 +229,24 @@ static sonde_status heads(sonde_context *cx, const value *args, sonde_result *ou
 
 const method method_heads = {
     .name = "heads",
-    .summary = "what every head does over documents: how far it looks, at what, and whether it gathers the pieces of words",
-    .reference = "previous_k, subjoiner: Lad, Lee, Gurnee and Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, 2024 (the "
-                 "subjoiner score is sonde's); induction: Olsson et al., In-context Learning and Induction Heads, 2022; standard "
-                 "errors: Cochran, Sampling Techniques, 1977",
-    .formula = "A[i,s]: the pattern of a head; means are over the rows i of all documents. previous: A[i,i-1]; first: A[i,0], i > 0; "
-               "self: A[i,i]; duplicate: sum of A[i,s] over the earlier places of i's token; induction_text: sum of A[i,s+1] over "
-               "them, s + 1 < i; induction: as in attention, on random ids written twice, without edits; entropy_bits: -sum_s A[i,s] "
-               "log2 A[i,s]; mean_distance: sum_s A[i,s] (i - s), in tokens; previous_k_mass: sum of A[i,i-k] over k = 1..--offsets, "
-               "rows i >= --offsets; previous_k_mass_no_bos: the same with position 0 out of the row, which is made to sum to 1, rows i > "
-               "--offsets; previous_k (layers): mean of A[i,i-k] over heads, k and i >= k of one document, then over documents, _sd "
-               "their deviation (divisor D - 1), _se = sd / sqrt(D). --no-bos-key: in every figure but first and these three, "
-               "position 0 is no key and the rest of the row is divided by its sum. subjoiner: mean over words of 2..--pieces tokens that end "
-               "at e of A[e, e-n+1], less the mean over words of one token of A[e, e-n+1], weighted by how often n occurs; p: share of "
-               "--permutations of the lengths over the words with a score as great, (1 + hits) / (1 + all); z: in standard deviations of "
-               "those; decreasing: share of these words with A[e, e-n+1] > .. > A[e,e]; own_pieces: mean sum of A[e,s] over the word's "
+    .summary = "what every head does over documents: how far it looks, at what, and whether it gathers the pieces of "
+               "words",
+    .reference = "previous_k, subjoiner: Lad, Lee, Gurnee and Tegmark, The Remarkable Robustness of LLMs: Stages of "
+                 "Inference?, 2024 (the subjoiner score is sonde's); induction: Olsson et al., In-context Learning and "
+                 "Induction Heads, 2022; standard errors: Cochran, Sampling Techniques, 1977",
+    .formula = "A[i,s]: the pattern of a head; means are over the rows i of all documents. previous: A[i,i-1]; first: "
+               "A[i,0], i > 0; self: A[i,i]; duplicate: sum of A[i,s] over the earlier places of i's token; "
+               "induction_text: sum of A[i,s+1] over them, s + 1 < i; induction: as in attention, on random ids written "
+               "twice, without edits; entropy_bits: -sum_s A[i,s] log2 A[i,s]; mean_distance: sum_s A[i,s] (i - s), in "
+               "tokens; previous_k_mass: sum of A[i,i-k] over k = 1..--offsets, rows i >= --offsets; "
+               "previous_k_mass_no_bos: the same with position 0 out of the row, which is made to sum to 1, rows i > "
+               "--offsets; previous_k (layers): mean of A[i,i-k] over heads, k and i >= k of one document, then over "
+               "documents, _sd their deviation (divisor D - 1), _se = sd / sqrt(D). --no-bos-key: in every figure but "
+               "first and these three, position 0 is no key and the rest of the row is divided by its sum. subjoiner: "
+               "mean over words of 2..--pieces tokens that end at e of A[e, e-n+1], less the mean over words of one "
+               "token of A[e, e-n+1], weighted by how often n occurs; p: share of --permutations of the lengths over the "
+               "words with a score as great, (1 + hits) / (1 + all); z: in standard deviations of those; decreasing: "
+               "share of these words with A[e, e-n+1] > .. > A[e,e]; own_pieces: mean sum of A[e,s] over the word's "
                "earlier tokens. depth: layer / (layers - 1); _se: standard error over documents",
     .example = "heads --text held-out --documents 20",
     .params = params,

@@ -7,7 +7,8 @@
 static const struct { int figure; const char *name, *se, *unit, *title; } shown[] = {
     { SCORE_PREVIOUS, "previous", "previous_se", "", "Attention to the token before" },
     { HEADS_MASS, "previous_k_mass", "previous_k_mass_se", "", "Attention to the last tokens together" },
-    { HEADS_MASS_NO_BOS, "previous_k_mass_no_bos", "previous_k_mass_no_bos_se", "", "The same as a share of what is not on position 0" },
+    { HEADS_MASS_NO_BOS, "previous_k_mass_no_bos", "previous_k_mass_no_bos_se", "",
+      "The same as a share of what is not on position 0" },
     { SCORE_FIRST, "first", "first_se", "", "Attention to position 0" },
     { SCORE_SELF, "self", "self_se", "", "Attention to the token itself" },
     { SCORE_DUPLICATE, "duplicate", "duplicate_se", "", "Attention to earlier places of the token" },
@@ -41,8 +42,8 @@ static void put_figures(const heads_work *w, sonde_table *t, const ratio *r) {
 }
 
 static void heatmap(sonde_result *out, const char *column, const char *title) {
-    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "heads", .x = "head", .y = "layer", .value = column,
-                                            .title = title });
+    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "heads", .x = "head", .y = "layer",
+                                            .value = column, .title = title });
 }
 
 static void put_heads(const heads_work *w, const joiner_score *joiner, sonde_result *out) {
@@ -64,8 +65,9 @@ static void put_heads(const heads_work *w, const joiner_score *joiner, sonde_res
     }
     for (size_t i = 0; i < SHOWN; i++)
         if (w->has[shown[i].figure]) heatmap(out, shown[i].name, shown[i].title);
-    if (w->has[HEADS_HAS_RANDOM]) heatmap(out, "induction", "Attention to what followed the token before, on random ids written twice");
-    if (joiner) heatmap(out, "subjoiner", "Attention to the first piece of a word, more than at the same distance elsewhere");
+    if (w->has[HEADS_HAS_RANDOM])
+        heatmap(out, "induction", "Attention to what followed the token before, on random ids written twice");
+    if (joiner) heatmap(out, "subjoiner", "Attention to a word's first piece, more than at the same distance elsewhere");
 }
 
 static void put_layers(const heads_work *w, sonde_result *out) {
@@ -145,11 +147,13 @@ static int by_score(const void *a, const void *b) {
 static sonde_table *ranking_table(sonde_result *out) {
     static const struct { const char *name; sonde_column_type type; } columns[] = {
         { "rank", SONDE_INT }, { "layer", SONDE_INT }, { "head", SONDE_INT }, { "score", SONDE_FLOAT }, { "p", SONDE_FLOAT },
-        { "z", SONDE_FLOAT }, { "attention", SONDE_FLOAT }, { "attention_single", SONDE_FLOAT }, { "decreasing", SONDE_FLOAT },
-        { "own_pieces", SONDE_FLOAT }, { "words", SONDE_INT }, { "singles", SONDE_INT }, { "name", SONDE_TEXT },
+        { "z", SONDE_FLOAT }, { "attention", SONDE_FLOAT }, { "attention_single", SONDE_FLOAT },
+        { "decreasing", SONDE_FLOAT }, { "own_pieces", SONDE_FLOAT }, { "words", SONDE_INT }, { "singles", SONDE_INT },
+        { "name", SONDE_TEXT },
     };
     sonde_table *t = sonde_result_table(out, "subjoiner");
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) sonde_table_column(t, columns[i].name, columns[i].type, "");
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        sonde_table_column(t, columns[i].name, columns[i].type, "");
     sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "subjoiner", .x = "name", .value = "score",
                                             .title = "Heads that gather the pieces of words" });
     return t;
@@ -171,7 +175,8 @@ static void put_ranking(const heads_work *w, const joiner_score *x, sonde_result
         sonde_cell_int(t, (int64_t)i + 1);
         sonde_cell_int(t, layer);
         sonde_cell_int(t, head);
-        const double floats[] = { x[h].score, x[h].p, x[h].z, x[h].attention, x[h].single, a->decreasing[h] / words, a->mass[h] / words };
+        const double floats[] = { x[h].score, x[h].p, x[h].z, x[h].attention, x[h].single,
+                                  a->decreasing[h] / words, a->mass[h] / words };
         for (size_t k = 0; k < sizeof floats / sizeof *floats; k++) put_defined(t, floats[k]);
         sonde_cell_int(t, (int64_t)a->n_multi);
         sonde_cell_int(t, (int64_t)(a->n - a->n_multi));

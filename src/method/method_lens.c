@@ -1,11 +1,12 @@
-/* The lens over a prompt: what every state of the residual stream would answer (method_lens_read.c), as tables and pictures. */
+/* The lens over a prompt: what every state of the stream would answer (method_lens_read.c), as tables and pictures. */
 #include "method_lens.h"
 #include "dry.h"
 #include "prompt_runs.h"
 #include "room.h"
 
 static const param params[] = {
-    [LENS_LAYERS] = { "layers", PARAM_LAYERS, "all", 0, 0, "blocks whose states are shown (the embedding belongs to the first)" },
+    [LENS_LAYERS] = { "layers", PARAM_LAYERS, "all", 0, 0,
+                      "blocks whose states are shown (the embedding belongs to the first)" },
     [LENS_POSITIONS] = { "positions", PARAM_NUMBERS, "all", 0, 0, "positions that are read; -1 is the last (a prompt's)" },
     [LENS_K] = { "k", PARAM_INT, "50", 1, 1e6, "tokens whose overlap with the last state's is counted" },
     [LENS_MID] = { "mid", PARAM_FLAG, "yes", 0, 0, "the states between attention and MLP too; no: after whole blocks only" },
@@ -112,8 +113,8 @@ static void make_tables(reading *r, sonde_result *out) {
           .title = "The most probable tokens, at the last position read" },
         { .kind = SONDE_VIEW_BARS, .of = "last", .x = "token", .value = "prob", .panel = "state",
           .title = "Their probabilities, state by state" },
-        { .kind = SONDE_VIEW_CLOUD, .of = "last", .x = "token", .y = "state", .value = "prob", .panel = "state", .own_scale = true,
-          .title = "The same as words, larger where they are more probable" },
+        { .kind = SONDE_VIEW_CLOUD, .of = "last", .x = "token", .y = "state", .value = "prob", .panel = "state",
+          .own_scale = true, .title = "The same as words, larger where they are more probable" },
     };
     for (size_t i = 0; i < sizeof drawings / sizeof *drawings; i++) sonde_result_view(out, drawings[i]);
 }
@@ -129,7 +130,8 @@ static sonde_status reading_open(reading *r, const value *args, sonde_error *err
     l->user = r;
     l->p = context_prompt(l->cx, r->prompt);
     SONDE_TRY(lens_open(l, params, args, err));
-    SONDE_TRY(param_numbers(&params[LENS_POSITIONS], args[LENS_POSITIONS].text, (long)l->p.n, &l->position, &l->n_positions, err));
+    SONDE_TRY(param_numbers(&params[LENS_POSITIONS], args[LENS_POSITIONS].text, (long)l->p.n, &l->position,
+                            &l->n_positions, err));
     qsort(l->position, l->n_positions, sizeof *l->position, ascending);
     SONDE_TRY(prompt_runs_open(&r->runs, l->cx, r->prompt, err));
     l->runs = r->runs.run;
@@ -180,17 +182,18 @@ static sonde_status lens_run(sonde_context *cx, const value *args, sonde_result 
 const method method_lens = {
     .name = "lens",
     .summary = "what every layer would answer: each state of the stream through the final norm and the unembedding",
-    .reference = "nostalgebraist, interpreting GPT: the logit lens, 2020; overlap: Katz and Belinkov, VISIT: Visualizing and "
-                 "Interpreting the Semantic Information Flow of Transformers, 2023 (arXiv 2305.13417); over documents: Lad, Lee, Gurnee and "
-                 "Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, 2024",
-    .formula = "p = softmax(Norm(x) W_U + b_U), Norm the model's final norm computed on this x. token: argmax p; logit, prob: "
-               "its logit and p; rank: 1 + number of tokens above the model's own answer; entropy_bits: -sum p log2 p, in bits; "
-               "kl_nats: KL(model's output || p), in nats; overlap: share of the k most probable tokens that are among the "
-               "model's k most probable. The last state is the model's output, in every bit. top: the --top largest; last: those of "
-               "the last position read. With --text, means over every prediction (all positions but a document's last): also "
-               "kl_state_nats: KL(p || model's output), in nats; accuracy: share whose argmax is the next token; same: share whose "
-               "argmax is the model's; loss: -ln p(next token), in nats; depth: blocks behind the state, as a share of all; _se: "
-               "standard error over documents (Cochran, 1977)",
+    .reference = "nostalgebraist, interpreting GPT: the logit lens, 2020; overlap: Katz and Belinkov, VISIT: Visualizing "
+                 "and Interpreting the Semantic Information Flow of Transformers, 2023 (arXiv 2305.13417); over "
+                 "documents: Lad, Lee, Gurnee and Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, 2024",
+    .formula = "p = softmax(Norm(x) W_U + b_U), Norm the model's final norm computed on this x. token: argmax p; logit, "
+               "prob: its logit and p; rank: 1 + number of tokens above the model's own answer; entropy_bits: -sum p "
+               "log2 p, in bits; kl_nats: KL(model's output || p), in nats; overlap: share of the k most probable tokens "
+               "that are among the model's k most probable. The last state is the model's output, in every bit. top: the "
+               "--top largest; last: those of the last position read. With --text, means over every prediction (all "
+               "positions but a document's last): also kl_state_nats: KL(p || model's output), in nats; accuracy: share "
+               "whose argmax is the next token; same: share whose argmax is the model's; loss: -ln p(next token), in "
+               "nats; depth: blocks behind the state, as a share of all; _se: standard error over documents (Cochran, "
+               "1977)",
     .example = "lens \"When Mary and John went to the store, John gave a drink to\" --positions -1 --top 3",
     .params = params,
     .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_TEXT | TAKES_EDITS,

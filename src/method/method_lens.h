@@ -22,7 +22,7 @@ struct lens {
     lens_state    *state;     size_t n;             /* in the order of the run; the last one is the stream's end */
     int64_t        d, v, k;
     float         *stream;                          /* [positions, states, d] */
-    float         *answer;                          /* [positions, v]: the run's own logits, kept where edits may reach them */
+    float         *answer;                          /* [positions, v]: the run's own logits; NULL without edits */
     float         *logits;                          /* [states, v] of one position */
     sonde_logit_stats end;                          /* of the model's answer at that position */
     uint8_t       *in_top;                          /* [v]: among the last state's k largest */

@@ -134,9 +134,10 @@ sonde_status lens_read(lens *l, sonde_error *err) {
     l->in_top = ROOM(uint8_t, l->v);
     l->top = ROOM(int32_t, most < l->v ? most : l->v);
     SONDE_TRY(run(l, NULL, err));
-    for (size_t i = 0; i < l->n_positions; i++) {
-        SONDE_TRY(read_position(l, i, err));
-        if (l->cx->n_documents == 0) l->cx->progress(l->cx->progress_user, "positions", (int64_t)i + 1, (int64_t)l->n_positions);
+    const int64_t all = (int64_t)l->n_positions;
+    for (int64_t i = 0; i < all; i++) {
+        SONDE_TRY(read_position(l, (size_t)i, err));
+        if (l->cx->n_documents == 0) l->cx->progress(l->cx->progress_user, "positions", i + 1, all);
     }
     return SONDE_OK;
 }
@@ -145,7 +146,8 @@ sonde_status lens_open(lens *l, const param *rows, const value *args, sonde_erro
     const sonde_model_info *info = sonde_model_describe(l->cx->model);
     SONDE_TRY(param_numbers(&rows[LENS_LAYERS], args[LENS_LAYERS].text, (long)info->layers, &l->layer, &l->n_layers, err));
     l->mid = args[LENS_MID].i;
-    SONDE_TRY(sonde_sites(l->cx->model, &(sonde_site_query){ NULL, l->cx->edits, l->cx->n_edits, l->p.n }, add_state, l, err));
+    const sonde_site_query q = { NULL, l->cx->edits, l->cx->n_edits, l->p.n };
+    SONDE_TRY(sonde_sites(l->cx->model, &q, add_state, l, err));
     SONDE_FAIL_IF(l->n == 0, err, SONDE_USAGE, "every block is skipped: there is no residual stream to read");
     place_states(l);
     l->d = info->d;

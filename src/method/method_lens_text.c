@@ -120,7 +120,8 @@ sonde_status lens_text(sonde_context *cx, const param *rows, const value *args, 
     reading r = { .l = { .cx = cx, .p = document_tokens(cx, 0), .runs = cx->runs, .n_runs = cx->n_runs, .cell = add_cell } };
     r.l.user = &r;
     SONDE_FAIL_IF(strcmp(args[LENS_POSITIONS].text, "all") != 0, err, SONDE_USAGE,
-                  "positions: \"%s\" with --text, expected all: every prediction of a document counts", args[LENS_POSITIONS].text);
+                  "positions: \"%s\" with --text, expected all: every prediction of a document counts",
+                  args[LENS_POSITIONS].text);
     sonde_status s = lens_open(&r.l, rows, args, err);
     if (s == SONDE_OK) s = measure(&r, out, err);
     lens_close(&r.l);

@@ -1,5 +1,5 @@
-/* How long what attention and MLPs write is, beside the residual stream that they write to, over documents (the norm of the MLP's
- * output: Lad, Gurnee and Tegmark, 2024).
+/* How long what attention and MLPs write is, beside the residual stream that they write to, over documents (the norm of the
+ * MLP's output: Lad, Gurnee and Tegmark, 2024).
  *
  * A run reaches a write right behind the stream that it is added to, so one buffer of the stream is enough. */
 #include "documents.h"
@@ -14,17 +14,21 @@ enum { NORMS_LAYERS, NORMS_FROM };
 
 static const param params[] = {
     [NORMS_LAYERS] = { "layers", PARAM_LAYERS, "all", 0, 0, "blocks that are measured" },
-    [NORMS_FROM] = { "from", PARAM_INT, "0", 0, 1e6, "first position that counts; 1 leaves out BOS, whose norm is often far from all others" },
+    [NORMS_FROM] = { "from", PARAM_INT, "0", 0, 1e6,
+                     "first position that counts; 1 leaves out BOS, whose norm is often far from all others" },
     { 0 },
 };
 
 enum { PRE, ATTN, MID, MLP, POST, PLACES };
-static const char *const endings[PLACES] = { "hook_resid_pre", "hook_attn_out", "hook_resid_mid", "hook_mlp_out", "hook_resid_post" };
+static const char *const endings[PLACES] = {
+    "hook_resid_pre", "hook_attn_out", "hook_resid_mid", "hook_mlp_out", "hook_resid_post",
+};
 
 enum { F_PRE, F_POST, F_ATTN, F_MLP, F_ATTN_RATIO, F_MLP_RATIO, F_ATTN_COSINE, F_MLP_COSINE, FIGURES };
 static const struct { const char *name, *se; } figures[FIGURES] = {
     [F_PRE] = { "pre_norm", "pre_se" }, [F_POST] = { "post_norm", "post_se" }, [F_ATTN] = { "attn_norm", "attn_se" },
-    [F_MLP] = { "mlp_norm", "mlp_se" }, [F_ATTN_RATIO] = { "attn_ratio", "attn_ratio_se" }, [F_MLP_RATIO] = { "mlp_ratio", "mlp_ratio_se" },
+    [F_MLP] = { "mlp_norm", "mlp_se" }, [F_ATTN_RATIO] = { "attn_ratio", "attn_ratio_se" },
+    [F_MLP_RATIO] = { "mlp_ratio", "mlp_ratio_se" },
     [F_ATTN_COSINE] = { "attn_cosine", "attn_cosine_se" }, [F_MLP_COSINE] = { "mlp_cosine", "mlp_cosine_se" },
 };
 
@@ -135,7 +139,8 @@ static sonde_status compute(size_t i, numbers *out, void *user, sonde_error *err
 static sonde_status add(size_t i, const double *v, size_t n, void *user, sonde_error *err) {
     norms *x = user;
     const size_t all = x->n * FIGURES;
-    SONDE_FAIL_IF(n != 2 * all, err, SONDE_FORMAT, "the results file has %zu numbers of document %zu, expected %zu", n, i, 2 * all);
+    SONDE_FAIL_IF(n != 2 * all, err, SONDE_FORMAT, "the results file has %zu numbers of document %zu, expected %zu", n,
+                  i, 2 * all);
     for (size_t k = 0; k < all; k++) ratio_add(&x->mean[k], v[2 * k], v[2 * k + 1]);
     return SONDE_OK;
 }
@@ -145,7 +150,8 @@ static sonde_status add(size_t i, const double *v, size_t n, void *user, sonde_e
 static double depth_of(const norms *x, size_t turn_at) { return x->n > 1 ? (double)turn_at / (double)(x->n - 1) : 0; }
 
 static void put_layers(const norms *x, sonde_result *out) {
-    sonde_table *t = sonde_result_table(out, "layers"), *curves = curves_table(out, "Lengths of writes and of the stream, over relative depth");
+    sonde_table *t = sonde_result_table(out, "layers");
+    sonde_table *curves = curves_table(out, "Lengths of writes and of the stream, over relative depth");
     sonde_table_column(t, "layer", SONDE_INT, "");
     sonde_table_column(t, "block", SONDE_TEXT, "");
     sonde_table_column(t, "depth", SONDE_FLOAT, "");
@@ -183,7 +189,8 @@ extern const method method_norms;
 
 static sonde_status measure(norms *x, const value *args, sonde_result *out, sonde_error *err) {
     const sonde_model_info *info = sonde_model_describe(x->cx.model);
-    SONDE_TRY(param_numbers(&params[NORMS_LAYERS], args[NORMS_LAYERS].text, (long)info->layers, &x->layer, &x->n_layers, err));
+    SONDE_TRY(param_numbers(&params[NORMS_LAYERS], args[NORMS_LAYERS].text, (long)info->layers, &x->layer,
+                            &x->n_layers, err));
     SONDE_TRY(sonde_sites(x->cx.model, &(sonde_site_query){ NULL, x->cx.edits, x->cx.n_edits, 1 }, add_site, x, err));
     SONDE_FAIL_IF(x->n_wants == 0, err, SONDE_USAGE, "layers: all blocks named are skipped, expected one that runs");
     x->d = info->d;
@@ -211,13 +218,14 @@ static sonde_status norms_method(sonde_context *cx, const value *args, sonde_res
 const method method_norms = {
     .name = "norms",
     .summary = "how long what attention and MLPs write is, beside the stream that they write to, over documents",
-    .reference = "MLP output norm: Lad, Gurnee and Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, 2024; standard errors: "
-                 "Cochran, Sampling Techniques, 1977",
-    .formula = "means over the tokens of all documents, from position --from on. attn_norm, mlp_norm: ||x||_2 of what attention and the MLP "
-               "add to the stream; pre_norm, post_norm: of the stream before and behind the block; attn_ratio, mlp_ratio: length of the "
-               "write over that of the stream that it is added to (before the block for attention, between attention and MLP for the "
-               "MLP, before the block where both run side by side); attn_cosine, mlp_cosine: cosine of the two; depth: place of the "
-               "block in the order of the run, as a share of the last; _se: standard error over documents",
+    .reference = "MLP output norm: Lad, Gurnee and Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, "
+                 "2024; standard errors: Cochran, Sampling Techniques, 1977",
+    .formula = "means over the tokens of all documents, from position --from on. attn_norm, mlp_norm: ||x||_2 of what "
+               "attention and the MLP add to the stream; pre_norm, post_norm: of the stream before and behind the block; "
+               "attn_ratio, mlp_ratio: length of the write over that of the stream that it is added to (before the block "
+               "for attention, between attention and MLP for the MLP, before the block where both run side by side); "
+               "attn_cosine, mlp_cosine: cosine of the two; depth: place of the block in the order of the run, as a "
+               "share of the last; _se: standard error over documents",
     .example = "norms --text held-out --documents 20",
     .params = params,
     .takes = NEEDS_MODEL | NEEDS_PROMPT | TAKES_TEXT | TAKES_EDITS,

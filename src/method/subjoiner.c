@@ -104,7 +104,9 @@ void joiner_text_numbers(const joiner_text *t, numbers *out) {
 /* ---- all documents ---- */
 
 void joiner_all_open(joiner_all *a, joiner_limits limits, size_t n_heads) {
-    *a = (joiner_all){ .limits = limits, .n_heads = n_heads, .decreasing = ROOM(double, n_heads), .mass = ROOM(double, n_heads) };
+    *a = (joiner_all){ .limits = limits, .n_heads = n_heads };
+    a->decreasing = ROOM(double, n_heads);
+    a->mass = ROOM(double, n_heads);
 }
 
 void joiner_all_close(joiner_all *a) {
@@ -184,7 +186,7 @@ static void add_dealt(dealing *d, size_t slot) {
     }
 }
 
-/* Mean over the words that are dealt a length, at that length's distance, and the mean of the others at the same distances. */
+/* Mean over the words that are dealt a length, at that length's distance, and of the others at the same distances. */
 static void dealt_scores(dealing *d, joiner_score *out) {
     const joiner_all *a = d->a;
     const size_t places = (size_t)(a->limits.pieces - 1), heads = a->n_heads;
@@ -221,8 +223,8 @@ void joiner_all_scores(const joiner_all *a, const sonde_context *cx, int64_t tim
         dealt_scores(&d, dealt);
         n += !isnan(dealt[0].score);
         for (size_t h = 0; h < a->n_heads && !isnan(dealt[0].score); h++) {
-            const double off = dealt[h].score - out[h].score;       /* the same sums in another order may differ in the last bits */
-            least[h] += off > -1e-12;
+            const double off = dealt[h].score - out[h].score;
+            least[h] += off > -1e-12;           /* the same sums in another order may differ in the last bits */
             sum[h] += off;
             squares[h] += off * off;
         }

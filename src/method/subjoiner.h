@@ -14,7 +14,8 @@ typedef struct {
     int64_t from;                       /* as in head_row */
 } joiner_limits;
 
-typedef struct { int64_t pieces, end, reach; } joiner_word;     /* reach: places before its end that are keys, at most pieces - 1 */
+/* reach: places before its end that are keys, at most the limit's pieces - 1 */
+typedef struct { int64_t pieces, end, reach; } joiner_word;
 
 /* Of one document: its words, and what n_heads heads do at their ends. */
 typedef struct {
