@@ -12,9 +12,11 @@ static unsigned draw(unsigned below) {
 /* Words of many scripts, and hostile ones; every fourth is bytes at random. */
 static sonde_token any_token(int i) {
     static const char *const words[] = {
-        "The", " cat", " friendship", "\n", "\t\t", " \xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab",
+        "The", " cat", " friendship", "\n", "\t\t",
+            " \xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab\xe7\x8c\xab",
         " \xf0\x9f\x98\x80", "e\xcc\x81", "\xcc\x81", "\x1b[31m\x1b]0;evil\x07", "\xff\xfe", "\xe2\x80\xae" "abc",
-        "\xc2\x9b" "2J", "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", "\xe0\xa4\x95\xe0\xa5\x8d\xe0\xa4\xb7\xe0\xa4\xbf", "", "\r", "\x7f", "%n%s", "\xef\xb7\xbd",
+        "\xc2\x9b" "2J", "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", "\xe0\xa4\x95\xe0\xa5\x8d\xe0\xa4\xb7\xe0\xa4\xbf", "", "\r",
+            "\x7f", "%n%s", "\xef\xb7\xbd",
         "<img src=x onerror=alert(1)>", "</script><script>", "]]>", "&amp;&", "\"'onload='x", "<!--", "\\u003c", "{{}}",
     };
     static char bytes[64][24];
@@ -71,9 +73,12 @@ static sonde_drawing any_view(int kind) {
     static const char *const value[] = { "token", "prob", "logit", NULL, "site", "none" };
     static const char *const other[] = { NULL, NULL, NULL, "prob", "logit", "site", "layer", "token" };
     return (sonde_drawing){
-        .kind = (sonde_view_kind)kind, .of = "cells", .x = x[draw(6)], .y = x[draw(6)], .value = value[draw(6)], .z = other[draw(8)],
-        .low = other[draw(8)], .high = other[draw(8)], .label = other[draw(8)], .panel = other[draw(8)], .own_scale = draw(2),
-        .logarithmic = draw(2), .title = draw(2) ? "A title\x1b[5m that <b>is</b> rather long for a narrow terminal" : NULL };
+        .kind = (sonde_view_kind)kind, .of = "cells", .x = x[draw(6)], .y = x[draw(6)], .value = value[draw(6)],
+            .z = other[draw(8)],
+        .low = other[draw(8)], .high = other[draw(8)], .label = other[draw(8)], .panel = other[draw(8)],
+            .own_scale = draw(2),
+        .logarithmic = draw(2), .title = draw(2) ? "A title\x1b[5m that <b>is</b> rather long for a narrow terminal"
+            : NULL };
 }
 
 static sonde_result *anything(uint64_t from) {
@@ -83,7 +88,8 @@ static sonde_result *anything(uint64_t from) {
         if (!i) sonde_result_prompt(r, "The \x1b[31m", 9);
         sonde_result_prompt_token(r, 0, any_token(i), -1, -1);
     }
-    if (draw(2)) sonde_result_generated_text(r, 0, " and\t\tso\x1b[2J on, \xe7\x8c\xab until a_word_that_is_longer_than_twenty_columns came\n", 74);
+    if (draw(2)) sonde_result_generated_text(r, 0,
+                                             " and\t\tso\x1b[2J on, \xe7\x8c\xab until a_word_that_is_longer_than_twenty_columns came\n", 74);
     sonde_result_note(r, "a note with \x1b]0;evil\x07 and a great many words, more than go into one line of 40 columns");
     fill_table(r, 1 + (int)draw(12), 1 + (int)draw(30));
     for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_ARCHITECTURE; kind++)
@@ -95,7 +101,8 @@ static sonde_result *anything(uint64_t from) {
     fill_array(r, "p", "l h t s", dim, draw(2));
     for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_ARCHITECTURE; kind++)
         for (int i = 0; i < 2; i++)
-            sonde_result_view(r, (sonde_drawing){ .kind = (sonde_view_kind)kind, .of = (const char *[]){ "v", "m", "w", "p" }[draw(4)],
+            sonde_result_view(r, (sonde_drawing){ .kind = (sonde_view_kind)kind, .of = (const char *[]){ "v", "m", "w",
+                    "p" }[draw(4)],
                                                    .title = "V" });
     return r;
 }

@@ -7,7 +7,8 @@
 
 typedef struct { const char *at, *end; char open[64][24]; int depth; bool html; } walker;
 
-static bool is_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-:_", c); }
+static bool is_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+                              || strchr("-:_", c); }
 
 /* Valid UTF-8 without control characters, direction marks and what has no ink. */
 static void check_bytes(const char *text, size_t n) {
@@ -28,7 +29,8 @@ static void check_entity(walker *w) {
     while (w->at < w->end && *w->at != ';' && w->at - from < 10) w->at++;
     static const char *const known[] = { "&amp", "&lt", "&gt", "&quot", "&#39", "&#10" };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (*w->at == ';' && strlen(known[i]) == (size_t)(w->at - from) && strncmp(from, known[i], strlen(known[i])) == 0) return;
+        if (*w->at == ';' && strlen(known[i]) == (size_t)(w->at - from) && strncmp(from, known[i],
+                strlen(known[i])) == 0) return;
     FAIL_("a bare &: %.30s", from);
 }
 

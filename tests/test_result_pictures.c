@@ -85,7 +85,8 @@ static void a_heatmap_has_the_colours_of_its_scale(void) {
     sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "m" });
     picture *p = first(r);
     CHECK_EQ((long long)count(p, MARK_RECT, true), 6);
-    CHECK(same(nth(p, MARK_RECT, 0)->fill, paint_page));                    /* one-sided, with numbers: from the page's colour */
+    CHECK(same(nth(p, MARK_RECT, 0)->fill, paint_page));
+        /* one-sided, with numbers: from the page's colour */
     const paint dark_teal = { { 8, 66, 92 }, { 120, 214, 226 } };           /* to the end of the hue */
     CHECK(same(nth(p, MARK_RECT, 1)->fill, dark_teal));
     CHECK_STR(nth(p, MARK_RECT, 2)->tip, "y 0, x 2\nm 0.123456791");
@@ -102,7 +103,8 @@ static void a_heatmap_has_the_colours_of_its_scale(void) {
 
 static void signed_numbers_are_blue_and_orange_about_zero(void) {
     sonde_result *r = sonde_result_new();
-    memcpy(sonde_array_data(sonde_result_array(r, "m", "x", (const int64_t[]){ 3 })), (const float[]){ -1, 0, 4 }, 3 * sizeof(float));
+    memcpy(sonde_array_data(sonde_result_array(r, "m", "x", (const int64_t[]){ 3 })), (const float[]){ -1, 0, 4 },
+           3 * sizeof(float));
     sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "m" });
     picture *p = first(r);
     const rgb minus = nth(p, MARK_RECT, 0)->fill.light, plus = nth(p, MARK_RECT, 2)->fill.light;
@@ -117,7 +119,8 @@ static void panels_share_a_scale_unless_they_are_told_not_to(void) {
         sonde_result *r = sonde_result_new();
         sonde_table *t = numbers(r, (const char *[]){ "x", "panel", "v" }, 3);
         for (int i = 0; i < 4; i++) put_row(t, (double[]){ i % 2, i / 2, i == 1 ? 8 : i == 3 ? 2 : 0 }, 3);
-        sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "t", .x = "x", .value = "v", .panel = "panel", .own_scale = own });
+        sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "t", .x = "x", .value = "v",
+                                              .panel = "panel", .own_scale = own });
         picture *p = first(r);
         CHECK_EQ((long long)count(p, MARK_RECT, true), 4);
         CHECK(says(p, "panel 0") && says(p, "panel 1"));
@@ -169,8 +172,10 @@ static void boxes_of_an_array_take_all_other_axes_as_the_sample(void) {
 static void lines_break_at_what_is_no_number_and_have_bands(void) {
     sonde_result *r = sonde_result_new();
     sonde_table *t = numbers(r, (const char *[]){ "x", "v", "lo", "hi" }, 4);
-    for (int i = 9; i >= 0; i--) put_row(t, (double[]){ i, i == 4 ? (double)NAN : i, i - 1, i + 1 }, 4);        /* not in order */
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "t", .x = "x", .value = "v", .low = "lo", .high = "hi" });
+    for (int i = 9; i >= 0; i--) put_row(t, (double[]){ i, i == 4 ? (double)NAN : i, i - 1, i + 1 }, 4);
+        /* not in order */
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "t", .x = "x", .value = "v", .low = "lo",
+                                          .high = "hi" });
     picture *p = first(r);
     CHECK_EQ((long long)count(p, MARK_POLYLINE, false), 2);
     CHECK_EQ((long long)count(p, MARK_POLYGON, false), 1);
@@ -190,7 +195,8 @@ static void a_histogram_lies_over_another_on_a_logarithmic_axis(void) {
     static const double n[] = { 1, 10, 100, 0 };
     for (int s = 0; s < 2; s++)
         for (int i = 0; i < 4; i++) put_row(t, (double[]){ 2 * i, 2 * i + 2, s, n[s ? 3 - i : i] }, 4);
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HISTOGRAM, .of = "t", .x = "lo", .high = "hi", .y = "which", .value = "n", .logarithmic = true });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HISTOGRAM, .of = "t", .x = "lo", .high = "hi", .y = "which",
+                                          .value = "n", .logarithmic = true });
     picture *p = first(r);
     const mark *one = nth(p, MARK_RECT, 0), *ten = nth(p, MARK_RECT, 1), *hundred = nth(p, MARK_RECT, 2);
     CHECK_EQ((long long)count(p, MARK_RECT, true), 6);
@@ -219,7 +225,8 @@ static void words_of_a_cloud_do_not_overlap(void) {
             const mark *b = nth(p, MARK_TEXT, k);
             const double aw = text_width(a->text, a->size), bw = text_width(b->text, b->size);
             const bool beside = a->at.x + aw <= b->at.x || b->at.x + bw <= a->at.x;
-            CHECK(beside || a->at.y - 0.9 * a->size >= b->at.y + 0.2 * b->size || b->at.y - 0.9 * b->size >= a->at.y + 0.2 * a->size);
+            CHECK(beside || a->at.y - 0.9 * a->size >= b->at.y + 0.2 * b->size
+                  || b->at.y - 0.9 * b->size >= a->at.y + 0.2 * a->size);
         }
     CHECK(n > 60);
     CHECK_NEAR(nth(p, MARK_TEXT, 0)->size, 46, 1e-9);
@@ -232,7 +239,8 @@ static void nodes_of_a_graph_stand_below_what_they_read(void) {
     sonde_table *t = sonde_result_table(r, "t");
     sonde_table_column(t, "id", SONDE_INT, "");
     sonde_table_column(t, "reads", SONDE_TEXT, "");
-    static const char *const reads[] = { NULL, "0", "0, 1", "2 9", "5", "4" };      /* 9 is nobody; 4 and 5 read each other */
+    static const char *const reads[] = { NULL, "0", "0, 1", "2 9", "5", "4" };
+        /* 9 is nobody; 4 and 5 read each other */
     for (int i = 0; i < 6; i++) {
         sonde_table_row(t);
         sonde_cell_int(t, i);
@@ -262,8 +270,10 @@ static void points_have_places_colours_and_labels(void) {
         for (int k = 0; k < 3; k++) sonde_cell_float(t, i == 11 && k == 1 ? (double)NAN : i * (k + 1));
         sonde_cell_text(t, class);
     }
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_SCATTER, .of = "t", .x = "x", .y = "y", .value = "class", .label = "class" });
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_SCATTER, .of = "t", .x = "x", .y = "y", .z = "z", .value = "x" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_SCATTER, .of = "t", .x = "x", .y = "y", .value = "class",
+                                          .label = "class" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_SCATTER, .of = "t", .x = "x", .y = "y", .z = "z",
+                                          .value = "x" });
     picture *p = first(r);
     CHECK_EQ((long long)count(p, MARK_CIRCLE, true), 11);
     const mark *a = nth(p, MARK_CIRCLE, 0), *b = nth(p, MARK_CIRCLE, 1), *c = nth(p, MARK_CIRCLE, 2);
@@ -289,10 +299,12 @@ static void boxes_in_space_show_three_faces_and_all_columns(void) {
         for (int k = 0; k < 7; k++) sonde_cell_float(t, k == 1 ? 2 * i : k == 6 ? 0.1 + i : k > 2 ? 1 : 0);
         sonde_cell_text(t, i / 2 ? "upper" : "lower");
     }
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_ARCHITECTURE, .of = "t", .value = "flops", .label = "block", .panel = "block" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_ARCHITECTURE, .of = "t", .value = "flops", .label = "block",
+                                          .panel = "block" });
     picture *p = first(r);
     CHECK_EQ((long long)count(p, MARK_POLYGON, true), 12);
-    CHECK(strstr(nth(p, MARK_POLYGON, 0)->tip, "flops 0.1\nblock lower") || strstr(nth(p, MARK_POLYGON, 0)->tip, "flops 3.1\nblock upper"));
+    CHECK(strstr(nth(p, MARK_POLYGON, 0)->tip, "flops 0.1\nblock lower") || strstr(nth(p, MARK_POLYGON, 0)->tip,
+            "flops 3.1\nblock upper"));
     CHECK(p->scene && p->scene->boxes && p->scene->n_groups == 2 && p->scene->bodies.at[3].group == 1);
     CHECK(says(p, "lower") && says(p, "upper"));
     done(r, p);
@@ -324,7 +336,8 @@ static void fill_hard(sonde_result *r, size_t rows, int what) {
     for (size_t i = 0; i < rows; i++) {
         sonde_table_row(t);
         if (what == 1) continue;
-        const double v = what == 2 ? NAN : what == 3 ? (i % 2 ? INFINITY : -INFINITY) : what == 4 ? (i % 2 ? 1.7e308 : -1.7e308) : (double)(i % 1000);
+        const double v = what == 2 ? NAN : what == 3 ? (i % 2 ? INFINITY : -INFINITY) : what == 4 ? (i % 2 ? 1.7e308
+                : -1.7e308) : (double)(i % 1000);
         sonde_cell_float(t, what ? v : (double)(i % 1000));
         sonde_cell_float(t, what ? v : (double)(i / 1000));
         for (int k = 2; k < 9; k++) sonde_cell_float(t, v);
@@ -334,8 +347,10 @@ static void fill_hard(sonde_result *r, size_t rows, int what) {
 
 static void add_all_views(sonde_result *r, const char *of) {
     for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_ARCHITECTURE; kind++)
-        sonde_result_view(r, (sonde_drawing){ .kind = (sonde_view_kind)kind, .of = of, .title = "T", .x = kind == SONDE_VIEW_CLOUD ? "word" : "x", .y = "y",
-                                              .z = kind == SONDE_VIEW_SCATTER ? "z" : NULL, .value = "value", .low = "low", .high = "high" });
+        sonde_result_view(r, (sonde_drawing){ .kind = (sonde_view_kind)kind, .of = of, .title = "T",
+                                              .x = kind == SONDE_VIEW_CLOUD ? "word" : "x", .y = "y",
+                                              .z = kind == SONDE_VIEW_SCATTER ? "z" : NULL, .value = "value",
+                                                  .low = "low", .high = "high" });
 }
 
 static void check_writers(const sonde_result *r, const scratch *s, bool all) {
@@ -411,7 +426,8 @@ static void random_results_are_well_formed_and_harmless(void) {
 }
 
 static const char *const hostile[] = {
-    "<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "]]>", "&", "\"'", "\xe2\x80\xae" "evil", "a\0b", "\xff\xfe", "<!--", "--></td>",
+    "<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "]]>", "&", "\"'", "\xe2\x80\xae" "evil",
+        "a\0b", "\xff\xfe", "<!--", "--></td>",
 };
 enum { HOSTILE = sizeof hostile / sizeof *hostile };
 
@@ -446,9 +462,12 @@ static void hostile_texts_stay_texts(void) {
         sonde_array_label_token(a, 0, t);
         sonde_array_label_text(a, 1, x);
         for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_ARCHITECTURE; kind++)
-            sonde_result_view(r, (sonde_drawing){ .kind = (sonde_view_kind)kind, .of = x, .title = x, .x = kind == SONDE_VIEW_SCATTER || kind == SONDE_VIEW_HISTOGRAM ? "x" : x,
-                                                  .y = kind == SONDE_VIEW_SCATTER ? "y" : "text", .z = kind == SONDE_VIEW_SCATTER ? "z" : NULL,
-                                                  .value = kind == SONDE_VIEW_TOKEN_GRID || kind == SONDE_VIEW_SCATTER ? x : "z", .label = "text", .panel = x });
+            sonde_result_view(r, (sonde_drawing){ .kind = (sonde_view_kind)kind, .of = x, .title = x,
+                                                  .x = kind == SONDE_VIEW_SCATTER || kind == SONDE_VIEW_HISTOGRAM ? "x" : x,
+                                                  .y = kind == SONDE_VIEW_SCATTER ? "y" : "text",
+                                                      .z = kind == SONDE_VIEW_SCATTER ? "z" : NULL,
+                                                  .value = kind == SONDE_VIEW_TOKEN_GRID || kind == SONDE_VIEW_SCATTER ? x
+                                                      : "z", .label = "text", .panel = x });
         sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "a", .title = x });
         check_writers(r, &s, true);
         sonde_result_free(r);
@@ -475,7 +494,8 @@ static void the_page_allows_its_own_script_alone(void) {
     sha256 *h = sha256_new();
     sha256_add(h, script, (size_t)(strstr(script, "</script>") - script));
     CHECK_EQ(sha256_end(h, want, NULL), SONDE_OK);
-    const char *digit = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", *said = strstr(page, "sha256-") + 7;
+    const char *digit = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", *said = strstr(page,
+            "sha256-") + 7;
     for (int i = 0; i < 44; i += 4) {
         uint32_t v = 0;
         for (int k = 0; k < 4; k++) v = v << 6 | (said[i + k] == '=' ? 0 : (uint32_t)(strchr(digit, said[i + k]) - digit));
@@ -504,6 +524,20 @@ static void a_result_without_views_has_nothing_to_draw(void) {
     scratch_end(&s);
 }
 
+static void a_prompt_alone_is_a_table_of_tokens(void) {
+    const scratch s = scratch_new();
+    sonde_result *r = sonde_result_new();
+    sonde_result_prompt_token(r, sonde_result_prompt(r, " cat", 4), token(7, " cat"), 0, 4);
+    CHECK_EQ(sonde_result_save(r, in_scratch(&s, "x.html").text, NULL), SONDE_OK);
+    static char page[1 << 16];
+    FILE *f = fopen(in_scratch(&s, "x.html").text, "rb");
+    page[fread(page, 1, sizeof page - 1, f)] = '\0';
+    fclose(f);
+    CHECK(strstr(page, "<h2>tokens</h2>") && strstr(page, "title=\"id 7, bytes 20 63 61 74\">·cat</span>"));
+    sonde_result_free(r);
+    scratch_end(&s);
+}
+
 static void texts_are_cut_to_their_room(void) {
     arena *own = arena_new();
     CHECK_STR(text_cut(own, "abc", 10, 1000), "abc");
@@ -515,7 +549,8 @@ static void texts_are_cut_to_their_room(void) {
 
 static void ticks_are_round_and_inside(void) {
     static const struct { double lo, hi; bool logarithmic; } range[] = {
-        { 0, 1, false }, { -3, 17, false }, { 1e-9, 2e-9, false }, { -1.7e308, 1.7e308, false }, { 5, 5, false }, { 1e9, 1e9 + 1e-3, false },
+        { 0, 1, false }, { -3, 17, false }, { 1e-9, 2e-9, false }, { -1.7e308, 1.7e308, false }, { 5, 5, false }, { 1e9,
+                1e9 + 1e-3, false },
         { 1, 1000, true }, { 3, 4, true }, { 1e-300, 1e300, true },
     };
     for (size_t i = 0; i < sizeof range / sizeof *range; i++) {
@@ -528,7 +563,8 @@ static void ticks_are_round_and_inside(void) {
         double tick[32];
         const size_t n = axis_ticks(&a, 8, tick);
         CHECK(n > 0 && n <= 9);
-        for (size_t k = 0; k < n; k++) CHECK(axis_at(&a, tick[k]) >= 0 && axis_at(&a, tick[k]) <= 100 && (!k || tick[k] > tick[k - 1]));
+        for (size_t k = 0; k < n; k++) CHECK(axis_at(&a, tick[k]) >= 0 && axis_at(&a, tick[k]) <= 100 && (!k
+                || tick[k] > tick[k - 1]));
     }
     axis a = { .lo = 0, .hi = 1, .to = 1 };
     double tick[32];
@@ -557,6 +593,7 @@ static void ticks_are_round_and_inside(void) {
     X(hostile_texts_stay_texts) \
     X(the_page_allows_its_own_script_alone) \
     X(a_result_without_views_has_nothing_to_draw) \
+    X(a_prompt_alone_is_a_table_of_tokens) \
     X(texts_are_cut_to_their_room) \
     X(ticks_are_round_and_inside)
 TEST_MAIN(TESTS)

@@ -60,7 +60,8 @@ static void json_puts_big_arrays_beside(void) {
     const scratch s = scratch_new();
     sonde_result *r = both();
     CHECK_EQ(sonde_result_save(r, in_scratch(&s, "x.json").text, NULL), SONDE_OK);
-    CHECK(strstr(slurp(in_scratch(&s, "x.json").text), "\"name\":\"m\",\"axes\":[\"t\",\"s\"],\"shape\":[2,2],\"data\":[0,0,0,0.5]}"));
+    CHECK(strstr(slurp(in_scratch(&s, "x.json").text),
+                 "\"name\":\"m\",\"axes\":[\"t\",\"s\"],\"shape\":[2,2],\"data\":[0,0,0,0.5]}"));
     CHECK(strstr(bytes, "\"name\":\"big\",\"axes\":[\"i\"],\"shape\":[10001],\"file\":\"x.big.npy\"}"));
     sonde_array_file *f;
     CHECK_EQ(sonde_array_file_open(&f, in_scratch(&s, "x.big.npy").text, NULL), SONDE_OK);

@@ -216,7 +216,8 @@ static void a_lens_shows_the_tokens_of_its_prompt(void) {
         sonde_cell_token(t, token(i, i == 2 ? " third" : " first"));
         sonde_cell_float(t, 0.5);
     }
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_TOKEN_GRID, .of = "cells", .x = "layer", .y = "position", .value = "token", .title = "Lens" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_TOKEN_GRID, .of = "cells", .x = "layer", .y = "position",
+                                          .value = "token", .title = "Lens" });
     drawn(r, (sonde_text_style){ .width = 80 });
     CHECK(strstr(k.text, "0 ·hello") && strstr(k.text, "·first") && strstr(k.text, "·third"));
     CHECK(strstr(k.text, "(1 row of cells shares its place with a later one, which is shown)"));
@@ -261,7 +262,8 @@ static void where_the_numbers_are_is_said_once(void) {
     fill_table(r, 3, 4);
     static const char *const value[] = { "prob", "logit", "prob" };
     for (int i = 0; i < 3; i++)
-        sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "cells", .x = "layer", .y = "position", .value = value[i] });
+        sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "cells", .x = "layer", .y = "position",
+                                              .value = value[i] });
     drawn(r, (sonde_text_style){ .width = 80 });
     CHECK_EQ((long long)times("are in JSON and CSV"), 1);
     sonde_result_free(r);
@@ -270,7 +272,8 @@ static void where_the_numbers_are_is_said_once(void) {
 static void panels_have_a_title_each(void) {
     sonde_result *r = sonde_result_new();
     fill_table(r, 3, 4);
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "cells", .x = "layer", .value = "prob", .panel = "position", .title = "Lines" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "cells", .x = "layer", .value = "prob",
+                                          .panel = "position", .title = "Lines" });
     drawn(r, (sonde_text_style){ .width = 80 });
     CHECK_EQ((long long)times("Lines"), 1);
     CHECK_EQ((long long)times("\x1b[1mposition "), 3);
@@ -290,7 +293,8 @@ static sonde_result *points(sonde_view_kind kind, const char *z) {
         sonde_cell_float(t, i == 9 ? 40 : i + 1);
         sonde_cell_text(t, i < 5 ? "low" : "high");
     }
-    sonde_result_view(r, (sonde_drawing){ .kind = kind, .of = "t", .x = "x", .y = kind == SONDE_VIEW_SCATTER ? "v" : NULL, .z = z,
+    sonde_result_view(r, (sonde_drawing){ .kind = kind, .of = "t", .x = "x", .y = kind == SONDE_VIEW_SCATTER ? "v" : NULL,
+                                          .z = z,
                                           .value = kind == SONDE_VIEW_SCATTER ? "class" : "v", .title = "T" });
     drawn(r, (sonde_text_style){ .width = 80 });
     return r;
@@ -301,7 +305,8 @@ static void the_other_kinds_have_their_place_in_a_terminal(void) {
     CHECK(strstr(k.text, "    1 |--[  3.25 |   5.5 |  7.75 ]--|     9"));
     sonde_result_free(r);
     r = points(SONDE_VIEW_SCATTER, "x");
-    CHECK(strstr(k.text, "a low\n") && strstr(k.text, "b high\n") && strstr(k.text, "v over x from 0 to 9.000, without x; + where several meet"));
+    CHECK(strstr(k.text, "a low\n") && strstr(k.text, "b high\n") && strstr(k.text,
+                                                                            "v over x from 0 to 9.000, without x; + where several meet"));
     CHECK_EQ((long long)times("(t: 10 rows of 3 columns are in JSON and CSV)"), 1);
     sonde_result_free(r);
     r = points(SONDE_VIEW_HISTOGRAM, NULL);

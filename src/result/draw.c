@@ -15,7 +15,7 @@ const paint paint_odd   = { { 176, 48, 132 }, { 232, 120, 192 } };
 const paint paint_bar   = { { 36, 124, 156 }, { 64, 168, 196 } };
 const paint paint_minus = { { 196, 108, 22 }, { 226, 142, 58 } };
 
-/* Told apart by people who see red and green alike; after Okabe and Ito, Color Universal Design (2008), darkened for text. */
+/* Told apart by people who see red and green alike: after Okabe and Ito, Color Universal Design (2008), darkened. */
 paint paint_category(size_t i) {
     static const paint hue[PAINT_CATEGORIES] = {
         { { 0, 104, 168 }, { 86, 176, 236 } },  { { 202, 90, 10 }, { 240, 150, 74 } },
@@ -68,7 +68,8 @@ mark *draw_points(picture *p, mark_shape shape, const double *points, size_t n, 
     double *kept = arena_new_array(p->into, double, 2 * n + 1);
     memcpy(kept, points, 2 * n * sizeof *kept);
     const bool area = shape == MARK_POLYGON;
-    return add(p, (mark){ .shape = shape, .points = kept, .n = n, .filled = area, .fill = c, .stroked = !area, .stroke = c });
+    return add(p, (mark){ .shape = shape, .points = kept, .n = n, .filled = area, .fill = c, .stroked = !area,
+                          .stroke = c });
 }
 
 void draw_note(picture *p, const char *fmt, ...) {
@@ -123,6 +124,14 @@ const char *text_cut(arena *into, const char *text, double size, double width) {
         left -= n;
     }
     return keep ? arena_printf(into, "%.*s…", (int)keep, text) : "";
+}
+
+bool frame_meets(frame f, const frame *taken, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const frame t = taken[i];
+        if (f.x < t.x + t.w && t.x < f.x + f.w && f.y < t.y + t.h && t.y < f.y + f.h) return true;
+    }
+    return false;
 }
 
 void picture_free(picture *p) {

@@ -36,7 +36,7 @@ typedef struct {
 
 typedef struct {
     mark_shape    shape;
-    frame         at;                   /* line: from x, y, to x + w, y + h; circle: middle, radius w; text: x, base line y */
+    frame         at;                   /* line: x + w, y + h is its end; circle: middle, radius w; text: y is its base line */
     const double *points;               /* x y pairs */
     size_t        n;
     bool          filled, stroked, bold, upright;       /* upright: text reads upwards */
@@ -96,6 +96,8 @@ void   draw_axis_x(picture *p, const axis *a, frame plot);
 void   draw_axis_y(picture *p, const axis *a, frame plot);
 /* Labels below n equal columns, as many as fit; says nothing of those left out: the tips have them. */
 void   draw_labels_x(picture *p, const char *const *label, size_t n, frame plot);
+/* Does a frame meet any of n others? */
+bool        frame_meets(frame f, const frame *taken, size_t n);
 size_t label_step(double need);                         /* every how many-th is labelled, at least `need` */
 double labels_x_height(const char *const *label, size_t n, double width);
 
@@ -107,7 +109,7 @@ double draw_odd_legend(picture *p, odd_signs odd, double x, double y);
 typedef struct { const char *const *name; size_t n; bool dashed; } categories;
 double draw_categories(picture *p, categories c, double y);
 
-/* What colour a row has: by a number, by a category (the 8th colour stands for all that come after the 7th), or one for all. */
+/* What colour a row has: by a number, by a category (the 8th stands for all after the 7th), or one for all. */
 typedef struct {
     const sonde_table *t;
     size_t             column;          /* SIZE_MAX: one colour */

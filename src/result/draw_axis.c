@@ -98,7 +98,8 @@ void draw_axis_x(picture *p, const axis *a, frame plot) {
     }
     draw_line(p, (frame){ plot.x, plot.y + plot.h, plot.w, 0 }, paint_dim);
     if (a->name && *a->name)
-        small(p, plot.x + plot.w / 2, plot.y + plot.h + 31, text_cut(p->into, a->name, SMALL, plot.w))->anchor = ANCHOR_MIDDLE;
+        small(p, plot.x + plot.w / 2, plot.y + plot.h + 31,
+              text_cut(p->into, a->name, SMALL, plot.w))->anchor = ANCHOR_MIDDLE;
 }
 
 void draw_axis_y(picture *p, const axis *a, frame plot) {
@@ -125,7 +126,10 @@ static double widest(const char *const *label, size_t n) {
 size_t label_step(double need) {
     size_t power = 1;
     while ((double)power * 10 < need) power *= 10;
-    return (double)power >= need ? power : (double)(2 * power) >= need ? 2 * power : (double)(5 * power) >= need ? 5 * power : 10 * power;
+    static const size_t times[] = { 1, 2, 5, 10 };
+    size_t i = 0;
+    while (i < 3 && (double)(times[i] * power) < need) i++;
+    return times[i] * power;
 }
 
 enum { MOST_UPRIGHT = 90 };

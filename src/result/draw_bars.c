@@ -15,14 +15,17 @@ static void put_bar(const panel *b, const pivot *v, size_t i, frame row) {
     const pivot_state state = pivot_at(v, y, x, &value);
     const char *tip = cell_tip(p->into, v, y, x);
     if (state != PIVOT_VALUE || !isfinite(value)) {
-        const char *sign = state == PIVOT_NONE ? "" : state == PIVOT_MISSING ? "–" : isnan(value) ? "×" : value > 0 ? "∞" : "-∞";
+        const char *sign = state == PIVOT_NONE ? "" : state == PIVOT_MISSING ? "–" : isnan(value) ? "×" : value > 0 ? "∞"
+            : "-∞";
         draw_text(p, row.x + 4, row.y + 13, sign, paint_odd)->tip = tip;
         return;
     }
     const double zero = a.logarithmic ? a.from : axis_at(&a, 0), end = axis_at(&a, value);
-    draw_rect(p, (frame){ fmin(zero, end), row.y + 2, fabs(end - zero), row.h - 4 }, value < 0 ? paint_minus : paint_bar)->tip = tip;
+    const frame bar = { fmin(zero, end), row.y + 2, fabs(end - zero), row.h - 4 };
+    draw_rect(p, bar, value < 0 ? paint_minus : paint_bar)->tip = tip;
     char digits[DIGITS_ROOM];
-    mark *m = draw_text(p, row.x + row.w + NUMBER - 2, row.y + 13, arena_printf(p->into, "%s", digits_short(value, digits)), paint_dim);
+    const char *number = arena_printf(p->into, "%s", digits_short(value, digits));
+    mark *m = draw_text(p, row.x + row.w + NUMBER - 2, row.y + 13, number, paint_dim);
     m->size = SMALL;
     m->anchor = ANCHOR_END;
 }
@@ -67,7 +70,8 @@ static size_t put_box(const panel *b, const samples *s, size_t cell, frame at) {
     const double x = at.x + at.w / 2, w = fmin(at.w * 0.8, 26), q1 = axis_at(&a, f.q1), q3 = axis_at(&a, f.q3);
     const paint c = paint_category(s->grid.ny > PAINT_CATEGORIES ? 0 : group);
     char d[5][DIGITS_ROOM];
-    const char *tip = arena_printf(p->into, "%s\nquartiles %s, %s\nwhiskers %s, %s\n%zu numbers", cell_tip(p->into, &s->grid, group, cell % s->grid.nx),
+    const char *tip = arena_printf(p->into, "%s\nquartiles %s, %s\nwhiskers %s, %s\n%zu numbers",
+                                   cell_tip(p->into, &s->grid, group, cell % s->grid.nx),
                                    digits_exact(f.q1, d[0]), digits_exact(f.q3, d[1]), digits_exact(f.low, d[2]),
                                    digits_exact(f.high, d[3]), n);
     draw_line(p, (frame){ x, axis_at(&a, f.high), 0, q3 - axis_at(&a, f.high) }, c);
@@ -113,7 +117,8 @@ static double put_boxes(const panel *b, const samples *s, size_t from, size_t to
     if (n < v->nx) draw_note(b->p, "%zu of %zu boxes across shown", n, v->nx);
     draw_labels_x(b->p, v->x_label, n, plot);
     const double below = labels_x_height(v->x_label, n, plot.w) + 16;
-    const char *said = rows < v->ny ? arena_printf(b->p->into, "%s %s; %s", v->y_name, v->y_label[from], v->x_name) : v->x_name;
+    const char *said = rows < v->ny ? arena_printf(b->p->into, "%s %s; %s", v->y_name, v->y_label[from], v->x_name)
+        : v->x_name;
     mark *m = draw_text(b->p, plot.x + plot.w / 2, a.from + below - 2, text_cut(b->p->into, said, SMALL, plot.w), paint_dim);
     m->size = SMALL;
     m->anchor = ANCHOR_MIDDLE;

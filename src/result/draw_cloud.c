@@ -13,21 +13,15 @@ static int largest_first(const void *a, const void *b) {
     return (p->row > q->row) - (p->row < q->row);
 }
 
-static bool meets(const frame *taken, size_t n, frame f) {
-    for (size_t i = 0; i < n; i++)
-        if (f.x < taken[i].x + taken[i].w && taken[i].x < f.x + f.w && f.y < taken[i].y + taken[i].h && taken[i].y < f.y + f.h)
-            return true;
-    return false;
-}
-
 /* A free frame of this size inside `room`; false if the spiral finds none. */
 static bool find_place(frame room, const frame *taken, size_t n, frame *f) {
     for (int i = 0; i < TURNS; i++) {
         const double angle = 2.399963 * i, r = 4.2 * sqrt(i);       /* the golden angle: even all over the disc */
         f->x = room.x + room.w / 2 + r * cos(angle) * (room.w / room.h) / 1.3 - f->w / 2;
         f->y = room.y + room.h / 2 + r * sin(angle) - f->h / 2;
-        const bool inside = f->x >= room.x && f->y >= room.y && f->x + f->w <= room.x + room.w && f->y + f->h <= room.y + room.h;
-        if (inside && !meets(taken, n, *f)) return true;
+        const bool inside = f->x >= room.x && f->y >= room.y && f->x + f->w <= room.x + room.w
+            && f->y + f->h <= room.y + room.h;
+        if (inside && !frame_meets(*f, taken, n)) return true;
     }
     return false;
 }

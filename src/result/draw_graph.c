@@ -195,7 +195,8 @@ static void put_node(graph *g, const knot *k, const table_part *part, size_t val
     m->stroke = paint_bar;
     m->tip = row_tip(p->into, part->t, g->row[k->node]);
     if (value == SIZE_MAX) return;
-    m = draw_text(p, k->x, y + 15, text_cut(p->into, cell_said(part->t, g->row[k->node], value, p->into), SMALL, k->w - 6), paint_ink);
+    m = draw_text(p, k->x, y + 15, text_cut(p->into, cell_said(part->t, g->row[k->node], value, p->into), SMALL,
+                                            k->w - 6), paint_ink);
     m->size = SMALL;
     m->anchor = ANCHOR_MIDDLE;
 }
@@ -245,7 +246,8 @@ double draw_graph(const panel *b, const table_part *part) {
     place(&g);
     put_all(&g, b, part, value);
     if (g.n < part->n) draw_note(b->p, "%zu of %zu nodes shown", g.n, part->n);
-    if (g.lost) draw_note(b->p, "not drawn: %zu edge%s to ids that no node shown has, or past the %d that are drawn", g.lost, g.lost == 1 ? "" : "s", MOST_EDGES);
+    if (g.lost) draw_note(b->p, "not drawn: %zu edge%s to ids that no node shown has, or past the %d that are drawn",
+                          g.lost, g.lost == 1 ? "" : "s", MOST_EDGES);
     free(g.edges.at);
     free(g.links.at);
     free(g.knots.at);

@@ -107,7 +107,8 @@ static void put_names(const panel *b, const pivot *v, frame plot, double left) {
         m->size = SMALL;
     }
     if (*v->y_name) {
-        mark *m = draw_text(p, b->x + 11, plot.y + plot.h / 2, text_cut(p->into, v->y_name, SMALL, fmax(plot.h, 40)), paint_dim);
+        mark *m = draw_text(p, b->x + 11, plot.y + plot.h / 2, text_cut(p->into, v->y_name, SMALL, fmax(plot.h, 40)),
+                            paint_dim);
         m->anchor = ANCHOR_MIDDLE;
         m->upright = true;
         m->size = SMALL;
@@ -147,7 +148,8 @@ double draw_heatmap(const panel *b, const pivot *v) {
     const frame cell = cell_of(b, b->w - left - 1);
     const frame plot = { b->x + left, b->y, cell.w * (double)v->nx, cell.h * (double)v->ny };
     if (b->pixels) {
-        const raster *r = raster_of(b, v, (size_t)fmax(1, plot.w * (b->small ? 2 : 1)), (size_t)fmax(1, plot.h * (b->small ? 2 : 1)));
+        const double sharp = b->small ? 2 : 1;
+        const raster *r = raster_of(b, v, (size_t)fmax(1, plot.w * sharp), (size_t)fmax(1, plot.h * sharp));
         mark *m = draw_rect(b->p, plot, paint_grid);
         m->shape = MARK_RASTER;
         m->raster = r;

@@ -6,7 +6,15 @@
 enum { SMALL = 11, LEFT = 64, BELOW = 38, MOST_LINES = PAINT_CATEGORIES * PAINT_DASHES, MOST_DOTS = 2000 };
 
 /* The plot of a panel, and its axis of x. */
-typedef struct { const panel *b; const pivot *v; frame plot; axis x, y; double below; const size_t *order; size_t step; } chart;
+typedef struct {
+    const panel  *b;
+    const pivot  *v;
+    frame         plot;
+    axis          x, y;
+    double        below;
+    const size_t *order;                /* of x, ascending */
+    size_t        step;                 /* points pooled into one */
+} chart;
 
 static axis x_axis(const pivot *v) {
     axis a = AXIS_EMPTY;
@@ -181,7 +189,8 @@ static void put_bin(const chart *c, size_t series, size_t from) {
         if (most == SIZE_MAX || here > count) { most = i; count = here; }
     }
     if (most == SIZE_MAX || (count <= 0 && c->y.logarithmic)) return;
-    const double upper = upper_edge(c, series * v->nx + c->order[last], last), x = axis_at(&c->x, v->x_number[c->order[from]]);
+    const double upper = upper_edge(c, series * v->nx + c->order[last], last);
+    const double x = axis_at(&c->x, v->x_number[c->order[from]]);
     const double base = c->y.logarithmic ? c->y.from : axis_at(&c->y, 0), top = axis_at(&c->y, count);
     mark *m = draw_rect(p, (frame){ x, fmin(base, top), fmax(axis_at(&c->x, upper) - x, 0.5), fabs(base - top) },
                         paint_category(series));
@@ -204,7 +213,8 @@ double draw_histogram(const panel *b, const pivot *v) {
     c.y.to = c.plot.y;
     c.y.name = v->value_name;
     c.x = x_axis(v);
-    for (size_t i = 0; i < v->ny * v->nx; i++) axis_add(&c.x, upper_edge(&c, i / v->nx * v->nx + c.order[i % v->nx], i % v->nx));
+    for (size_t y = 0; y < v->ny; y++)
+        for (size_t i = 0; i < v->nx; i++) axis_add(&c.x, upper_edge(&c, y * v->nx + c.order[i], i));
     axis_close(&c.x, false);
     c.x.from = c.plot.x;
     c.x.to = c.plot.x + c.plot.w;

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALL = 11, LEFT = 64, BELOW = 38, MOST_POINTS = 20000, MOST_LABELS = 300, MOST_TRIES = 4000, MOST_TIPS = DRAW_MOST_MARKS };
+enum { SMALL = 11, LEFT = 64, BELOW = 38, MOST_POINTS = 20000, MOST_LABELS = 300, MOST_TRIES = 4000,
+       MOST_TIPS = DRAW_MOST_MARKS };
 
 typedef struct { size_t row; double at[3]; seen shown; } dot;
-typedef struct { const panel *b; const table_part *part; const char *name[3]; size_t column[3], label; int axes; dot *dots; size_t n, lost; } cloud;
+typedef struct { const panel *b; const table_part *part; const char *name[3]; size_t column[3], label; int axes;
+                 dot *dots; size_t n, lost; } cloud;
 
 static bool place_of(const cloud *c, size_t row, double at[3]) {
     for (int i = 0; i < 3; i++) {
@@ -56,13 +58,6 @@ static void ranges(const cloud *c, axis out[3]) {
     }
 }
 
-static bool meets(const frame *taken, size_t n, frame f) {
-    for (size_t i = 0; i < n; i++)
-        if (f.x < taken[i].x + taken[i].w && taken[i].x < f.x + f.w && f.y < taken[i].y + taken[i].h && taken[i].y < f.y + f.h)
-            return true;
-    return false;
-}
-
 static void put_labels(const cloud *c, frame plot) {
     if (c->label == SIZE_MAX) return;
     picture *p = c->b->p;
@@ -71,7 +66,7 @@ static void put_labels(const cloud *c, frame plot) {
     for (size_t i = 0; i < c->n && i < MOST_TRIES && put < MOST_LABELS; i++) {
         const char *text = text_cut(p->into, cell_said(c->part->t, c->dots[i].row, c->label, p->into), SMALL, 120);
         const frame f = { c->dots[i].shown.x + 5, c->dots[i].shown.y - 6, text_width(text, SMALL) + 3, 13 };
-        if (!*text || f.x + f.w > plot.x + plot.w + 8 || f.y < plot.y - 4 || meets(taken, put, f)) continue;
+        if (!*text || f.x + f.w > plot.x + plot.w + 8 || f.y < plot.y - 4 || frame_meets(f, taken, put)) continue;
         taken[put++] = f;
         draw_text(p, f.x, f.y + 10, text, paint_ink)->size = SMALL;
     }
@@ -117,10 +112,12 @@ static double put_flat(cloud *c) {
 /* The box around all, its names at three edges. */
 static void put_cage(const cloud *c, const space *s, const axis of[3]) {
     picture *p = c->b->p;
-    static const int edge[12][2] = { { 0, 1 }, { 2, 3 }, { 4, 5 }, { 6, 7 }, { 0, 2 }, { 1, 3 }, { 4, 6 }, { 5, 7 }, { 0, 4 }, { 1, 5 }, { 2, 6 }, { 3, 7 } };
+    static const int edge[12][2] = { { 0, 1 }, { 2, 3 }, { 4, 5 }, { 6, 7 }, { 0, 2 }, { 1, 3 }, { 4, 6 }, { 5, 7 },
+                                     { 0, 4 }, { 1, 5 }, { 2, 6 }, { 3, 7 } };
     seen at[8];
     for (int k = 0; k < 8; k++)
-        at[k] = space_at(s, (const double[]){ k & 1 ? s->hi[0] : s->lo[0], k & 2 ? s->hi[1] : s->lo[1], k & 4 ? s->hi[2] : s->lo[2] });
+        at[k] = space_at(s, (const double[]){ k & 1 ? s->hi[0] : s->lo[0], k & 2 ? s->hi[1] : s->lo[1], k & 4 ? s->hi[2]
+                                              : s->lo[2] });
     for (int k = 0; k < 12; k++) {
         const seen from = at[edge[k][0]], to = at[edge[k][1]];
         draw_line(p, (frame){ from.x, from.y, to.x - from.x, to.y - from.y }, paint_grid);
@@ -129,8 +126,10 @@ static void put_cage(const cloud *c, const space *s, const axis of[3]) {
     for (int k = 0; k < 3; k++) {
         char lo[DIGITS_ROOM], hi[DIGITS_ROOM];
         const seen from = at[named[k][0]], to = at[named[k][1]];
-        const char *said = arena_printf(p->into, "%s  %s to %s", c->name[k], digits_short(of[k].lo, lo), digits_short(of[k].hi, hi));
-        mark *m = draw_text(p, (from.x + to.x) / 2 + (k == 2 ? 8 : k == 1 ? -8 : 0), (from.y + to.y) / 2 + 14, said, paint_dim);
+        const char *said = arena_printf(p->into, "%s  %s to %s", c->name[k], digits_short(of[k].lo, lo),
+                                        digits_short(of[k].hi, hi));
+        mark *m = draw_text(p, (from.x + to.x) / 2 + (k == 2 ? 8 : k == 1 ? -8 : 0), (from.y + to.y) / 2 + 14, said,
+                            paint_dim);
         m->size = SMALL;
         m->anchor = k == 1 ? ANCHOR_END : k ? ANCHOR_START : ANCHOR_END;
     }

@@ -39,8 +39,8 @@ static void put_box(picture *p, const space *s, const block *k, paint c, const c
         double point[8];
         for (int i = 0; i < 4; i++) {
             const int at = face[f][i];
-            const double corner[3] = { k->at[0] + (at & 1 ? 0.5 : -0.5) * k->size[0], k->at[1] + (at & 2 ? 0.5 : -0.5) * k->size[1],
-                                       k->at[2] + (at & 4 ? 0.5 : -0.5) * k->size[2] };
+            double corner[3];
+            for (int a = 0; a < 3; a++) corner[a] = k->at[a] + (at >> a & 1 ? 0.5 : -0.5) * k->size[a];
             const seen v = space_at(s, corner);
             point[2 * i] = v.x;
             point[2 * i + 1] = v.y;
@@ -61,7 +61,8 @@ static void keep_scene(const panel *b, const block *blocks, size_t n, const sond
     for (size_t i = 0; i < n; i++) {
         const block *k = &blocks[i];
         *LIST_ADD(p->scene->bodies) = (body){
-            .x = k->at[0], .y = k->at[1], .z = k->at[2], .w = k->size[0], .h = k->size[1], .d = k->size[2], .group = k->group,
+            .x = k->at[0], .y = k->at[1], .z = k->at[2], .w = k->size[0], .h = k->size[1], .d = k->size[2],
+            .group = k->group,
             .fill = colouring_paint(b->colours, k->row), .tip = row_tip(p->into, t, k->row),
             .label = label == SIZE_MAX ? NULL : cell_said(t, k->row, label, p->into) };
     }

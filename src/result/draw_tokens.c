@@ -33,7 +33,8 @@ static double put_part(const panel *b, const pivot *v, size_t from, size_t to, f
     const size_t rows = v->ny < MOST_CELLS / v->nx + 1 ? v->ny : MOST_CELLS / v->nx + 1;
     for (size_t x = from; x < to; x++) {
         const double at = cell.x + (double)(x - from) * cell.w;
-        draw_text(p, at + 4, cell.y + 12, text_cut(p->into, v->x_label[x], SIZE - 1, cell.w - 4), paint_dim)->size = SIZE - 1;
+        draw_text(p, at + 4, cell.y + 12, text_cut(p->into, v->x_label[x], SIZE - 1, cell.w - 4),
+                  paint_dim)->size = SIZE - 1;
     }
     const char *corner = *v->y_name && *v->x_name ? arena_printf(p->into, "%s \\ %s", v->y_name, v->x_name) : "";
     draw_text(p, b->x, cell.y + 12, text_cut(p->into, corner, SIZE - 1, cell.x - b->x - 4), paint_dim)->size = SIZE - 1;

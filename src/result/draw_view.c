@@ -63,7 +63,8 @@ static bool open_table(drawing *d, const sonde_table *t) {
     if (by == BY_SAMPLE) d->sample = arena_new_array(into, samples, d->n);
     if (by == BY_PART) {
         d->part = part;
-        d->colours = colouring_of(t, d->view->kind == SONDE_VIEW_CLOUD || d->view->kind == SONDE_VIEW_GRAPH ? NULL : d->view->value, into);
+        d->colours = colouring_of(t, d->view->kind == SONDE_VIEW_CLOUD || d->view->kind == SONDE_VIEW_GRAPH ? NULL
+                                  : d->view->value, into);
     }
     size_t hidden = 0;
     for (size_t i = 0; i < d->n; i++) {
@@ -247,7 +248,8 @@ picture *picture_of(const sonde_result *r, const sonde_drawing *view, arena *int
         y = TITLE;
     }
     const char *of = show_copy(into, view->of, strlen(view->of), SHOW_LINE);
-    if ((unsigned)view->kind >= sizeof kinds / sizeof *kinds || !(t || a)) draw_note(p, "%s: nothing of this name to draw", of);
+    if ((unsigned)view->kind >= sizeof kinds / sizeof *kinds || !(t || a)) 
+        draw_note(p, "%s: nothing of this name to draw", of);
     else if (t && !t->rows) draw_note(p, "%s: no rows", of);
     else if (t ? open_table(&d, t) : open_array(&d, a)) y = put_legend(&d, put_panels(&d, y));
     else if (t) draw_note(p, "%s: not drawn, its columns do not make such a picture, or it has too many cells", of);

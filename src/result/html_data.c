@@ -14,7 +14,8 @@ static void put_base64(pen *p, const void *data, size_t n) {
     const uint8_t *b = data;
     for (size_t i = 0; i < n && p->status == SONDE_OK; i += 3) {
         const uint32_t v = (uint32_t)b[i] << 16 | (i + 1 < n ? (uint32_t)b[i + 1] << 8 : 0) | (i + 2 < n ? b[i + 2] : 0);
-        const char four[4] = { digit[v >> 18], digit[v >> 12 & 63], i + 1 < n ? digit[v >> 6 & 63] : '=', i + 2 < n ? digit[v & 63] : '=' };
+        const char four[4] = { digit[v >> 18], digit[v >> 12 & 63], i + 1 < n ? digit[v >> 6 & 63] : '=', i + 2 < n
+                               ? digit[v & 63] : '=' };
         pen_put(p, four, 4);
     }
 }
@@ -76,7 +77,8 @@ void html_palettes(html_pen *h) {
 
 static void put_values(html_pen *h, const double *value, size_t n) {
     bool narrow = true;
-    for (size_t i = 0; i < n && narrow; i++) narrow = isnan(value[i]) || (fabs(value[i]) < 1e38 && (double)(float)value[i] == value[i]);
+    for (size_t i = 0; i < n && narrow; i++)
+        narrow = isnan(value[i]) || (fabs(value[i]) < 1e38 && (double)(float)value[i] == value[i]);
     pen_printf(h->p, ",\"bits\":\"%d\",\"values\":\"", narrow ? 32 : 64);
     if (narrow) {
         float *shorter = malloc(n * sizeof *shorter + 1);
@@ -93,8 +95,10 @@ size_t html_raster(html_pen *h, const raster *r) {
     const pivot *v = r->v;
     char lo[DIGITS_ROOM], hi[DIGITS_ROOM];
     const bool none = r->scale.lo > r->scale.hi;
-    pen_printf(h->p, "{\"nx\":%zu,\"ny\":%zu,\"fx\":%zu,\"fy\":%zu,\"signed\":%d", r->nx, r->ny, r->fx, r->fy, r->scale.is_signed);
-    pen_printf(h->p, ",\"lo\":%s,\"hi\":%s", none ? "0" : digits_exact(r->scale.lo, lo), none ? "0" : digits_exact(r->scale.hi, hi));
+    pen_printf(h->p, "{\"nx\":%zu,\"ny\":%zu,\"fx\":%zu,\"fy\":%zu,\"signed\":%d", r->nx, r->ny, r->fx, r->fy,
+               r->scale.is_signed);
+    pen_printf(h->p, ",\"lo\":%s,\"hi\":%s", none ? "0" : digits_exact(r->scale.lo, lo), none ? "0"
+               : digits_exact(r->scale.hi, hi));
     put_member(h, "title", r->title);
     put_member(h, "name", v->value_name);
     put_member(h, "xname", v->x_name);

@@ -56,7 +56,8 @@ static void put_raster(cairo_t *c, const mark *m) {
 }
 
 static void put_text(cairo_t *c, const mark *m) {
-    cairo_select_font_face(c, "sans-serif", CAIRO_FONT_SLANT_NORMAL, m->bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
+    cairo_select_font_face(c, "sans-serif", CAIRO_FONT_SLANT_NORMAL, m->bold ? CAIRO_FONT_WEIGHT_BOLD
+                           : CAIRO_FONT_WEIGHT_NORMAL);
     cairo_set_font_size(c, m->size);
     cairo_text_extents_t e;
     cairo_text_extents(c, m->text, &e);
@@ -154,14 +155,16 @@ static cairo_surface_t *open_surface(paint_format format, frame size, pen *p) {
 }
 
 sonde_status paint_cairo(gallery g, paint_format format, pen *p) {
-    frame size = { .x = format == PAINT_PNG ? SHARP : format == PAINT_PDF ? point : 1, .w = 2 * MARGIN, .h = 2 * MARGIN - GAP };
+    frame size = { .x = format == PAINT_PNG ? SHARP : format == PAINT_PDF ? point : 1, .w = 2 * MARGIN,
+                   .h = 2 * MARGIN - GAP };
     for (size_t i = 0; i < g.n; i++) {
         size.w = fmax(size.w, g.at[i]->width + 2 * MARGIN);
         size.h += g.at[i]->height + GAP;
     }
     if (format == PAINT_PNG && size.h * size.x > MOST_PIXELS) size.x = 1;
     SONDE_FAIL_IF(format == PAINT_PNG && size.h > MOST_PIXELS, p->err, SONDE_UNSUPPORTED,
-                  "PNG: the pictures are %.0f pixels high together, expected at most %d; use .html, .svg or .pdf", size.h, MOST_PIXELS);
+                  "PNG: the pictures are %.0f pixels high together, expected at most %d; use .html, .svg or .pdf", size.h,
+                      MOST_PIXELS);
     cairo_surface_t *s = open_surface(format, size, p);
     cairo_t *c = cairo_create(s);
     if (format != PAINT_SVG) cairo_scale(c, size.x, size.x);

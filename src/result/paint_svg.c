@@ -133,7 +133,8 @@ static void put_frame(const mark *m, const char *const name[4], pen *p) {
 static void put_mark(const mark *m, const palette *c, pen *p) {
     if (m->shape == MARK_TEXT) { put_text(m, c, p); return; }
     static const struct { const char *tag, *name[4]; } shape[] = {
-        [MARK_RECT] = { "rect", { "x", "y", "width", "height" } },   [MARK_RASTER] = { "rect", { "x", "y", "width", "height" } },
+        [MARK_RECT] = { "rect", { "x", "y", "width", "height" } },
+        [MARK_RASTER] = { "rect", { "x", "y", "width", "height" } },
         [MARK_LINE] = { "line", { "x1", "y1", NULL, NULL } },        [MARK_CIRCLE] = { "circle", { "cx", "cy", "r", NULL } },
         [MARK_POLYLINE] = { "polyline", { NULL } },                  [MARK_POLYGON] = { "polygon", { NULL } },
     };

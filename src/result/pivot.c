@@ -185,7 +185,8 @@ static bool pivot_rows(const table_part *p, const shown_columns *c, const sonde_
         const size_t row = part_row(p, i);
         fill_cell(out, i, c, row, into);
         out->x_label[i] = x == SIZE_MAX ? arena_printf(into, "%zu", row) : say_row(p->r, p->t, row, x, into).label;
-        if (label != SIZE_MAX) out->x_label[i] = arena_printf(into, "%s %s", out->x_label[i], cell_said(p->t, row, label, into));
+        if (label == SIZE_MAX) continue;
+        out->x_label[i] = arena_printf(into, "%s %s", out->x_label[i], cell_said(p->t, row, label, into));
     }
     return true;
 }
@@ -218,7 +219,8 @@ bool pivot_table(const table_part *p, const sonde_drawing *view, arena *into, pi
     if (!pick_columns(p->t, view, &c.value, &c.text)) return false;
     sides s;
     bool good = sides_of(p, view, &s);
-    if (good && (view->kind == SONDE_VIEW_TOKENS || view->kind == SONDE_VIEW_BARS)) good = pivot_rows(p, &c, view, into, out);
+    const bool as_rows = view->kind == SONDE_VIEW_TOKENS || view->kind == SONDE_VIEW_BARS;
+    if (good && as_rows) good = pivot_rows(p, &c, view, into, out);
     else if (good) {
         *out = grid_of(p, view, &s, into);
         make_cells(out, &c, into);

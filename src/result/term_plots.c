@@ -41,7 +41,8 @@ void term_boxes(term *t, const samples *s) {
         const char *text = "–";
         if (many) {
             const box_five b = box_of(s->number + s->from[i], many);
-            text = arena_printf(t->scratch, "%5s |--[ %5s | %5s | %5s ]--| %5s", digits_tiny(b.low, d[0]), digits_tiny(b.q1, d[1]),
+            text = arena_printf(t->scratch, "%5s |--[ %5s | %5s | %5s ]--| %5s", digits_tiny(b.low, d[0]),
+                                digits_tiny(b.q1, d[1]),
                                 digits_tiny(b.median, d[2]), digits_tiny(b.q3, d[3]), digits_tiny(b.high, d[4]));
         }
         term_fit(t, label[i], wide, TERM_LEFT);
@@ -60,7 +61,8 @@ static extent extent_of(const table_part *part, const size_t column[2]) {
     for (size_t i = 0; i < part->n; i++) {
         double v[2];
         bool there = true;
-        for (int k = 0; k < 2; k++) there = there && cell_number(part->t, part_row(part, i), column[k], &v[k]) && fabs(v[k]) < 1e300;
+        for (int k = 0; k < 2; k++) there = there && cell_number(part->t, part_row(part, i), column[k], &v[k])
+            && fabs(v[k]) < 1e300;
         if (!there) { e.lost++; continue; }
         for (int k = 0; k < 2; k++) {
             if (!e.n || v[k] < e.lo[k]) e.lo[k] = v[k];
@@ -95,7 +97,8 @@ static void put_categories(term *t, const table_part *part, size_t category) {
     keys k = { .t = part->t, .column = category };
     for (size_t i = 0; i < part->n; i++) keys_of(&k, part_row(part, i));
     for (size_t i = 0; i < k.first.n && i < LETTERS; i++)
-        term_wrap(t, arena_printf(t->scratch, "%c %s", (char)('a' + i), cell_said(part->t, k.first.at[i], category, t->scratch)));
+        term_wrap(t, arena_printf(t->scratch, "%c %s", (char)('a' + i), cell_said(part->t, k.first.at[i], category,
+                t->scratch)));
     if (k.first.n > LETTERS) term_note(t, "z: %zu others", k.first.n - LETTERS);
     keys_free(&k);
 }
@@ -113,7 +116,8 @@ bool term_scatter(term *t, const table_part *part, const sonde_drawing *view) {
     for (int y = 0; y < PLOT_ROWS; y++) {
         char digits[DIGITS_ROOM];
         term_dim(t);
-        term_fit(t, y == 0 ? digits_short(e.hi[1], digits) : y + 1 == PLOT_ROWS ? digits_short(e.lo[1], digits) : "", NUMBER - 1, TERM_RIGHT);
+        term_fit(t, y == 0 ? digits_short(e.hi[1], digits) : y + 1 == PLOT_ROWS ? digits_short(e.lo[1], digits) : "",
+                 NUMBER - 1, TERM_RIGHT);
         term_spaces(t, 1);
         term_plain(t);
         term_fit(t, arena_printf(t->scratch, "%.*s", columns, plot + y * columns), columns, TERM_LEFT);
@@ -121,7 +125,8 @@ bool term_scatter(term *t, const table_part *part, const sonde_drawing *view) {
     }
     char lo[DIGITS_ROOM], hi[DIGITS_ROOM];
     const char *from = digits_short(e.lo[0], lo), *to = digits_short(e.hi[0], hi);
-    term_note(t, "%s over %s from %s to %s%s%s; + where several meet", view->y, view->x, from, to, view->z ? ", without " : "",
+    term_note(t, "%s over %s from %s to %s%s%s; + where several meet", view->y, view->x, from, to, view->z ? ", without "
+              : "",
               view->z ? view->z : "");
     if (category != SIZE_MAX) put_categories(t, part, category);
     if (e.lost) term_note(t, "%zu of %zu points have no finite place", e.lost, part->n);

@@ -38,7 +38,8 @@ static sonde_status put_policy(page *g) {
         for (int k = 0; k < 4; k++) text[4 * i + k] = digit[v >> (18 - 6 * k) & 63];
     }
     text[43] = '=';                                     /* 32 bytes are 43 digits */
-    pen_printf(g->h.p, "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+    pen_printf(g->h.p,
+               "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
                        "script-src 'sha256-%s'; base-uri 'none'; form-action 'none'\">\n", text);
     return SONDE_OK;
 }
@@ -93,7 +94,8 @@ static void put_asked(page *g) {
 static void put_chip(page *g, sonde_token t, size_t position, const sonde_written *made) {
     pen *p = g->h.p;
     char digits[DIGITS_ROOM];
-    pen_printf(p, "<span class=\"token%s\" title=\"position %zu, id %" PRId32 ", bytes", made ? " made" : "", position, t.id);
+    pen_printf(p, "<span class=\"token%s\" title=\"position %zu, id %" PRId32 ", bytes", made ? " made" : "", position,
+               t.id);
     for (size_t i = 0; i < t.len && i < 256; i++) pen_printf(p, " %02x", (unsigned)(unsigned char)t.bytes[i]);
     if (made) pen_printf(p, ", probability %s", digits_exact(made->prob, digits));
     pen_text(p, "\">");
@@ -146,12 +148,15 @@ static void put_canvases(page *g, const picture *p) {
         if (m->shape != MARK_RASTER) continue;
         const size_t id = html_raster(&g->h, m->raster);
         put_canvas(g, p, m->at, "raster", id);
-        pen_printf(out, " width=\"%zu\" height=\"%zu\" role=\"group\" aria-label=\"cells: arrow keys read them\"></canvas>\n", m->raster->nx, m->raster->ny);
+        pen_printf(out,
+                   " width=\"%zu\" height=\"%zu\" role=\"group\" aria-label=\"cells: arrow keys read them\"></canvas>\n",
+                       m->raster->nx, m->raster->ny);
     }
     if (!p->scene || p->scene->to <= p->scene->from || !p->scene->bodies.n) return;
     const size_t id = html_scene(&g->h, p->scene);
     put_canvas(g, p, p->scene->room, "scene", id);
-    pen_text(out, " hidden role=\"group\" aria-label=\"arrow keys turn, + and - zoom, 0 goes back, n and p read\"></canvas>\n");
+    pen_text(out,
+             " hidden role=\"group\" aria-label=\"arrow keys turn, + and - zoom, 0 goes back, n and p read\"></canvas>\n");
 }
 
 /* The numbers a view draws; once a page. */
@@ -159,7 +164,8 @@ static void put_twin(page *g, const sonde_drawing *view) {
     pen *p = g->h.p;
     for (size_t i = 0; i < g->r->tables.n; i++) {
         if (strcmp(g->r->tables.at[i]->name, view->of) != 0) continue;
-        if (g->table_shown[i]) { pen_printf(p, "<p class=\"rest\"><a href=\"#t%zu\">Its numbers stand above</a></p>\n", i); return; }
+        if (g->table_shown[i]) { pen_printf(p, "<p class=\"rest\"><a href=\"#t%zu\">Its numbers stand above</a></p>\n",
+                                            i); return; }
         g->table_shown[i] = true;
         pen_printf(p, "<details id=\"t%zu\"><summary>numbers: ", i);
         put_line(g, g->r->tables.at[i]->name);
@@ -170,7 +176,8 @@ static void put_twin(page *g, const sonde_drawing *view) {
     }
     for (size_t i = 0; i < g->r->arrays.n; i++) {
         if (strcmp(g->r->arrays.at[i]->name, view->of) != 0) continue;
-        if (g->array_shown[i]) { pen_printf(p, "<p class=\"rest\"><a href=\"#a%zu\">Its numbers stand above</a></p>\n", i); return; }
+        if (g->array_shown[i]) { pen_printf(p, "<p class=\"rest\"><a href=\"#a%zu\">Its numbers stand above</a></p>\n",
+                                            i); return; }
         g->array_shown[i] = true;
         pen_printf(p, "<details id=\"a%zu\"><summary>numbers: ", i);
         put_line(g, g->r->arrays.at[i]->name);
@@ -210,6 +217,11 @@ static void put_rest(page *g) {
         pen_text(p, "</h2>\n");
         html_numbers(&g->h, g->r->arrays.at[i]);
     }
+    if (g->r->tables.n + g->r->arrays.n > 0 || !g->r->prompts.n) return;
+    sonde_result *own = sonde_result_new();
+    pen_text(p, "<h2>tokens</h2>\n");
+    html_table(&g->h, result_token_table(g->r, own));
+    sonde_result_free(own);
 }
 
 static sonde_status put_page(page *g) {

@@ -128,7 +128,8 @@ static paint_format format_of(const char *path) {
 }
 
 static sonde_status save_picture(const sonde_result *r, const char *path, part_list *l, sonde_error *err) {
-    SONDE_FAIL_IF(!r->views.n, err, SONDE_USAGE, "%s: this result has nothing to draw, expected one with views; .html, .json, "
+    SONDE_FAIL_IF(!r->views.n, err, SONDE_USAGE,
+                  "%s: this result has nothing to draw, expected one with views; .html, .json, "
                   ".csv and .txt can hold it", name_shown(path).text);
     pen p;
     SONDE_TRY(part_open(l, path, &p, err));

@@ -119,7 +119,8 @@ static bool draw_part(page *g, const table_part *part, const sonde_drawing *view
     pivot v;
     samples s;
     const bool scatter = view->kind == SONDE_VIEW_SCATTER, boxes = view->kind == SONDE_VIEW_BOXES;
-    if (scatter && (!column_is_number(part->t, table_find(part->t, view->x)) || !column_is_number(part->t, table_find(part->t, view->y))))
+    if (scatter && (!column_is_number(part->t, table_find(part->t, view->x)) || !column_is_number(part->t,
+            table_find(part->t, view->y))))
         return false;
     if (boxes && !sample_table(part, view, t->scratch, &s)) return false;
     if (!scatter && !boxes && !pivot_table(part, &shown, t->scratch, &v)) return false;
@@ -149,7 +150,8 @@ static bool draw_table(page *g, size_t at, const sonde_drawing *view) {
     for (size_t i = 0; i < n && i < MOST_PARTS && t->p->status == SONDE_OK; i++) any |= draw_part(g, &part[i], view, !any);
     if (any && n > MOST_PARTS) term_note(t, "%zu more pictures, %zu in all", n - MOST_PARTS, n);
     if (any && !has_table(g->r, table) && !g->table_told[at]) {
-        term_note(t, "%s: %zu row%s of %zu column%s %s in JSON and CSV", table->name, table->rows, table->rows == 1 ? "" : "s",
+        term_note(t, "%s: %zu row%s of %zu column%s %s in JSON and CSV", table->name, table->rows, table->rows == 1 ? ""
+                  : "s",
                   table->columns.n, table->columns.n == 1 ? "" : "s", table->rows == 1 ? "is" : "are");
         g->table_told[at] = true;
     }
@@ -167,7 +169,8 @@ static void draw_view(page *g, const sonde_drawing *view) {
     }
     for (size_t i = 0; i < g->r->arrays.n; i++) {
         const sonde_array *a = g->r->arrays.at[i];
-        const bool picture = view->kind != SONDE_VIEW_SCATTER && view->kind != SONDE_VIEW_GRAPH && view->kind != SONDE_VIEW_ARCHITECTURE
+        const bool picture = view->kind != SONDE_VIEW_SCATTER && view->kind != SONDE_VIEW_GRAPH
+            && view->kind != SONDE_VIEW_ARCHITECTURE
                           && view->kind != SONDE_VIEW_CLOUD;
         if (!picture || strcmp(a->name, view->of) != 0) continue;
         start(g);

@@ -23,12 +23,15 @@ static sonde_table *table(sonde_result *r, const column *c, size_t n) {
 }
 #define TABLE(r, ...) table(r, (const column[]){ __VA_ARGS__ }, sizeof((const column[]){ __VA_ARGS__ }) / sizeof(column))
 
-static const char *const words[] = { " the", " cat", " sat", " river", " key", "\n", " window", " bridge", " Sophie", " basket",
-                                     " horses", " book", " boat", " cabinet", " pink", " door", " boy", " flower", " library", " drink" };
+static const char *const words[] = { " the", " cat", " sat", " river", " key", "\n", " window", " bridge", " Sophie",
+                                     " basket",
+                                     " horses", " book", " boat", " cabinet", " pink", " door", " boy", " flower",
+                                         " library", " drink" };
 enum { WORDS = sizeof words / sizeof *words };
 
 static void bands(sonde_result *r) {
-    sonde_table *t = TABLE(r, { "layer", SONDE_INT }, { "part", SONDE_TEXT }, { "effect", SONDE_FLOAT }, { "low", SONDE_FLOAT },
+    sonde_table *t = TABLE(r, { "layer", SONDE_INT }, { "part", SONDE_TEXT }, { "effect", SONDE_FLOAT }, { "low",
+            SONDE_FLOAT },
                            { "high", SONDE_FLOAT });
     static const char *const parts[] = { "attention", "mlp", "both" };
     for (int p = 0; p < 3; p++)
@@ -42,7 +45,8 @@ static void bands(sonde_result *r) {
             sonde_cell_float(t, v - w);
             sonde_cell_float(t, v + w);
         }
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "t", .x = "layer", .y = "part", .value = "effect", .low = "low",
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "t", .x = "layer", .y = "part",
+                                          .value = "effect", .low = "low",
                                           .high = "high", .title = "Effect by layer, with its 95 % interval" });
 }
 
@@ -53,7 +57,8 @@ static void bars(sonde_result *r) {
         sonde_cell_token(t, token(words[i % 8]));
         sonde_cell_float(t, i == 4 ? INFINITY : normal());
     }
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "t", .x = "token", .value = "attribution", .title = "What each token adds" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "t", .x = "token", .value = "attribution",
+                                          .title = "What each token adds" });
 }
 
 static void strip(sonde_result *r) {
@@ -63,24 +68,30 @@ static void strip(sonde_result *r) {
         sonde_cell_token(t, token(words[(size_t)(uniform() * WORDS)]));
         if (i) sonde_cell_float(t, 2 * normal()); else sonde_cell_null(t);
     }
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_TOKENS, .of = "t", .x = "token", .value = "loss", .title = "Change of the loss at each token" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_TOKENS, .of = "t", .x = "token", .value = "loss",
+                                          .title = "Change of the loss at each token" });
 }
 
 static void scatter(sonde_result *r, bool deep) {
-    sonde_table *t = TABLE(r, { "pc1", SONDE_FLOAT }, { "pc2", SONDE_FLOAT }, { "pc3", SONDE_FLOAT }, { "class", SONDE_TEXT }, { "word", SONDE_TOKEN });
+    sonde_table *t = TABLE(r, { "pc1", SONDE_FLOAT }, { "pc2", SONDE_FLOAT }, { "pc3", SONDE_FLOAT }, { "class",
+            SONDE_TEXT }, { "word", SONDE_TOKEN });
     static const char *const class[] = { "animal", "place", "thing", "name" };
     for (int i = 0; i < 96; i++) {
         sonde_table_row(t);
-        for (int k = 0; k < 3; k++) sonde_cell_float(t, normal() * 0.5 + 2 * ((i % 4 >> k) & 1) + (k == 2 ? i % 4 * 0.4 : 0));
+        for (int k = 0; k < 3; k++) sonde_cell_float(t, normal() * 0.5 + 2 * ((i % 4 >> k) & 1) + (k == 2 ? i % 4 * 0.4
+                : 0));
         sonde_cell_text(t, class[i % 4]);
         sonde_cell_token(t, token(words[i % WORDS]));
     }
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_SCATTER, .of = "t", .x = "pc1", .y = "pc2", .z = deep ? "pc3" : NULL, .value = "class",
-                                          .label = "word", .title = deep ? "Embeddings in three dimensions" : "Embeddings in two dimensions" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_SCATTER, .of = "t", .x = "pc1", .y = "pc2", .z = deep ? "pc3"
+                                          : NULL, .value = "class",
+                                          .label = "word", .title = deep ? "Embeddings in three dimensions"
+                                              : "Embeddings in two dimensions" });
 }
 
 static void histogram(sonde_result *r) {
-    sonde_table *t = TABLE(r, { "low", SONDE_FLOAT }, { "high", SONDE_FLOAT }, { "class", SONDE_TEXT }, { "count", SONDE_INT });
+    sonde_table *t = TABLE(r, { "low", SONDE_FLOAT }, { "high", SONDE_FLOAT }, { "class", SONDE_TEXT }, { "count",
+            SONDE_INT });
     for (int c = 0; c < 2; c++) {
         int count[30] = { 0 };
         for (int i = 0; i < 3000; i++) {
@@ -95,7 +106,8 @@ static void histogram(sonde_result *r) {
             sonde_cell_int(t, count[i]);
         }
     }
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HISTOGRAM, .of = "t", .x = "low", .high = "high", .y = "class", .value = "count",
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HISTOGRAM, .of = "t", .x = "low", .high = "high",
+                                          .y = "class", .value = "count",
                                           .title = "Activations of a neuron" });
 }
 
@@ -106,7 +118,8 @@ static void cloud(sonde_result *r) {
         sonde_cell_token(t, token(words[i % WORDS]));
         sonde_cell_float(t, (i % 7 ? 12.0 : -9.0) / (1 + (double)i / 6));
     }
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_CLOUD, .of = "t", .x = "token", .value = "logit", .title = "What a head writes" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_CLOUD, .of = "t", .x = "token", .value = "logit",
+                                          .title = "What a head writes" });
 }
 
 static void boxes(sonde_result *r) {
@@ -118,7 +131,8 @@ static void boxes(sonde_result *r) {
             sonde_cell_text(t, i % 2 ? "attention" : "mlp");
             sonde_cell_float(t, 1 + l * 0.3 + normal() * (1 + l % 4) + (i % 2) + (i == 17 ? 12 : 0));
         }
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_BOXES, .of = "t", .x = "layer", .y = "part", .value = "norm", .title = "Norms of what is written" });
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_BOXES, .of = "t", .x = "layer", .y = "part", .value = "norm",
+                                          .title = "Norms of what is written" });
 }
 
 static void big(sonde_result *r) {
@@ -130,7 +144,8 @@ static void big(sonde_result *r) {
 }
 
 static void panels(sonde_result *r) {
-    sonde_table *t = TABLE(r, { "layer", SONDE_INT }, { "position", SONDE_INT }, { "metric", SONDE_TEXT }, { "value", SONDE_FLOAT });
+    sonde_table *t = TABLE(r, { "layer", SONDE_INT }, { "position", SONDE_INT }, { "metric", SONDE_TEXT }, { "value",
+            SONDE_FLOAT });
     static const char *const metric[] = { "logit difference", "probability", "rank" };
     for (int m = 0; m < 3; m++)
         for (int l = 0; l < 8; l++)
@@ -143,13 +158,16 @@ static void panels(sonde_result *r) {
                 if (m == 2 && p == 3) sonde_cell_null(t);
                 else sonde_cell_float(t, l == 4 && p == 4 ? NAN : l == 5 && p == 2 ? -INFINITY : normal() + l - 4);
             }
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "t", .x = "position", .y = "layer", .panel = "metric", .value = "value",
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "t", .x = "position", .y = "layer",
+                                          .panel = "metric", .value = "value",
                                           .title = "Three metrics in one scale" });
 }
 
 static void architecture(sonde_result *r) {
-    sonde_table *t = TABLE(r, { "name", SONDE_TEXT }, { "block", SONDE_TEXT }, { "x", SONDE_FLOAT }, { "y", SONDE_FLOAT }, { "z", SONDE_FLOAT },
-                           { "width", SONDE_FLOAT }, { "height", SONDE_FLOAT }, { "depth", SONDE_FLOAT }, { "norm", SONDE_FLOAT }, { "operands", SONDE_TEXT });
+    sonde_table *t = TABLE(r, { "name", SONDE_TEXT }, { "block", SONDE_TEXT }, { "x", SONDE_FLOAT }, { "y", SONDE_FLOAT },
+                           { "z", SONDE_FLOAT },
+                           { "width", SONDE_FLOAT }, { "height", SONDE_FLOAT }, { "depth", SONDE_FLOAT }, { "norm",
+                                   SONDE_FLOAT }, { "operands", SONDE_TEXT });
     for (int l = 0; l < 6; l++)
         for (int h = 0; h < 13; h++) {
             const bool head = h < 12;
@@ -168,7 +186,8 @@ static void architecture(sonde_result *r) {
             sonde_cell_float(t, fabs(normal()) + l);
             sonde_cell_text(t, "q k v");
         }
-    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_ARCHITECTURE, .of = "t", .label = "name", .value = "norm", .panel = "block",
+    sonde_result_view(r, (sonde_drawing){ .kind = SONDE_VIEW_ARCHITECTURE, .of = "t", .label = "name", .value = "norm",
+                                          .panel = "block",
                                           .title = "A model to scale" });
 }
 
