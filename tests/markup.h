@@ -62,7 +62,8 @@ static void check_closed(walker *w) {
 }
 
 static void check_opened(walker *w) {
-    static const char *const tags = " html head meta title style body h1 h2 dl dt dd ul li div span p figure svg g text rect line circle polyline "
+    static const char *const tags = " html head meta title style body h1 h2 dl dt dd ul li div span p figure svg g text rect line "
+        "circle polyline "
         "polygon canvas details summary a table thead tbody tr th td button script ";
     char name[24] = "", attribute[32], spaced[32];
     size_t n = 0;

@@ -36,7 +36,7 @@ typedef struct {
 
 typedef struct {
     mark_shape    shape;
-    frame         at;                   /* line: x + w, y + h is its end; circle: middle, radius w; text: y is its base line */
+    frame         at;                   /* line: ends at x + w, y + h; circle: middle, radius w; text: y its base line */
     const double *points;               /* x y pairs */
     size_t        n;
     bool          filled, stroked, bold, upright;       /* upright: text reads upwards */
@@ -163,6 +163,8 @@ bool   heatmap_has_numbers(const panel *b, const pivot *v);
 /* "x_name x, y_name y\nvalue_name number", exact. */
 const char *cell_tip(arena *into, const pivot *v, size_t y, size_t x);
 odd_signs   odd_of(const pivot *v);
+/* What stands for a cell that is no finite number: – × ∞ -∞, "" where there is no row. */
+const char *odd_sign(pivot_state state, double value);
 
 /* A view as a picture; one that cannot be drawn says why. Free with picture_free. */
 picture *picture_of(const sonde_result *r, const sonde_drawing *view, arena *into);

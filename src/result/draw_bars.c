@@ -15,9 +15,7 @@ static void put_bar(const panel *b, const pivot *v, size_t i, frame row) {
     const pivot_state state = pivot_at(v, y, x, &value);
     const char *tip = cell_tip(p->into, v, y, x);
     if (state != PIVOT_VALUE || !isfinite(value)) {
-        const char *sign = state == PIVOT_NONE ? "" : state == PIVOT_MISSING ? "–" : isnan(value) ? "×" : value > 0 ? "∞"
-            : "-∞";
-        draw_text(p, row.x + 4, row.y + 13, sign, paint_odd)->tip = tip;
+        draw_text(p, row.x + 4, row.y + 13, odd_sign(state, value), paint_odd)->tip = tip;
         return;
     }
     const double zero = a.logarithmic ? a.from : axis_at(&a, 0), end = axis_at(&a, value);

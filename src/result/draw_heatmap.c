@@ -18,10 +18,6 @@ const char *cell_tip(arena *into, const pivot *v, size_t y, size_t x) {
     return arena_printf(into, "%s%s%s\n%s %s", where, *text ? "\n" : "", text, v->value_name, number);
 }
 
-static const char *sign_of(pivot_state state, double value) {
-    return state == PIVOT_NONE ? "" : state == PIVOT_MISSING ? "–" : isnan(value) ? "×" : value > 0 ? "∞" : "-∞";
-}
-
 static double label_room(const panel *b, const pivot *v) {
     if (b->small && b->w <= TINY) return 0;
     double most = 0;
@@ -54,7 +50,7 @@ static void put_cell(const panel *b, const pivot *v, size_t at, frame cell, bool
     ground->stroked = numbers;                          /* seen where its colour is the page's */
     ground->stroke = paint_grid;
     char digits[DIGITS_ROOM];
-    const char *text = number ? digits_tiny(value, digits) : sign_of(state, value);
+    const char *text = number ? digits_tiny(value, digits) : odd_sign(state, value);
     if ((!numbers && number) || text_width(text, SMALL) > cell.w || cell.h < SMALL) return;
     mark *m = draw_text(p, cell.x + cell.w / 2, cell.y + cell.h / 2 + 4, arena_printf(p->into, "%s", text), paint_on(fill));
     m->anchor = ANCHOR_MIDDLE;

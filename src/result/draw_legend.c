@@ -9,6 +9,10 @@ static double text(picture *p, double x, double y, const char *said) {
     return x + text_width(said, SMALL);
 }
 
+const char *odd_sign(pivot_state state, double value) {
+    return state == PIVOT_NONE ? "" : state == PIVOT_MISSING ? "–" : isnan(value) ? "×" : value > 0 ? "∞" : "-∞";
+}
+
 odd_signs odd_of(const pivot *v) {
     odd_signs odd = { false, false, false };
     for (size_t i = 0; i < v->nx * v->ny; i++) {
@@ -22,7 +26,9 @@ odd_signs odd_of(const pivot *v) {
 
 double draw_odd_legend(picture *p, odd_signs odd, double x, double y) {
     const struct { bool there; const char *said; paint c; } sign[] = {
-        { odd.missing, "– missing", paint_grid }, { odd.nan, "× NaN", paint_odd }, { odd.infinite, "∞ infinite", paint_odd },
+        { odd.missing, "– missing", paint_grid },
+        { odd.nan, "× NaN", paint_odd },
+        { odd.infinite, "∞ infinite", paint_odd },
     };
     for (size_t i = 0; i < 3; i++) {
         if (!sign[i].there) continue;

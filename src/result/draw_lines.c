@@ -76,9 +76,8 @@ static void put_odd(const chart *c, size_t series, size_t i) {
     double value;
     const pivot_state state = pivot_at(c->v, series, i, &value);
     if (state == PIVOT_NONE || (state == PIVOT_VALUE && isfinite(value))) return;
-    const char *sign = state == PIVOT_MISSING ? "–" : isnan(value) ? "×" : "∞";
     const double y = state == PIVOT_VALUE && value > 0 ? c->y.to + 10 : c->y.from - 3;
-    mark *m = draw_text(c->b->p, x_of(c, i), y, sign, paint_odd);
+    mark *m = draw_text(c->b->p, x_of(c, i), y, odd_sign(state, value), paint_odd);
     m->anchor = ANCHOR_MIDDLE;
     m->tip = cell_tip(c->b->p->into, c->v, series, i);
 }

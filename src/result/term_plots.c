@@ -86,7 +86,8 @@ static void fill_plot(const table_part *part, const size_t column[2], const exte
             if (there) v[a] = e->hi[a] > e->lo[a] ? (v[a] / 2 - e->lo[a] / 2) / (e->hi[a] / 2 - e->lo[a] / 2) : 0.5;
         }
         if (!there) continue;
-        char *at = &plot[(PLOT_ROWS - 1 - (int)lround(v[1] * (PLOT_ROWS - 1))) * columns + (int)lround(v[0] * (columns - 1))];
+        const int across = (int)lround(v[0] * (columns - 1)), down = PLOT_ROWS - 1 - (int)lround(v[1] * (PLOT_ROWS - 1));
+        char *at = &plot[down * columns + across];
         const char sign = category == SIZE_MAX ? 'o' : key < LETTERS ? (char)('a' + key) : 'z';
         *at = *at == ' ' || *at == sign ? sign : '+';
     }
