@@ -43,7 +43,7 @@ static void put_single(const probe_fit *f, const probe_neuron *x, sonde_table *t
     sonde_cell_int(t, rank);
     sonde_cell_int(t, x->layer);
     sonde_cell_int(t, x->neuron);
-    sonde_cell_text(t, x->score > 0 ? "prediction" : "suppression");
+    sonde_cell_text(t, x->score > 0 ? "prediction" : x->score < 0 ? "suppression" : NULL);
     for (size_t i = 0; i < sizeof value_of / sizeof *value_of; i++) sonde_cell_float(t, value_of[i]);
     put_judged(f, t);
 }
