@@ -40,8 +40,9 @@ static void probes_equal_scikit_learn(void) {
         r->cx.seed = (uint64_t)truth_number(t.all, "seed");
         RUN_OK(r, "wic", "pairs", pairs, "feature", features[f], NULL);
         CHECK_STR(run_columns(run_table(r, "layers")), "site layer depth by accuracy low high auc train_accuracy");
-        const sonde_table *p = run_table(r, "pairs");
-        for (size_t i = 0; i < (size_t)run_rows(p); i++) CHECK_EQ(run_int(p, i, "fold"), (int64_t)truth_item(truth_of(t.all, "fold"), i));
+        const sonde_array *fold = result_array(r->out, "fold");
+        CHECK_EQ(fold->dim[0], (int64_t)truth_number(t.all, "pairs"));
+        for (size_t i = 0; i < (size_t)fold->dim[0]; i++) CHECK(fold->data[i] == (float)truth_item(truth_of(t.all, "fold"), i));
         for (size_t i = 0; i < 5; i++) compare_place(r, i, truth_at(truth_of(t.all, "places"), i), features[f]);
         run_close(r);
     }
@@ -55,10 +56,9 @@ static void edits_reach_the_states(void) {
     method_run *r = run_open(NULL);
     run_edit(r, "set:blocks.1.hook_resid_post=1");
     RUN_OK(r, "wic", "pairs", pairs, "site", "hook_resid_post", "feature", "product", NULL);
-    const sonde_array *score = result_array(r->out, "score");
-    const sonde_table *p = run_table(r, "pairs");
+    const sonde_array *score = result_array(r->out, "score"), *fold = result_array(r->out, "fold");
     for (size_t i = 1; i < 40; i++)
-        if (run_int(p, i, "fold") == run_int(p, 0, "fold")) CHECK(score->data[40 + i] == score->data[40]);
+        if (fold->data[i] == fold->data[0]) CHECK(score->data[40 + i] == score->data[40]);
     CHECK(score->data[0] != score->data[1]);
     run_close(r);
     free(pairs);

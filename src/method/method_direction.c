@@ -4,6 +4,7 @@
  * Every prompt is one row [width] per site: the mean over the positions that are read. Rows of pos come before those of neg. */
 #include "classify.h"
 #include "dry.h"
+#include "places.h"
 #include "room.h"
 #include <inttypes.h>
 #include <math.h>
@@ -22,8 +23,6 @@ static const param params[] = {
     { 0 },
 };
 
-typedef struct { char *name; int block; } place;
-
 /* How one site's rows lie along its direction. */
 typedef struct {
     double norm, cosine, d_prime, area;
@@ -34,42 +33,31 @@ typedef struct {
     const sonde_context *cx;
     const value *side[2];               /* pos, neg */
     const value *at;
-    place       *place;   size_t n;     /* sites */
-    sonde_site   shape;                 /* axes and dims that all sites have; its name is not used */
-    int64_t      width;
+    places       place;                 /* all of one shape */
+    int64_t      width;                 /* of each */
     int64_t      rows;                  /* prompts of both sides */
     double      *value;                 /* [sites, rows, width] */
     double      *mean;                  /* [2, width] of one site */
     double      *along;                 /* [rows] */
     uint8_t     *yes;                   /* [rows] */
-    int64_t      row;                   /* of the run that is going on */
-    long        *position; size_t n_positions;
     bool         unit;
 } direction;
 
 /* ---- sites ---- */
 
-static sonde_status add_site(const sonde_site *s, void *user, sonde_error *err) {
-    direction *x = user;
-    bool same = x->n == 0 || s->rank == x->shape.rank;
-    for (int i = 1; i < s->rank && same && x->n; i++) same = s->dim[i] == x->shape.dim[i];
-    SONDE_FAIL_IF(s->axes[0] != 't' || s->rank < 2, err, SONDE_USAGE, "site: %s has the axes \"%s\", expected t and others behind it",
-                  s->name, s->axes);
-    SONDE_FAIL_IF(!same, err, SONDE_USAGE, "site: %s has another shape than %s, expected sites of one shape", s->name, x->place[0].name);
-    x->place = room_grow(x->place, x->n, 1, sizeof *x->place);
-    x->place[x->n++] = (place){ room_text(s->name, strlen(s->name)), s->block };
-    x->shape = *s;
-    return SONDE_OK;
-}
-
 static sonde_status choose_sites(direction *x, const char *pattern, sonde_error *err) {
-    const sonde_site_query q = { pattern, x->cx->edits, x->cx->n_edits, 1 };
-    SONDE_TRY(sonde_sites(x->cx->model, &q, add_site, x, err));
-    x->width = 1;
-    for (int i = 1; i < x->shape.rank; i++) x->width *= x->shape.dim[i];
-    const double numbers = (double)x->n * (double)x->rows * (double)x->width;
-    SONDE_FAIL_IF(numbers > MOST_NUMBERS, err, SONDE_NOMEM, "%zu sites of %" PRId64 " prompts need %.0f MB, at most %d MB are kept: "
-                  "choose fewer sites", x->n, x->rows, numbers / 131072, MOST_NUMBERS >> 17);
+    SONDE_TRY(places_find(&x->place, x->cx, pattern, err));
+    const place *first = x->place.at;
+    for (size_t i = 1; i < x->place.n; i++) {
+        const place *p = &x->place.at[i];
+        bool same = p->rank == first->rank;
+        for (int k = 1; k < p->rank && same; k++) same = p->dim[k] == first->dim[k];
+        SONDE_FAIL_IF(!same, err, SONDE_USAGE, "site: %s has another shape than %s, expected sites of one shape", p->name, first->name);
+    }
+    x->width = first->width;
+    const double all = (double)x->place.width * (double)x->rows;
+    SONDE_FAIL_IF(all > MOST_NUMBERS, err, SONDE_NOMEM, "%zu sites of %" PRId64 " prompts need %.0f MB, at most %d MB are kept: "
+                  "choose fewer sites", x->place.n, x->rows, all / 131072, MOST_NUMBERS >> 17);
     return SONDE_OK;
 }
 
@@ -80,44 +68,53 @@ static const method_prompt *prompt_of(const direction *x, int64_t row) {
     return row < n ? &x->side[0]->prompts[row] : &x->side[1]->prompts[row - n];
 }
 
-static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
-    (void)err;
-    direction *x = user;
-    double *to = x->value + ((int64_t)a->want * x->rows + x->row) * x->width;
-    for (size_t i = 0; i < x->n_positions; i++) {
-        const int64_t t = x->position[i] - a->first;
-        if (t < 0 || t >= a->value.dim[0]) continue;
-        for (int64_t k = 0; k < x->width; k++) to[k] += (double)a->value.data[t * x->width + k] / (double)x->n_positions;
-    }
+static int by_number(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Positions of the prompt that are read, ascending; the caller's. */
+static sonde_status choose_positions(const direction *x, const method_prompt *p, int64_t **out, size_t *n, sonde_error *err) {
+    const char *at = strcmp(x->at->text, "last") ? x->at->text : "-1";
+    long *found;
+    SONDE_TRY(param_numbers(&params[DIRECTION_AT], at, (long)p->tokens.n, &found, n, err));
+    *out = ROOM(int64_t, *n);
+    for (size_t i = 0; i < *n; i++) (*out)[i] = found[i];
+    free(found);
+    qsort(*out, *n, sizeof **out, by_number);
     return SONDE_OK;
 }
 
-/* Runs the prompt of x->row, or says what that would cost. */
-static sonde_status run_prompt(direction *x, sonde_cost *cost, sonde_error *err) {
-    const sonde_context *cx = x->cx;
-    const method_prompt *prompt = prompt_of(x, x->row);
-    const sonde_prompt   p = { .tokens = prompt->tokens.id, .n = prompt->tokens.n };
-    const sonde_variant  v = { 0, cx->edits, cx->n_edits };
-    const char *at = strcmp(x->at->text, "last") ? x->at->text : "-1";
-    SONDE_TRY(param_numbers(&params[DIRECTION_AT], at, (long)p.n, &x->position, &x->n_positions, err));
-    sonde_want *want = ROOM(sonde_want, x->n);
-    for (size_t i = 0; i < x->n; i++) want[i] = (sonde_want){ .kind = SONDE_WANT_SITE, .sites = x->place[i].name };
-    const sonde_batch b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = want, .n_wants = x->n,
-                            .runs = cx->runs, .n_runs = cx->n_runs, .seed = cx->seed };
-    const sonde_status s = cost ? sonde_variants_cost(cx->session, &b, cost, err) : sonde_variants_run(cx->session, &b, take, x, err);
-    free(want);
-    free(x->position);
-    return s;
+/* Means over the positions that were read, site by site. */
+static void keep_means(direction *x, int64_t row, const float *from, size_t n) {
+    for (size_t s = 0; s < x->place.n; s++) {
+        double *to = x->value + ((int64_t)s * x->rows + row) * x->width;
+        for (size_t i = 0; i < n; i++)
+            for (int64_t k = 0; k < x->width; k++) to[k] += (double)*from++ / (double)n;
+    }
+}
+
+/* Runs the prompt of the row, or says what that would cost. */
+static sonde_status run_prompt(direction *x, int64_t row, sonde_cost *cost, sonde_error *err) {
+    const method_prompt *p = prompt_of(x, row);
+    const int64_t n = (int64_t)x->side[0]->n_prompts;
+    int64_t *at = NULL;
+    size_t   count = 0;
+    sonde_status s = choose_positions(x, p, &at, &count, err);
+    float *values = ROOM(float, (int64_t)count * x->place.width);
+    const rows_query q = { .p = &x->place, .prompt = { .tokens = p->tokens.id, .n = p->tokens.n }, .at = at, .n = count };
+    if (s == SONDE_OK) s = cost ? rows_cost(x->cx, &q, cost, err) : rows_read(x->cx, &q, values, err);
+    if (s == SONDE_OK && !cost) keep_means(x, row, values, count);
+    free(at);
+    free(values);
+    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s: prompt %" PRId64, row < n ? "pos" : "neg", row < n ? row : row - n);
 }
 
 static sonde_status run_all(direction *x, sonde_error *err) {
-    x->value = ROOM(double, (int64_t)x->n * x->rows * x->width);
-    for (x->row = 0; x->row < x->rows; x->row++) {
-        const int64_t n = (int64_t)x->side[0]->n_prompts;
-        const sonde_status s = run_prompt(x, NULL, err);
-        if (s != SONDE_OK)
-            return sonde_fail_at(err, s, "%s: prompt %" PRId64, x->row < n ? "pos" : "neg", x->row < n ? x->row : x->row - n);
-        x->cx->progress(x->cx->progress_user, "prompts", x->row + 1, x->rows);
+    x->value = ROOM(double, x->rows * x->place.width);
+    for (int64_t row = 0; row < x->rows; row++) {
+        SONDE_TRY(run_prompt(x, row, NULL, err));
+        x->cx->progress(x->cx->progress_user, "prompts", row + 1, x->rows);
     }
     return SONDE_OK;
 }
@@ -187,23 +184,25 @@ static separation separate(direction *x, const double *rows, double *out) {
 
 /* Axes behind t, with the sites in front where there are several. */
 static float *make_array(const direction *x, sonde_result *out) {
+    const place *first = x->place.at;
+    const size_t n = x->place.n;
     char    axes[64];
     int64_t dim[5];
     int     rank = 0;
-    if (x->n > 1) dim[rank++] = (int64_t)x->n;
-    for (int i = 1; i < x->shape.rank; i++) dim[rank++] = x->shape.dim[i];
-    snprintf(axes, sizeof axes, "%s%s", x->n > 1 ? "site " : "", x->shape.axes + 2);
+    if (n > 1) dim[rank++] = (int64_t)n;
+    for (int i = 1; i < first->rank; i++) dim[rank++] = first->dim[i];
+    snprintf(axes, sizeof axes, "%s%s", n > 1 ? "site " : "", first->axes + 2);
     sonde_array *a = sonde_result_array(out, "direction", axes, dim);
-    for (size_t i = 0; i < x->n && x->n > 1; i++) sonde_array_label_text(a, 0, x->place[i].name);
+    for (size_t i = 0; i < n && n > 1; i++) sonde_array_label_text(a, 0, x->place.at[i].name);
     sonde_array_quiet(a);
     return sonde_array_data(a);
 }
 
 static void put_place(const direction *x, sonde_table *t, size_t i) {
     sonde_table_row(t);
-    sonde_cell_text(t, x->place[i].name);
-    if (x->place[i].block < 0) sonde_cell_null(t);
-    else sonde_cell_int(t, x->place[i].block);
+    sonde_cell_text(t, x->place.at[i].name);
+    if (x->place.at[i].block < 0) sonde_cell_null(t);
+    else sonde_cell_int(t, x->place.at[i].block);
 }
 
 static void cell_or_null(sonde_table *t, double v) {
@@ -259,7 +258,7 @@ static sonde_table *prompt_table(sonde_result *out) {
 
 static void views(const direction *x, sonde_result *out) {
     sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_SCATTER, .of = "prompts", .x = "prompt", .y = "projection",
-                                            .value = "side", .panel = x->n > 1 ? "site" : NULL, .own_scale = true,
+                                            .value = "side", .panel = x->place.n > 1 ? "site" : NULL, .own_scale = true,
                                             .title = "Where each prompt lies along the direction" });
 }
 
@@ -272,7 +271,7 @@ static sonde_status measure(direction *x, sonde_result *out, sonde_error *err) {
     x->along = ROOM(double, x->rows);
     x->yes = ROOM(uint8_t, x->rows);
     memset(x->yes, 1, x->side[0]->n_prompts);
-    for (size_t i = 0; i < x->n; i++) {
+    for (size_t i = 0; i < x->place.n; i++) {
         const separation s = separate(x, x->value + (int64_t)i * x->rows * x->width, d);
         for (int64_t k = 0; k < x->width; k++) array[(int64_t)i * x->width + k] = (float)(x->unit ? d[k] / s.norm : d[k]);
         put_separation(x, directions, i, &s);
@@ -292,12 +291,12 @@ static sonde_status dry_site_row(const sonde_site *s, void *user, sonde_error *e
 static sonde_status dry(direction *x, const char *pattern, sonde_result *out, sonde_error *err) {
     sonde_cost all = { 0 }, one;
     int64_t longest = 0;
-    for (x->row = 0; x->row < x->rows; x->row++) {
-        SONDE_TRY(run_prompt(x, &one, err));
+    for (int64_t row = 0; row < x->rows; row++) {
+        SONDE_TRY(run_prompt(x, row, &one, err));
         all = (sonde_cost){ all.flops + one.flops, all.rows + one.rows, one.bytes > all.bytes ? one.bytes : all.bytes };
-        if (prompt_of(x, x->row)->tokens.n > longest) longest = prompt_of(x, x->row)->tokens.n;
+        if (prompt_of(x, row)->tokens.n > longest) longest = prompt_of(x, row)->tokens.n;
     }
-    all.bytes += 8 * (int64_t)x->n * x->rows * x->width;
+    all.bytes += 8 * x->rows * x->place.width;
     const sonde_site_query q = { pattern, x->cx->edits, x->cx->n_edits, longest };
     SONDE_TRY(sonde_sites(x->cx->model, &q, dry_site_row, dry_sites(out), err));
     dry_cost(out, x->rows, all);
@@ -314,8 +313,7 @@ static sonde_status direction_run(sonde_context *cx, const value *args, sonde_re
     context_head(cx, &method_direction, out);
     sonde_status s = choose_sites(&x, pattern, err);
     if (s == SONDE_OK) s = cx->dry_run ? dry(&x, pattern, out, err) : measure(&x, out, err);
-    for (size_t i = 0; i < x.n; i++) free(x.place[i].name);
-    free(x.place);
+    places_free(&x.place);
     free(x.value);
     free(x.mean);
     free(x.along);

@@ -29,23 +29,23 @@ static void progress(const probe *p, size_t done, size_t all) { p->cx->progress(
 static sonde_table *single_table(sonde_result *out) {
     static const char *const number_names[] = { "score", "weight", "bias", "mean", "sd", "validation_accuracy", "accuracy", "low", "high", "auc" };
     sonde_table *t = sonde_result_table(out, "probes");
+    sonde_table_column(t, "rank", SONDE_INT, "");
     sonde_table_column(t, "layer", SONDE_INT, "");
     sonde_table_column(t, "neuron", SONDE_INT, "");
     sonde_table_column(t, "kind", SONDE_TEXT, "");
     float_columns(t, number_names, sizeof number_names / sizeof *number_names);
-    sonde_table_column(t, "rank", SONDE_INT, "");
     return t;
 }
 
 static void put_single(const probe_fit *f, const probe_neuron *x, sonde_table *t, int64_t rank) {
     const double value_of[] = { x->score, f->fit.w[0], f->fit.b, f->mean[0], f->sd[0], probe_share(f, PART_VALIDATION).at };
     sonde_table_row(t);
+    sonde_cell_int(t, rank);
     sonde_cell_int(t, x->layer);
     sonde_cell_int(t, x->neuron);
-    sonde_cell_text(t, x->score > 0 ? "prediction" : "suppression");
+    sonde_cell_text(t, x->score > 0 ? "prediction" : x->score < 0 ? "suppression" : NULL);
     for (size_t i = 0; i < sizeof value_of / sizeof *value_of; i++) sonde_cell_float(t, value_of[i]);
     put_judged(f, t);
-    sonde_cell_int(t, rank);
 }
 
 /* Each neuron alone, the best in validation first; `column` becomes their order. */
@@ -92,7 +92,7 @@ static void put_model(const probe *p, sonde_table *t) {
     int64_t right = 0;
     for (int64_t i = 0; i < p->n; i++) right += p->part[i] == PART_TEST && p->best[i] == p->yes[i];
     const share s = share_of(right, probe_count(p, PART_TEST));
-    for (size_t k = 1; k <= p->n_neurons; k += p->n_neurons > 1 ? p->n_neurons - 1 : 1) {
+    for (size_t k = 1; k <= p->n_neurons; k++) {
         sonde_table_row(t);
         sonde_cell_int(t, (int64_t)k);
         sonde_cell_text(t, "model");

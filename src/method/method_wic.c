@@ -268,21 +268,15 @@ static void put_data(const wic *w, sonde_result *out) {
     sonde_cell_float(t, (double)(same > other ? same : other) / (double)w->n);
 }
 
-/* Scores [places, pairs]; the folds say who judged whom. */
-static void put_pairs(const wic *w, sonde_result *out) {
-    sonde_table *t = sonde_result_table(out, "pairs");
-    sonde_table_column(t, "pair", SONDE_INT, "");
-    sonde_table_column(t, "group", SONDE_TEXT, "");
-    sonde_table_column(t, "fold", SONDE_INT, "");
-    sonde_table_column(t, "same", SONDE_BOOL, "");
+/* Which fold each pair was judged in; labels are the groups. */
+static void put_folds(const wic *w, sonde_result *out) {
+    sonde_array *a = sonde_result_array(out, "fold", "pair", &w->n);
+    sonde_array_quiet(a);
     for (int64_t i = 0; i < w->n; i++) {
         const sonde_pair *p = sonde_pairs_at(w->pairs, (size_t)i);
         char *group = room_text(p->group, p->group_len);
-        sonde_table_row(t);
-        sonde_cell_int(t, i);
-        sonde_cell_text(t, group);
-        sonde_cell_int(t, w->fold[i]);
-        sonde_cell_bool(t, p->same);
+        sonde_array_data(a)[i] = (float)w->fold[i];
+        sonde_array_label_text(a, 0, group);
         free(group);
     }
 }
@@ -324,7 +318,7 @@ static sonde_status measure(wic *w, sonde_result *out, sonde_error *err) {
     free(j.cosine_right);
     if (s != SONDE_OK) return s;
     put_data(w, out);
-    put_pairs(w, out);
+    put_folds(w, out);
     return SONDE_OK;
 }
 
