@@ -18,6 +18,10 @@ SONDE_API int64_t sonde_logits_rank(const float *logits, int64_t v, int32_t id);
 SONDE_API double  sonde_logits_kl(const float *p, const float *q, int64_t v);           /* nats, KL(p || q) */
 /* The same where both log_sum are known. */
 SONDE_API double  sonde_logits_kl_known(const float *p, double p_log_sum, const float *q, double q_log_sum, int64_t v);
+/* For many q beside one p: its probabilities [v] once, then KL(p || q) without an exponential. */
+SONDE_API void    sonde_logits_probs(const float *logits, int64_t v, double log_sum, double *out);
+typedef struct { const float *logits; double log_sum; const double *prob; } sonde_known_logits;
+SONDE_API double  sonde_logits_kl_probs(const sonde_known_logits *p, const float *q, double q_log_sum, int64_t v);
 /* Ids of the k largest, descending, ties to the lower id; returns how many (min(k, v)). */
 SONDE_API size_t  sonde_logits_top(const float *logits, int64_t v, size_t k, int32_t *out);
 #endif

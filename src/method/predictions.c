@@ -5,6 +5,7 @@ typedef struct {
     const predictions_query *q;
     prediction *out;
     float      *before;         /* logits of variant 0 */
+    double     *prob;           /* their probabilities */
     double     *log_sum;        /* of each of their rows */
     int64_t     v;
 } taking;
@@ -20,8 +21,10 @@ static sonde_status take_row(const sonde_answer *a, void *user, sonde_error *err
     if (a->variant == 0) {
         memcpy(t->before + at * t->v, row, (size_t)t->v * sizeof *row);
         t->log_sum[at] = s.log_sum;
+        sonde_logits_probs(row, t->v, s.log_sum, t->prob + at * t->v);
     } else {
-        p->kl_nats = sonde_logits_kl_known(t->before + at * t->v, t->log_sum[at], row, s.log_sum, t->v);
+        const sonde_known_logits before = { t->before + at * t->v, t->log_sum[at], t->prob + at * t->v };
+        p->kl_nats = sonde_logits_kl_probs(&before, row, s.log_sum, t->v);
     }
     return SONDE_OK;
 }
@@ -51,9 +54,10 @@ static sonde_status cost_batch(const sonde_context *cx, const sonde_batch *b, vo
 sonde_status predictions_of(const sonde_context *cx, const predictions_query *q, prediction *out, sonde_error *err) {
     const int64_t rows = q->prompt.n - 1, v = sonde_model_describe(cx->model)->vocab;
     if (rows < 1) return SONDE_OK;
-    taking t = { q, out, ROOM(float, rows * v), ROOM(double, rows), v };
+    taking t = { q, out, ROOM(float, rows * v), ROOM(double, rows * v), ROOM(double, rows), v };
     const sonde_status s = with_batch(cx, q, run_batch, &t, err);
     free(t.before);
+    free(t.prob);
     free(t.log_sum);
     return s;
 }

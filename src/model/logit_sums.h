@@ -13,6 +13,6 @@ typedef struct { double most, rest; } logit_sum;
 /* NaN where a logit is NaN or +inf, or all are -inf. */
 logit_sum logits_sum(const float *logits, int64_t v);
 static inline double log_prob(float logit, logit_sum s) { return (logit - s.most) - s.rest; }
-double    logits_entropy(const float *logits, int64_t v, logit_sum s);         /* nats */
+logit_sum logits_sum_entropy(const float *logits, int64_t v, double *entropy);  /* the same sum; entropy in nats */
 double    logits_kl(const float *p, logit_sum p_sum, const float *q, logit_sum q_sum, int64_t v);
 #endif

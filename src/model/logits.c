@@ -18,14 +18,18 @@ logit_sum logits_sum(const float *logits, int64_t v) {
     return (logit_sum){ most, exact_log(sum) };
 }
 
-/* - sum p log p; 0 log 0 = 0. */
-double logits_entropy(const float *logits, int64_t v, logit_sum s) {
-    double sum = 0;
+/* H = log sum e^d - sum d e^d / sum e^d, d = logit - greatest; 0 log 0 = 0. */
+logit_sum logits_sum_entropy(const float *logits, int64_t v, double *entropy) {
+    const double most = greatest(logits, v);
+    double sum = 0, weighted = 0;
     for (int64_t i = 0; i < v; i++) {
-        const double log_p = log_prob(logits[i], s), p = exact_exp(log_p);
-        if (p != 0) sum -= p * log_p;
+        const double d = logits[i] - most, e = exact_exp(d);
+        sum += e;
+        if (e != 0) weighted += e * d;
     }
-    return sum;
+    const logit_sum s = { most, exact_log(sum) };
+    *entropy = s.rest - weighted / sum;
+    return s;
 }
 
 double logits_kl(const float *p, logit_sum p_sum, const float *q, logit_sum q_sum, int64_t v) {
@@ -38,8 +42,9 @@ double logits_kl(const float *p, logit_sum p_sum, const float *q, logit_sum q_su
 }
 
 sonde_logit_stats sonde_logits_stats(const float *logits, int64_t v) {
-    const logit_sum sum = logits_sum(logits, v);
-    sonde_logit_stats s = { .log_sum = sum.most + sum.rest, .entropy_bits = logits_entropy(logits, v, sum) / LN_2 };
+    double entropy;
+    const logit_sum sum = logits_sum_entropy(logits, v, &entropy);
+    sonde_logit_stats s = { .log_sum = sum.most + sum.rest, .entropy_bits = entropy / LN_2 };
     sonde_logits_top(logits, v, 1, &s.argmax);
     return s;
 }
@@ -60,6 +65,17 @@ double sonde_logits_kl(const float *p, const float *q, int64_t v) {
 
 double sonde_logits_kl_known(const float *p, double p_log_sum, const float *q, double q_log_sum, int64_t v) {
     return logits_kl(p, (logit_sum){ p_log_sum, 0 }, q, (logit_sum){ q_log_sum, 0 }, v);
+}
+
+void sonde_logits_probs(const float *logits, int64_t v, double log_sum, double *out) {
+    for (int64_t i = 0; i < v; i++) out[i] = exact_exp((double)logits[i] - log_sum);
+}
+
+double sonde_logits_kl_probs(const sonde_known_logits *p, const float *q, double q_log_sum, int64_t v) {
+    double sum = 0;
+    for (int64_t i = 0; i < v; i++)
+        if (p->prob[i] != 0) sum += p->prob[i] * (((double)p->logits[i] - p->log_sum) - ((double)q[i] - q_log_sum));
+    return sum;
 }
 
 /* Does id a stand behind id b? NaN behind everything. */

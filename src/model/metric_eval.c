@@ -188,8 +188,8 @@ void metric_row(bound_metric *b, int64_t position, const float *logits) {
     const size_t at = find_row(b, position);
     if (at == SIZE_MAX) return;
     metric_row_state *row = &b->row[at];
-    if (row->needs_sum) row->sum = logits_sum(logits, b->vocab);
-    if (row->needs_entropy) row->entropy = logits_entropy(logits, b->vocab, row->sum);
+    if (row->needs_entropy) row->sum = logits_sum_entropy(logits, b->vocab, &row->entropy);
+    else if (row->needs_sum) row->sum = logits_sum(logits, b->vocab);
     if (row->in_loss) row->loss = -log_prob(logits[b->tokens[position + 1]], row->sum);
     for (int i = 0; i < b->x->n_terms; i++)
         if (at_row(b, i, at)) b->term[i].value = term_value(b, i, row, logits);
