@@ -69,7 +69,7 @@ static sonde_result *everything(void) {
     for (int kind = SONDE_VIEW_HEATMAP; kind <= SONDE_VIEW_ARCHITECTURE; kind++)
         sonde_result_view(r, (sonde_drawing){ .kind = (sonde_view_kind)kind, .of = "cells", .x = "i", .y = "k", .value = "f", .z = "f",
                                               .low = "f", .high = "f", .label = "t", .panel = "b", .title = "T",
-                                              .own_scale = kind & 1, .logarithmic = kind & 2 });
+                                              .own_scale = kind & 1, .logarithmic = kind & 2, .root = kind & 4 });
     return r;
 }
 

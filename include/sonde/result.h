@@ -97,6 +97,7 @@ typedef struct {
     const char *z, *low, *high, *label, *panel;
     bool        own_scale;                      /* every panel has a scale of its own */
     bool        logarithmic;                    /* the axis of the value */
+    bool        root;                           /* colours go by the square root: what is small stays visible */
 } sonde_drawing;
 SONDE_API void sonde_result_view(sonde_result *r, sonde_drawing v);              /* drawn in the order declared */
 

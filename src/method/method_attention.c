@@ -128,7 +128,7 @@ static sonde_status make_array(attention *a, sonde_result *out, sonde_error *err
     a->pattern = sonde_array_data(x);
     a->sum = room_bytes(a->heads.n_layers * a->heads.n_heads, sizeof *a->sum);
     a->induction = ROOM(score, a->heads.n_layers * a->heads.n_heads);
-    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "pattern", .x = "s", .y = "t", .own_scale = a->own_scale,
+    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "pattern", .x = "s", .y = "t", .own_scale = a->own_scale, .root = true,
                                             .title = "Attention of each position (down) to each (across)" });
     return SONDE_OK;
 }

@@ -39,7 +39,7 @@ static void declare_views(const attribute_tables *t, const attribution *a) {
         sonde_result_view(t->out, (sonde_drawing){ .kind = SONDE_VIEW_TOKENS, .of = "tokens", .x = "token", .value = "share",
             .title = "What each token adds to the answer" });
     sonde_result_view(t->out, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "tokens", .x = "position", .value = "share",
-        .label = "token", .panel = several ? "method" : t->many_steps ? "step" : NULL, .title = "Share of each token" });
+        .panel = several ? "method" : t->many_steps ? "step" : NULL, .title = "Share of each token" });
     if (a->asked[WAY_ZEROING])
         sonde_result_view(t->out, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "zeroing", .x = "position", .y = "layer",
             .value = "distance", .panel = t->many_steps ? "step" : NULL,

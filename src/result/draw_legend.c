@@ -52,6 +52,7 @@ double draw_legend(picture *p, const shade_scale *s, const char *name, double y)
             x = text(p, x + BAR + 6, y + 10, arena_printf(p->into, "%s", digits_short(s->hi, digits))) + 8;
         }
     }
+    if (s->root && !s->is_signed) name = arena_printf(p->into, "%s, colour by its square root", name);
     text(p, x + 4, y + 10, text_cut(p->into, name, SMALL, DRAW_WIDTH / 3));
     return 18;
 }

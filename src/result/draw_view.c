@@ -138,6 +138,7 @@ static void scale_of(drawing *d, size_t from, size_t to) {
     shade_close(&s);
     axis_close(&a, kinds[d->view->kind].from_zero);
     s.picture = d->scale.picture;
+    s.root = d->view->root;
     d->scale = s;
     d->value = a;
 }

@@ -95,8 +95,8 @@ size_t html_raster(html_pen *h, const raster *r) {
     const pivot *v = r->v;
     char lo[DIGITS_ROOM], hi[DIGITS_ROOM];
     const bool none = r->scale.lo > r->scale.hi;
-    pen_printf(h->p, "{\"nx\":%zu,\"ny\":%zu,\"fx\":%zu,\"fy\":%zu,\"signed\":%d", r->nx, r->ny, r->fx, r->fy,
-               r->scale.is_signed);
+    pen_printf(h->p, "{\"nx\":%zu,\"ny\":%zu,\"fx\":%zu,\"fy\":%zu,\"signed\":%d,\"root\":%d", r->nx, r->ny, r->fx, r->fy,
+               r->scale.is_signed, r->scale.root && !r->scale.is_signed);
     pen_printf(h->p, ",\"lo\":%s,\"hi\":%s", none ? "0" : digits_exact(r->scale.lo, lo), none ? "0"
                : digits_exact(r->scale.hi, hi));
     put_member(h, "title", r->title);

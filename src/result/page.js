@@ -69,7 +69,8 @@ const palettes = document.getElementById('palettes') ? json('palettes').map(colo
 
 for (const canvas of all(document, 'canvas.raster')) {
     const d = json(canvas.dataset.of), value = floats(d.values, d.bits), state = new Uint8Array(bytes(d.states));
-    const place = v => d.hi > d.lo ? Math.min(255, Math.max(0, Math.round((v - d.lo) / (d.hi - d.lo) * 255))) : d.hi ? 255 : 0;
+    const share = v => Math.min(1, Math.max(0, (v - d.lo) / (d.hi - d.lo)));
+    const place = v => d.hi > d.lo ? Math.round((d.root ? Math.sqrt(share(v)) : share(v)) * 255) : d.hi ? 255 : 0;
     const paint = () => {
         const c = canvas.getContext('2d'), image = c.createImageData(d.nx, d.ny);
         const palette = palettes[2 * d.signed + dark.matches], odd = dark.matches ? [[232, 120, 192], [52, 58, 66]] : [[176, 48, 132], [221, 225, 230]];

@@ -206,7 +206,8 @@ static bool sides_of(const table_part *p, const sonde_drawing *view, sides *s) {
 }
 
 static pivot grid_of(const table_part *p, const sonde_drawing *view, const sides *s, arena *into) {
-    pivot v = { .title = view->title, .nx = s->x.first.n, .ny = s->y.first.n, .own_scale = view->own_scale };
+    pivot v = { .title = view->title, .nx = s->x.first.n, .ny = s->y.first.n, .own_scale = view->own_scale,
+                .root = view->root };
     v.x_name = view->x ? name_shown_in(into, view->x) : "";
     v.y_name = view->y ? name_shown_in(into, view->y) : "";
     label_keys(p->r, &s->x, into, (side){ &v.x_label, &v.x_token, &v.x_number });

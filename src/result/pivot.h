@@ -23,6 +23,7 @@ typedef struct {
     size_t       all;                   /* of rows as they come: how many there are; nx may be fewer */
     size_t       hidden;                /* rows that another row of the same place hides */
     bool         own_scale;             /* every line has a scale of its own */
+    bool         root;                  /* colours go by the square root */
 } pivot;
 
 /* Rows of a table: those of one panel, or all (row NULL). */

@@ -232,7 +232,7 @@ static sonde_status read_view(const reader *r, const json *j) {
         .kind = (sonde_view_kind)k, .of = of, .x = text_of(j, "x"), .y = text_of(j, "y"), .value = text_of(j, "value"),
         .title = text_of(j, "title"), .z = text_of(j, "z"), .low = text_of(j, "low"), .high = text_of(j, "high"),
         .label = text_of(j, "label"), .panel = text_of(j, "panel"), .own_scale = flag_of(j, "own_scale"),
-        .logarithmic = flag_of(j, "logarithmic") });
+        .logarithmic = flag_of(j, "logarithmic"), .root = flag_of(j, "root") });
     return SONDE_OK;
 }
 

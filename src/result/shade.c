@@ -46,7 +46,8 @@ void shade_close(shade_scale *s) {
 double shade_place(const shade_scale *s, double v) {
     if (!(s->hi > s->lo)) return s->hi != 0;
     const double t = (v / 2 - s->lo / 2) / (s->hi / 2 - s->lo / 2);     /* halves: the span may overflow */
-    return t < 0 ? 0 : t > 1 ? 1 : t;
+    const double in = t < 0 ? 0 : t > 1 ? 1 : t;
+    return s->root && !s->is_signed ? sqrt(in) : in;
 }
 
 bool shade_of(const shade_scale *s, double place, rgb *out) {

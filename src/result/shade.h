@@ -15,6 +15,7 @@ typedef struct {
     bool   is_signed;           /* lo == -hi */
     bool   picture;             /* no text stands on it: viridis */
     bool   light;
+    bool   root;                /* one-sided: colours go by the square root of the place */
 } shade_scale;
 
 /* Widen a scale (from SHADE_EMPTY) by a value, then close it: zero is in it unless all values are far from zero. */

@@ -108,6 +108,7 @@ shade_scale term_scale(const term *t, const pivot *list, size_t n, bool picture)
             if (!list[k].state || list[k].state[i] == PIVOT_VALUE) shade_add(&s, list[k].value[i]);
     shade_close(&s);
     s.picture = picture;
+    s.root = n && list[0].root;
     s.light = t->light;
     return s;
 }
@@ -125,7 +126,8 @@ static const char *signs_of(term *t, const pivot *v) {
 }
 
 void term_legend(term *t, const shade_scale *s, const pivot *v) {
-    const char *what = arena_printf(t->scratch, "%s%s", v->value_name, signs_of(t, v));
+    const char *root = s->root && !s->is_signed ? ", colour by its square root" : "";
+    const char *what = arena_printf(t->scratch, "%s%s%s", v->value_name, root, signs_of(t, v));
     if (s->lo > s->hi) { term_wrap(t, what); return; }
     char low[DIGITS_ROOM], high[DIGITS_ROOM];
     const char *lo = digits_short(s->lo, low), *hi = digits_short(s->hi, high);

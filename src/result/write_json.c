@@ -241,6 +241,7 @@ static void put_view(json_pen *j, const sonde_drawing *v) {
     if (v->panel) put_member(j, ",\"panel\":", v->panel);
     if (v->own_scale) pen_text(j->p, ",\"own_scale\":true");
     if (v->logarithmic) pen_text(j->p, ",\"logarithmic\":true");
+    if (v->root) pen_text(j->p, ",\"root\":true");
     pen_text(j->p, "}");
 }
 

@@ -14,6 +14,7 @@ typedef struct {
     term                t;
     bool               *table_drawn, *array_drawn, *table_told;
     size_t              blocks;
+    bool                root;                       /* of the view that is drawn */
 } page;
 
 /* A blank line between pictures. */
@@ -53,6 +54,7 @@ static bool draw_tiles(page *g, const sonde_array *a) {
     for (size_t i = 0; i < n; i++) {
         if (!pivot_array(g->r, a, (int64_t)i, t->scratch, &tiles[i])) return false;
         tiles[i].title = array_picture_name(a, (int64_t)i, t->scratch);
+        tiles[i].root = g->root;
     }
     if (n == 1) term_heatmap(t, tiles);
     else {
@@ -76,6 +78,7 @@ static bool draw_array(page *g, const sonde_array *a, sonde_view_kind kind) {
     if (a->rank > 2) return draw_tiles(g, a);
     pivot v;
     if (!pivot_array(g->r, a, 0, t->scratch, &v)) return false;
+    v.root = g->root;
     if (kind == SONDE_VIEW_LINES) term_lines(t, &v);
     else if ((kind == SONDE_VIEW_BARS || kind == SONDE_VIEW_HISTOGRAM) && a->rank < 2) term_bars(t, &v);
     else if (kind == SONDE_VIEW_TOKENS && a->rank == 1 && v.x_token) {
@@ -175,7 +178,9 @@ static void draw_view(page *g, const sonde_drawing *view) {
         if (!picture || strcmp(a->name, view->of) != 0) continue;
         start(g);
         term_title(&g->t, view->title);
+        g->root = view->root;
         if (draw_array(g, a, view->kind)) g->array_drawn[i] = true;
+        g->root = false;
     }
     arena_reset(g->t.scratch);
 }
