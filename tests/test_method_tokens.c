@@ -47,6 +47,22 @@ static void compare_merges(const sonde_table *t, size_t word, size_t *row) {
     free(want.at);
 }
 
+static void the_tutorials_sentence_has_its_ids(void) {
+    method_run *r = open_gpt2();
+    run_prompt(r, "Open-source LLMs rock.");
+    const sonde_tokens *t = &r->prompt[0].tokens;
+    const truth_numbers want = truth_read("gpt2/words.txt", "tutorial");
+    CHECK_EQ(t->n, 7);
+    CHECK_EQ((int64_t)want.n, 21);
+    for (int64_t i = 0; i < t->n; i++) {
+        CHECK_EQ(t->id[i], (int64_t)want.at[3 * i]);
+        CHECK_EQ(t->start[i], (int64_t)want.at[3 * i + 1]);
+        CHECK_EQ(t->end[i], (int64_t)want.at[3 * i + 2]);
+    }
+    free(want.at);
+    run_close(r);
+}
+
 static void revllms_text_has_its_fourteen_words(void) {
     static const char *const words[] = { "Hello", "·hello", "·Hello", ",", "·hello", ".", "Hello", ".", "·", "·Hello",
                                          ".", "·hellohello", "·helloHello", "·HelloHelloHello" };
@@ -247,6 +263,7 @@ static void a_tied_weight_is_counted_once(void) {
 }
 
 #define TESTS(T) \
+    T(the_tutorials_sentence_has_its_ids) \
     T(revllms_text_has_its_fourteen_words) T(the_tokenizer_is_shown) T(words_tile_the_text_and_merges_make_its_tokens) \
     T(broken_bytes_and_empty_texts) T(without_a_text_or_a_tokenizer) T(many_prompts_say_which) T(the_tree_adds_up) \
     T(a_tied_weight_is_counted_once)

@@ -1,5 +1,5 @@
-"""Words, ids and merges of RevLLM's default text with GPT-2's vocabulary, and the part of that vocabulary which is needed for
-it (its own ids, its merges in their own order), for tests/test_method_tokens.c.
+"""Words, ids and merges of RevLLM's default text with GPT-2's vocabulary, ids and places of the tutorial's sentence, and the
+part of that vocabulary which is needed for them (its own ids, its merges in their own order), for tests/test_method_tokens.c.
 
     python tools/truth/gpt2_words.py ggml-vocab-gpt-2.gguf      (tokenizers)
 """
@@ -8,6 +8,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 ROOT = Path(__file__).resolve().parents[2]
+TUTORIAL = "Open-source LLMs rock."  # features.md 3.1
 TEXT = "Hello hello Hello, hello.Hello.  Hello. hellohello helloHello HelloHelloHello"
 
 
@@ -74,6 +75,10 @@ def main():
         if made:
             lines.append(f"merges.{i} " + " ".join(f"{vocab[a]} {vocab[b]} {r}" for a, b, r in made))
     assert ids == all_ids and len(words) == 14
+    sentence = library.encode(TUTORIAL)
+    assert sentence.ids == [11505, 12, 10459, 27140, 10128, 3881, 13]
+    lines += ["tutorial " + " ".join(f"{i} {a} {b}" for i, (a, b) in zip(sentence.ids, sentence.offsets))]
+    words += cut.pre_tokenize_str(TUTORIAL)
     # every merge whose result lies in a word: no other can ever be made in these words
     kept = [m for m in merges if any("".join(m) in w for w, _ in words)]
     # all 256 bytes have tokens, or the text could be read differently
