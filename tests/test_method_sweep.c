@@ -322,7 +322,7 @@ static void closed_form_on_the_induction_model(void) {
 
 /* A small enough edit does what the gradient says; truth is the run itself. */
 static void gradients_foretell_small_edits(void) {
-    static const char *const over[] = { "hook_resid_mid[t]", "attn.hook_z[:,h]", "mlp.hook_post[-1,f]", "attn.hook_pattern[h,t,s]",
+    static const char *const over[] = { "hook_resid_mid[t]", "attn.hook_z[:,h]", "blocks.3.mlp.hook_post[-1,f]", "blocks.1-3.attn.hook_pattern[h,-1,s]",
                                         "attn.hook_k[\" John\",g]" };
     for (size_t i = 0; i < sizeof over / sizeof *over; i++) {
         method_run *r = run_open(NULL);

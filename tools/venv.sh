@@ -1,5 +1,5 @@
 #!/bin/sh
-# venv.sh [FOLDER] - make the Python environment (default build/venv) that tools/reference*.py and
+# venv.sh [FOLDER] - make the Python environment (default build/venv) that tools/reference*.py, tools/truth and
 # tools/tokenizer_vectors.py need: the official libraries, at the versions the golden files were made with.
 # Needs python3 (3.11) with venv, and the network.
 set -eu
@@ -16,6 +16,6 @@ pip() { "$venv/bin/pip" --quiet --disable-pip-version-check "$@"; }
 # The CPU build is on PyTorch's own index, unless this machine's pip is set up to find it.
 pip install 'torch==2.13.0+cpu' 2>/dev/null ||
     pip install --extra-index-url https://download.pytorch.org/whl/cpu 'torch==2.13.0+cpu'
-pip install 'transformers==5.23.0' 'tokenizers==0.23.3' 'safetensors==0.8.0' 'numpy==2.4.6'
+pip install 'transformers==5.23.0' 'tokenizers==0.23.3' 'safetensors==0.8.0' 'numpy==2.4.6' scipy scikit-learn
 "$venv/bin/python" -c 'import torch, transformers, tokenizers, safetensors, numpy
 print("torch", torch.__version__, "transformers", transformers.__version__, "tokenizers", tokenizers.__version__)'
