@@ -137,7 +137,7 @@ bool frame_meets(frame f, const frame *taken, size_t n) {
 void picture_free(picture *p) {
     free(p->marks.at);
     free(p->notes.at);
-    if (p->scene) free(p->scene->bodies.at);
+    for (scene *s = p->scene; s; s = s->before) free(s->bodies.at);
     p->marks.at = NULL;
     p->notes.at = NULL;
     p->scene = NULL;

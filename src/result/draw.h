@@ -50,7 +50,8 @@ typedef struct {
 
 /* Points or boxes in space, for a page that can turn them. */
 typedef struct { double x, y, z, w, h, d; paint fill; size_t group; const char *label, *tip; } body;
-typedef struct {
+typedef struct scene {
+    struct scene *before;               /* the panel before it; NULL: the first */
     LIST(body)   bodies;
     const char  *axis[3];
     const char **groups;
@@ -65,7 +66,7 @@ typedef struct {
     double        width, height;
     const char   *title;                /* may be NULL */
     const sonde_drawing *view;
-    scene        *scene;                /* NULL: flat */
+    scene        *scene;                /* of the last panel; NULL: flat */
     LIST(const char *) notes;           /* what is left out or pooled; printed below */
 } picture;
 

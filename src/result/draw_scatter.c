@@ -137,9 +137,9 @@ static void put_cage(const cloud *c, const space *s, const axis of[3]) {
 
 static void keep_scene(cloud *c, frame room) {
     picture *p = c->b->p;
-    if (p->scene) return;                               /* a page turns the first panel */
+    scene *before = p->scene;
     p->scene = arena_new_array(p->into, scene, 1);
-    *p->scene = (scene){ .axis = { c->name[0], c->name[1], c->name[2] }, .room = room, .from = p->marks.n };
+    *p->scene = (scene){ .before = before, .axis = { c->name[0], c->name[1], c->name[2] }, .room = room, .from = p->marks.n };
     for (size_t i = 0; i < c->n && i < MOST_POINTS; i++) {
         const dot *d = &c->dots[i];
         const char *label = c->label == SIZE_MAX ? NULL : cell_said(c->part->t, d->row, c->label, p->into);
@@ -166,7 +166,7 @@ static double put_deep(cloud *c) {
     qsort(c->dots, c->n, sizeof *c->dots, far_first);
     put_dots(c);
     put_labels(c, (frame){ c->b->x, c->b->y, c->b->w, used + 40 });
-    if (!c->b->p->scene->to) c->b->p->scene->to = c->b->p->marks.n;
+    c->b->p->scene->to = c->b->p->marks.n;
     return used + 40;
 }
 

@@ -165,9 +165,11 @@ void paint_svg(const picture *p, const palette *c, pen *out) {
     html_text(out, p->title ? p->title : "");
     pen_text(out, ": arrow keys read its marks\">\n");
     for (size_t i = 0; i < p->marks.n && out->status == SONDE_OK; i++) {
-        if (p->scene && i == p->scene->from && i < p->scene->to) pen_text(out, "<g class=\"flat\">\n");
+        for (const scene *s = p->scene; s; s = s->before)
+            if (i == s->from && i < s->to) pen_text(out, "<g class=\"flat\">\n");
         put_mark(&p->marks.at[i], c, out);
-        if (p->scene && i + 1 == p->scene->to) pen_text(out, "</g>\n");
+        for (const scene *s = p->scene; s; s = s->before)
+            if (i + 1 == s->to && s->from < s->to) pen_text(out, "</g>\n");
     }
     pen_text(out, "</svg>\n");
 }

@@ -152,11 +152,12 @@ static void put_canvases(page *g, const picture *p) {
                    " width=\"%zu\" height=\"%zu\" role=\"group\" aria-label=\"cells: arrow keys read them\"></canvas>\n",
                        m->raster->nx, m->raster->ny);
     }
-    if (!p->scene || p->scene->to <= p->scene->from || !p->scene->bodies.n) return;
-    const size_t id = html_scene(&g->h, p->scene);
-    put_canvas(g, p, p->scene->room, "scene", id);
-    pen_text(out,
-             " hidden role=\"group\" aria-label=\"arrow keys turn, + and - zoom, 0 goes back, n and p read\"></canvas>\n");
+    for (const scene *s = p->scene; s; s = s->before) {
+        if (s->to <= s->from || !s->bodies.n) continue;
+        put_canvas(g, p, s->room, "scene", html_scene(&g->h, s));
+        pen_text(out,
+                 " hidden role=\"group\" aria-label=\"arrow keys turn, + and - zoom, 0 goes back, n and p read\"></canvas>\n");
+    }
 }
 
 /* The numbers a view draws; once a page. */
