@@ -58,6 +58,7 @@ typedef struct scene {
     size_t       n_groups, from, to;    /* marks of the picture that stand for it */
     frame        room;
     bool         boxes;
+    double       lo[3], hi[3];          /* points: what the cage spans, in all panels alike */
 } scene;
 
 typedef struct {

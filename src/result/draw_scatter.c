@@ -135,11 +135,12 @@ static void put_cage(const cloud *c, const space *s, const axis of[3]) {
     }
 }
 
-static void keep_scene(cloud *c, frame room) {
+static void keep_scene(cloud *c, frame room, const axis a[3]) {
     picture *p = c->b->p;
     scene *before = p->scene;
     p->scene = arena_new_array(p->into, scene, 1);
     *p->scene = (scene){ .before = before, .axis = { c->name[0], c->name[1], c->name[2] }, .room = room, .from = p->marks.n };
+    for (int k = 0; k < 3; k++) p->scene->lo[k] = a[k].lo, p->scene->hi[k] = a[k].hi;
     for (size_t i = 0; i < c->n && i < MOST_POINTS; i++) {
         const dot *d = &c->dots[i];
         const char *label = c->label == SIZE_MAX ? NULL : cell_said(c->part->t, d->row, c->label, p->into);
@@ -161,7 +162,7 @@ static double put_deep(cloud *c) {
         for (int k = 0; k < 3; k++) at[k] = (c->dots[i].at[k] / 2 - a[k].lo / 2) / (a[k].hi / 2 - a[k].lo / 2);
         c->dots[i].shown = space_at(&cube, at);
     }
-    keep_scene(c, (frame){ c->b->x, c->b->y, c->b->w, used + 36 });
+    keep_scene(c, (frame){ c->b->x, c->b->y, c->b->w, used + 36 }, a);
     put_cage(c, &cube, a);
     qsort(c->dots, c->n, sizeof *c->dots, far_first);
     put_dots(c);

@@ -124,6 +124,12 @@ static void put_body(html_pen *h, const body *b) {
 size_t html_scene(html_pen *h, const scene *s) {
     const size_t id = open_data(h);
     pen_printf(h->p, "{\"boxes\":%s", s->boxes ? "true" : "false");
+    for (int end = 0; end < 2; end++) {
+        const double *v = end ? s->hi : s->lo;
+        char digits[3][DIGITS_ROOM];
+        pen_printf(h->p, ",\"%s\":[%s,%s,%s]", end ? "hi" : "lo", digits_exact(v[0], digits[0]), digits_exact(v[1], digits[1]),
+                   digits_exact(v[2], digits[2]));
+    }
     put_list(h, "axis", s->axis, 3);
     put_list(h, "groups", s->groups, s->n_groups);
     LIST(paint) colours = { 0 };

@@ -109,7 +109,7 @@ for (const canvas of all(document, 'canvas.raster')) {
  * focus) zoom, 0 goes back. Boxes too small to be told apart are drawn as the hull of their group. */
 function scene(canvas) {
     const d = json(canvas.dataset.of), start = { turn: 0.5585, tilt: 0.4189, zoom: 1 };
-    const view = { ...start }, lo = [0, 1, 2].map(k => Infinity), hi = lo.map(() => -Infinity);
+    const view = { ...start }, lo = d.boxes ? Array(3).fill(Infinity) : d.lo, hi = d.boxes ? Array(3).fill(-Infinity) : d.hi;
     const size = b => d.boxes ? b.slice(3, 6) : [0, 0, 0];
     for (const b of d.bodies)
         for (let k = 0; k < 3; k++) {
