@@ -572,18 +572,7 @@ static void ticks_are_round_and_inside(void) {
     CHECK_NEAR(tick[5], 1, 1e-12);
 }
 
-/* A quarter of a one-sided scale is half of its colours; signed scales and ends stay as they are. */
-static void colours_by_the_square_root(void) {
-    const shade_scale root = { .lo = 0, .hi = 4, .root = true }, plain = { .lo = 0, .hi = 4 },
-                      both = { .lo = -4, .hi = 4, .is_signed = true, .root = true };
-    CHECK_NEAR(shade_place(&root, 1), .5, 1e-15);
-    CHECK_NEAR(shade_place(&plain, 1), .25, 1e-15);
-    CHECK_NEAR(shade_place(&both, 2), .75, 1e-15);
-    CHECK(shade_place(&root, 0) == 0 && shade_place(&root, 4) == 1);
-}
-
 #define TESTS(X) \
-    X(colours_by_the_square_root) \
     X(bars_are_as_long_as_their_numbers) \
     X(a_heatmap_has_the_colours_of_its_scale) \
     X(signed_numbers_are_blue_and_orange_about_zero) \

@@ -326,7 +326,18 @@ static void an_empty_result_is_an_empty_page(void) {
     sonde_result_free(r);
 }
 
+/* A quarter of a one-sided scale is half of its colours; signed scales and ends stay as they are. */
+static void colours_by_the_square_root(void) {
+    const shade_scale root = { .lo = 0, .hi = 4, .root = true }, plain = { .lo = 0, .hi = 4 },
+                      both = { .lo = -4, .hi = 4, .is_signed = true, .root = true };
+    CHECK_NEAR(shade_place(&root, 1), .5, 1e-15);
+    CHECK_NEAR(shade_place(&plain, 1), .25, 1e-15);
+    CHECK_NEAR(shade_place(&both, 2), .75, 1e-15);
+    CHECK(shade_place(&root, 0) == 0 && shade_place(&root, 4) == 1);
+}
+
 #define TESTS(X) \
+    X(colours_by_the_square_root) \
     X(no_character_is_wider_than_it_is_taken_for) \
     X(no_line_is_too_wide_and_nothing_steers) \
     X(what_no_view_draws_is_shown_too) \

@@ -211,7 +211,7 @@ sonde_status sonde_cells_finish(sonde_cells *c, const sonde_result *r, sonde_err
 
 /* ---- looking into a file ---- */
 
-/* Read-only where the file lets itself be opened so; *fresh: nothing was ever kept in it. */
+/* For writing too: a file that a killed process left has a log that must be read in first. *fresh: nothing was ever kept. */
 static sonde_status open_to_read(sqlite3 **db, const char *path, bool *fresh, sonde_error *err) {
     SONDE_TRY(open_file(db, path, SQLITE_OPEN_READWRITE, err));
     const sonde_status s = check_file(*db, path, fresh, err);
@@ -221,55 +221,67 @@ static sonde_status open_to_read(sqlite3 **db, const char *path, bool *fresh, so
     return s;
 }
 
+typedef struct {
+    const char  *path, *sql;
+    int64_t      experiment;            /* what its ? is, if it has one */
+    sonde_status (*row)(sqlite3_stmt *s, const void *call, sonde_error *err);
+    const void  *call;
+} query;
+
+static sonde_status each_row(const query *q, sonde_error *err) {
+    sqlite3 *db;
+    sqlite3_stmt *s = NULL;
+    bool fresh;
+    SONDE_TRY(open_to_read(&db, q->path, &fresh, err));
+    sonde_status status = SONDE_OK;
+    int code = fresh ? SQLITE_DONE : SQLITE_ROW;
+    if (!fresh && sqlite3_prepare_v2(db, q->sql, -1, &s, NULL) != SQLITE_OK) status = fail(db, q->path, err);
+    if (s && sqlite3_bind_parameter_count(s)) sqlite3_bind_int64(s, 1, q->experiment);
+    while (status == SONDE_OK && code == SQLITE_ROW && (code = sqlite3_step(s)) == SQLITE_ROW) status = q->row(s, q->call, err);
+    if (status == SONDE_OK && code != SQLITE_DONE) status = fail(db, q->path, err);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    return status;
+}
+
 static const char *text_at(sqlite3_stmt *s, int column) { return (const char *)sqlite3_column_text(s, column); }
+
+typedef struct { sonde_experiment_fn fn; void *user; } experiment_call;
+typedef struct { sonde_cell_fn fn; void *user; } cell_call;
+
+static sonde_status experiment_row(sqlite3_stmt *s, const void *call, sonde_error *err) {
+    const experiment_call *c = call;
+    const sonde_experiment_info e = {
+        .id = sqlite3_column_int64(s, 0), .model = text_at(s, 1), .model_hash = text_at(s, 2), .method = text_at(s, 3),
+        .params = text_at(s, 4), .sonde = text_at(s, 5), .begun = text_at(s, 6), .finished = text_at(s, 7),
+        .result = text_at(s, 8), .result_len = (size_t)sqlite3_column_bytes(s, 8),
+        .documents = sqlite3_column_int64(s, 9), .cells = sqlite3_column_int64(s, 10), .bytes = sqlite3_column_int64(s, 11),
+    };
+    return c->fn(&e, c->user, err);
+}
+
+static sonde_status cell_row(sqlite3_stmt *s, const void *call, sonde_error *err) {
+    const cell_call *c = call;
+    const size_t bytes = (size_t)sqlite3_column_bytes(s, 2);
+    double *x = malloc(bytes + 1);              /* SQLite's own may lie at any address */
+    if (!x) abort();
+    if (bytes) memcpy(x, sqlite3_column_blob(s, 2), bytes);
+    const sonde_status status = c->fn(&(sonde_cell_info){ text_at(s, 0), text_at(s, 1), x, bytes / sizeof *x }, c->user, err);
+    free(x);
+    return status;
+}
 
 sonde_status sonde_cells_list(const char *path, sonde_experiment_fn fn, void *user, sonde_error *err) {
     static const char sql[] =
         "SELECT id, model, model_hash, method, params, sonde, begun, finished, result,"
         " (SELECT count(DISTINCT document) FROM cell WHERE experiment = id), (SELECT count(*) FROM cell WHERE experiment = id),"
         " (SELECT coalesce(sum(length(numbers)), 0) FROM cell WHERE experiment = id) FROM experiment ORDER BY id";
-    sqlite3 *db;
-    sqlite3_stmt *s = NULL;
-    bool fresh;
-    SONDE_TRY(open_to_read(&db, path, &fresh, err));
-    sonde_status status = SONDE_OK;
-    int code = fresh ? SQLITE_DONE : SQLITE_ROW;
-    if (!fresh && sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK) status = fail(db, path, err);
-    while (status == SONDE_OK && code == SQLITE_ROW && (code = sqlite3_step(s)) == SQLITE_ROW) {
-        const sonde_experiment_info e = {
-            .id = sqlite3_column_int64(s, 0), .model = text_at(s, 1), .model_hash = text_at(s, 2), .method = text_at(s, 3),
-            .params = text_at(s, 4), .sonde = text_at(s, 5), .begun = text_at(s, 6), .finished = text_at(s, 7),
-            .result = text_at(s, 8), .result_len = (size_t)sqlite3_column_bytes(s, 8),
-            .documents = sqlite3_column_int64(s, 9), .cells = sqlite3_column_int64(s, 10), .bytes = sqlite3_column_int64(s, 11),
-        };
-        status = fn(&e, user, err);
-    }
-    if (status == SONDE_OK && code != SQLITE_DONE) status = fail(db, path, err);
-    sqlite3_finalize(s);
-    sqlite3_close(db);
-    return status;
+    const experiment_call call = { fn, user };
+    return each_row(&(query){ .path = path, .sql = sql, .row = experiment_row, .call = &call }, err);
 }
 
 sonde_status sonde_cells_each(const char *path, int64_t experiment, sonde_cell_fn fn, void *user, sonde_error *err) {
     static const char sql[] = "SELECT document, cell, numbers FROM cell WHERE experiment = ? ORDER BY document, cell";
-    sqlite3 *db;
-    sqlite3_stmt *s = NULL;
-    bool fresh;
-    SONDE_TRY(open_to_read(&db, path, &fresh, err));
-    sonde_status status = SONDE_OK;
-    int code = fresh ? SQLITE_DONE : SQLITE_ROW;
-    if (!fresh && sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK) status = fail(db, path, err);
-    if (s) sqlite3_bind_int64(s, 1, experiment);
-    while (status == SONDE_OK && code == SQLITE_ROW && (code = sqlite3_step(s)) == SQLITE_ROW) {
-        const size_t bytes = (size_t)sqlite3_column_bytes(s, 2);
-        double *x = malloc(bytes + 1);          /* SQLite's own may lie at any address */
-        if (!x) abort();
-        if (bytes) memcpy(x, sqlite3_column_blob(s, 2), bytes);
-        status = fn(&(sonde_cell_info){ text_at(s, 0), text_at(s, 1), x, bytes / sizeof *x }, user, err);
-        free(x);
-    }
-    if (status == SONDE_OK && code != SQLITE_DONE) status = fail(db, path, err);
-    sqlite3_finalize(s);
-    sqlite3_close(db);
-    return status;
+    const cell_call call = { fn, user };
+    return each_row(&(query){ path, sql, experiment, cell_row, &call }, err);
 }
