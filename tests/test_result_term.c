@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "any_result.h"
+#include "result/shade.h"
 #include "result/glyph.h"
 #include <locale.h>
 #include <wchar.h>
