@@ -92,6 +92,9 @@ static void put_layers(const heads_work *w, sonde_result *out) {
 }
 
 static void put_curves(const heads_work *w, sonde_result *out) {
+    bool any = false;
+    for (size_t i = 0; i < SHOWN; i++) any |= w->has[shown[i].figure];
+    if (!any) return;
     sonde_table *t = curves_table(out, "Means over the heads of a layer, over relative depth");
     for (size_t i = 0; i < SHOWN; i++)
         for (size_t l = 0; l < w->heads.n_layers && w->has[shown[i].figure]; l++)

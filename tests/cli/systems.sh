@@ -12,3 +12,8 @@ grep '^| [A-F][0-9]' "$docs/systems.md" | sed -n 's/^[^`]*`\(sonde [^`]*\)`.*/\1
 awk '/```sh/ { on = 1; next } /```/ { on = 0 } on { sub(/^ */, ""); print }' "$docs/transformerlens.md" >>commands.txt
 while IFS= read -r line; do check "$line"; done <commands.txt
 [ $ran -ge 40 ] && echo all
+# The tests and pictures that it names are there.
+grep '^| [A-F][0-9]' "$docs/systems.md" | grep -o '`test_[a-z_]*`' | tr -d '`' | sort -u | while read -r name; do
+    [ -f "$CASES/../$name.c" ] || echo "no $name"
+done
+grep -o '(pictures/[^)]*)' "$docs/systems.md" | tr -d '()' | while read -r file; do [ -s "$docs/$file" ] || echo "no $file"; done
