@@ -13,6 +13,7 @@ same eval --text held-out --documents 4 --fold
 same sweep --tokens 3,4,5,6 --over hook_resid_pre --do zero --metric loss
 same generate "$prompt" -n 5 --temperature 1 --seed 3
 same attention --layers 1 --bos yes -- "-- a dash"
+same compare 'a b\\c' --run 'B=a\x20c' --escape
 printf 'a \377 b' >broken.txt
 # bytes that JSON cannot hold come back as ids
 sonde attention --file broken.txt --layers 1 --json >first.json
@@ -29,3 +30,11 @@ fails again none.json
 printf '{"sonde": "0", "method": "none"}' >none.json
 fails again none.json
 fails again
+# a file from elsewhere names nothing that is written or read beside it
+for name in out results file json help; do
+    printf '{"sonde": "0", "method": "lens", "params": {"%s": "x.json"}, "prompts": [{"text": "a b"}]}' $name >none.json
+    fails again none.json
+done
+[ -e x.json ] && echo "it wrote"
+printf '{"sonde": "0", "method": "lens", "params": ["a"], "prompts": [{"text": "a b"}]}' >none.json
+fails again none.json
