@@ -29,7 +29,8 @@ static const char schema[] =
 
 static sonde_status fail(sqlite3 *db, const char *path, sonde_error *err) {
     const int code = sqlite3_errcode(db);
-    const sonde_status s = code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? SONDE_FORMAT : SONDE_IO;
+    const bool broken = code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_ERROR;     /* ERROR: no such table */
+    const sonde_status s = broken ? SONDE_FORMAT : SONDE_IO;
     return sonde_fail(err, s, "%s: %s", name_shown(path).text, sqlite3_errmsg(db));
 }
 
@@ -221,7 +222,11 @@ static sonde_status open_to_read(sqlite3 **db, const char *path, bool *fresh, so
     return s;
 }
 
-static const char *text_at(sqlite3_stmt *s, int column) { return (const char *)sqlite3_column_text(s, column); }
+/* The file may be anybody's: what must be a text and is none is an empty one. */
+static const char *text_at(sqlite3_stmt *s, int column) {
+    const char *text = (const char *)sqlite3_column_text(s, column);
+    return text ? text : "";
+}
 
 sonde_status sonde_cells_list(const char *path, sonde_experiment_fn fn, void *user, sonde_error *err) {
     static const char sql[] =
@@ -238,8 +243,8 @@ sonde_status sonde_cells_list(const char *path, sonde_experiment_fn fn, void *us
     while (status == SONDE_OK && code == SQLITE_ROW && (code = sqlite3_step(s)) == SQLITE_ROW) {
         const sonde_experiment_info e = {
             .id = sqlite3_column_int64(s, 0), .model = text_at(s, 1), .model_hash = text_at(s, 2), .method = text_at(s, 3),
-            .params = text_at(s, 4), .sonde = text_at(s, 5), .begun = text_at(s, 6), .finished = text_at(s, 7),
-            .result = text_at(s, 8), .result_len = (size_t)sqlite3_column_bytes(s, 8),
+            .params = text_at(s, 4), .sonde = text_at(s, 5), .begun = text_at(s, 6),
+            .finished = (const char *)sqlite3_column_text(s, 7), .result = (const char *)sqlite3_column_text(s, 8), .result_len = (size_t)sqlite3_column_bytes(s, 8),
             .documents = sqlite3_column_int64(s, 9), .cells = sqlite3_column_int64(s, 10), .bytes = sqlite3_column_int64(s, 11),
         };
         status = fn(&e, user, err);
