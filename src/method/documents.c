@@ -83,7 +83,7 @@ double ratio_se(const ratio *r) {
     return sqrt(d / (d - 1) * (squares > 0 ? squares : 0)) / r->n;
 }
 
-static void put_defined(sonde_table *t, double v) {
+void put_defined(sonde_table *t, double v) {
     if (isnan(v)) sonde_cell_null(t);
     else sonde_cell_float(t, v);
 }
