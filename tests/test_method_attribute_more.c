@@ -4,6 +4,7 @@
 #include "method/rank_agreement.h"
 #include "method_run.h"
 #include "truth/rules.h"
+#include <time.h>
 
 #define SHORT_PROMPT "The hat is red and the cup"
 
@@ -14,6 +15,12 @@ static method_run *open_demo(const char *prompt) {
 }
 
 /* ---- rules ---- */
+
+static double seconds(void) {
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 static void gauss_and_legendre(void) {
     static const struct { int64_t n; const double *at, *weight; } rules[] = {
@@ -32,6 +39,12 @@ static void gauss_and_legendre(void) {
     quadrature_gauss_legendre(5, at, weight);
     for (int k = 0; k < 5; k++) sum += weight[k] * pow(at[k], 9);
     CHECK_NEAR(sum, 0.1, 1e-15);
+    static double many[3000], share[3000];              /* as many turns for each node as it needs, and no more */
+    const double start = seconds();
+    quadrature_gauss_legendre(3000, many, share);
+    CHECK(seconds() - start < 10);
+    for (int k = 0; k < 3000; k++) sum += share[k] * exp(many[k]);
+    CHECK_NEAR(sum, 0.1 + exp(1) - 1, 1e-13);
 }
 
 static void trapezoids(void) {
@@ -356,6 +369,7 @@ static void what_is_refused(void) {
         { "rule", "simpson", "n", "1", "rule: found \"simpson\", expected one of gauss-legendre, trapezoid" },
         { "normalise", "max", "n", "1", "normalise: found \"max\", expected one of none, l2, sum" },
         { "rule", "trapezoid", "steps", "1", "steps: 1, the trapezoid rule needs 2 or more" },
+        { "steps", "10001", "n", "1", "steps: 10001, the rule gauss-legendre takes 10000 at most, trapezoid more" },
         { "metric", "loss", "target-text", " a", "metric and target-text: expected one of them, each says what is explained" },
         { "n", "2", "target-text", " a", "n and target-text: expected one of them, n writes the model's own continuation" },
         { "n", "2", "position", "3", "n and position: expected one of them, n asks for the last position of every step" },
