@@ -83,10 +83,10 @@ static void put_summary(const evaluation *e, sonde_table *t) {
         sonde_cell_int(t, x[LOSS].documents);
         sonde_cell_int(t, (int64_t)x[LOSS].n);
         sonde_cell_float(t, ratio_mean(&x[LOSS]));
-        sonde_cell_float(t, ratio_se(&x[LOSS]));
+        put_defined(t, ratio_se(&x[LOSS]));
         sonde_cell_float(t, exp(ratio_mean(&x[LOSS])));
         sonde_cell_float(t, ratio_mean(&x[RIGHT]));
-        sonde_cell_float(t, ratio_se(&x[RIGHT]));
+        put_defined(t, ratio_se(&x[RIGHT]));
         sonde_cell_float(t, ratio_mean(&x[ENTROPY]));
         if (e->n == 1) continue;
         sonde_cell_float(t, ratio_mean(&x[KL]));
