@@ -3,6 +3,7 @@
 #include "test.h"
 #include "scratch.h"
 #include "sonde/cells.h"
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -78,6 +79,12 @@ static sonde_status sum(const sonde_cell_info *c, void *user, sonde_error *err) 
     return SONDE_OK;
 }
 
+static sonde_status names(const sonde_cell_info *c, void *user, sonde_error *err) {
+    (void)user, (void)err;
+    CHECK(!*c->document && !*c->cell && c->n == 0);
+    return SONDE_OK;
+}
+
 static void files_can_be_looked_into(void) {
     const scratch dir = scratch_new();
     const scratch_path at = in_scratch(&dir, "listed.sqlite");
@@ -119,6 +126,40 @@ static void other_files_are_refused(void) {
     scratch_end(&dir);
 }
 
+static sonde_status look_at_foreign(const sonde_experiment_info *e, void *user, sonde_error *err) {
+    (void)err;
+    ++*(int *)user;
+    CHECK_STR(e->method, "");
+    CHECK_STR(e->params, "");
+    CHECK(!e->finished && !e->result);
+    return SONDE_OK;
+}
+
+/* A file that says it is ours, made by somebody else: nothing is where it must be. */
+static void tables_of_others_do_no_harm(void) {
+    static const char ours[] = "PRAGMA application_id = 1936682596; PRAGMA user_version = 1;";
+    static const char loose[] = "CREATE TABLE experiment (id INTEGER PRIMARY KEY, model, model_hash, method, params, sonde, begun,"
+                                " finished, result); CREATE TABLE cell (experiment, document, cell, numbers);"
+                                "INSERT INTO experiment (id) VALUES (1); INSERT INTO cell (experiment) VALUES (1);";
+    const scratch dir = scratch_new();
+    const scratch_path at = in_scratch(&dir, "loose.sqlite"), other = in_scratch(&dir, "other.sqlite");
+    sqlite3     *db;
+    sonde_error  err;
+    int          n = 0;
+    double       total = 0;
+    CHECK(sqlite3_open(at.text, &db) == SQLITE_OK && !sqlite3_exec(db, ours, NULL, NULL, NULL) && !sqlite3_exec(db, loose, NULL, NULL, NULL));
+    sqlite3_close(db);
+    CHECK_EQ(sonde_cells_list(at.text, look_at_foreign, &n, &err), SONDE_OK);
+    CHECK_EQ(n, 1);
+    CHECK_EQ(sonde_cells_each(at.text, 1, names, &total, &err), SONDE_OK);
+    CHECK(sqlite3_open(other.text, &db) == SQLITE_OK && !sqlite3_exec(db, ours, NULL, NULL, NULL) &&
+          !sqlite3_exec(db, "CREATE TABLE a (b)", NULL, NULL, NULL));
+    sqlite3_close(db);
+    CHECK_EQ(sonde_cells_list(other.text, look_at_foreign, &n, &err), SONDE_FORMAT);
+    CHECK_HAS(err.message, "no such table");
+    scratch_end(&dir);
+}
+
 /* Four processes write the same 200 cells into one file. */
 static void many_writers_make_one_file(void) {
     const scratch dir = scratch_new();
@@ -151,5 +192,5 @@ static void many_writers_make_one_file(void) {
     scratch_end(&dir);
 }
 
-#define TESTS(X) X(cells_stay) X(files_can_be_looked_into) X(other_files_are_refused) X(many_writers_make_one_file)
+#define TESTS(X) X(cells_stay) X(files_can_be_looked_into) X(other_files_are_refused) X(tables_of_others_do_no_harm) X(many_writers_make_one_file)
 TEST_MAIN(TESTS)

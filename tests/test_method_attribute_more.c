@@ -4,6 +4,7 @@
 #include "method/rank_agreement.h"
 #include "method_run.h"
 #include "truth/rules.h"
+#include <time.h>
 
 #define SHORT_PROMPT "The hat is red and the cup"
 
@@ -14,6 +15,12 @@ static method_run *open_demo(const char *prompt) {
 }
 
 /* ---- rules ---- */
+
+static double seconds(void) {
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 static void gauss_and_legendre(void) {
     static const struct { int64_t n; const double *at, *weight; } rules[] = {
@@ -32,6 +39,12 @@ static void gauss_and_legendre(void) {
     quadrature_gauss_legendre(5, at, weight);
     for (int k = 0; k < 5; k++) sum += weight[k] * pow(at[k], 9);
     CHECK_NEAR(sum, 0.1, 1e-15);
+    static double many[3000], share[3000];              /* as many turns for each node as it needs, and no more */
+    const double start = seconds();
+    quadrature_gauss_legendre(3000, many, share);
+    CHECK(seconds() - start < 10);
+    for (int k = 0; k < 3000; k++) sum += share[k] * exp(many[k]);
+    CHECK_NEAR(sum, 0.1 + exp(1) - 1, 1e-13);
 }
 
 static void trapezoids(void) {
@@ -307,7 +320,7 @@ static void a_continuation_is_explained(void) {
     CHECK(fabs(run_float(run_table(r, "completeness"), 0, "gap_share")) < 0.01);
     RUN_OK(r, "attribute", "target-text", " Tokyo", NULL);
     CHECK_EQ(run_rows(run_table(r, "tokens")), n);
-    CHECK(strncmp(run_text(run_table(r, "metric"), 0, "metric"), "logit(#", 7) == 0);
+    CHECK(strncmp(run_text(run_table(r, "metric"), 0, "metric"), "logprob(#", 9) == 0);
     run_close(r);
 }
 
@@ -356,6 +369,7 @@ static void what_is_refused(void) {
         { "rule", "simpson", "n", "1", "rule: found \"simpson\", expected one of gauss-legendre, trapezoid" },
         { "normalise", "max", "n", "1", "normalise: found \"max\", expected one of none, l2, sum" },
         { "rule", "trapezoid", "steps", "1", "steps: 1, the trapezoid rule needs 2 or more" },
+        { "steps", "10001", "n", "1", "steps: 10001, the rule gauss-legendre takes 10000 at most, trapezoid more" },
         { "metric", "loss", "target-text", " a", "metric and target-text: expected one of them, each says what is explained" },
         { "n", "2", "target-text", " a", "n and target-text: expected one of them, n writes the model's own continuation" },
         { "n", "2", "position", "3", "n and position: expected one of them, n asks for the last position of every step" },
@@ -421,7 +435,22 @@ static void an_interrupted_run_keeps_what_is_done(void) {
     run_close(r);
 }
 
+/* One token is a continuation too: F is its log-probability, not its logit. */
+static void a_continuation_of_one_token(void) {
+    method_run *r = run_open(NULL);
+    const method_prompt *p = run_prompt(r, DEMO_PROMPT);
+    RUN_OK(r, "attribute", "target-text", " Mary", NULL);
+    run_values v = run_site(r, (sonde_prompt){ .tokens = p->tokens.id, .n = p->tokens.n }, false, NULL);
+    int32_t mary;
+    CHECK_EQ(sonde_token_single(r->model, " Mary", 5, &mary, &r->err), SONDE_OK);
+    const double f = log(sonde_logits_prob(v.data + (p->tokens.n - 1) * DEMO_VOCAB, DEMO_VOCAB, mary));
+    CHECK_NEAR(run_float(run_table(r, "completeness"), 0, "f_x"), f, 1e-6);
+    free(v.data);
+    run_close(r);
+}
+
 #define TESTS(T) \
+    T(a_continuation_of_one_token) \
     T(gauss_and_legendre) T(trapezoids) T(ranks) T(scores_sum_to_the_difference) T(a_gap_is_said) \
     T(the_baseline_s_own_token_is_nothing) T(shapley_values_are_efficient) T(drawn_sets_come_near) T(linear_models_have_one_answer) \
     T(later_tokens_add_nothing) T(shares) T(methods_beside_each_other) T(steps_follow_the_model) \

@@ -57,7 +57,7 @@ static double alignment(const double *a, const double *b) {
     double x[N * WIDTH], y[N * WIDTH], out[4];
     memcpy(x, a, sizeof x);
     memcpy(y, b, sizeof y);
-    cka_matrix(&quiet, (cka_view[]){ { x, WIDTH }, { y, WIDTH } }, 2, N, out);
+    CHECK_EQ(cka_matrix(&quiet, (cka_view[]){ { x, WIDTH }, { y, WIDTH } }, 2, N, out, NULL), SONDE_OK);
     CHECK(out[1] == out[2] || (isnan(out[1]) && isnan(out[2])));
     return out[1];
 }
@@ -73,7 +73,7 @@ static void small_samples_equal_numpy(void) {
         for (size_t i = 0; i < 6; i++)
             for (size_t c = 0; c < width; c++) x[v][i * width + c] = truth_item(truth_at(truth_at(views, v), i), c);
     }
-    cka_matrix(&quiet, view, 3, 6, out);
+    CHECK_EQ(cka_matrix(&quiet, view, 3, 6, out, NULL), SONDE_OK);
     for (size_t i = 0; i < 9; i++) CHECK_NEAR(out[i], truth_item(truth_at(want, i / 3), i % 3), 1e-8);
     truth_close(t);
 }
@@ -131,6 +131,25 @@ static void layers_without_writes_are_the_same(void) {
     run_close(r);
 }
 
+static bool stop_in_samples(void *user) { return *(int *)user > 0; }
+static void see_samples(void *user, const char *what, int64_t done, int64_t all) {
+    (void)done, (void)all;
+    *(int *)user += !strcmp(what, "samples");
+}
+
+/* The matrix is the long part where there are many samples. */
+static void an_interruption_ends_the_matrix(void) {
+    int seen = 0;
+    method_run *r = run_open(NULL);
+    run_held_out(r, 6);
+    r->cx.progress = see_samples;
+    r->cx.progress_user = &seen;
+    sonde_session_stop_when(r->cx.session, stop_in_samples, &seen);
+    CHECK_EQ(run_method(r, "cka", NULL), SONDE_CANCELLED);
+    CHECK(seen > 0 && seen < 6 && result_table(r->out, "layers") == NULL);
+    run_close(r);
+}
+
 static void what_cannot_be_is_said(void) {
     method_run *r = run_open(NULL);
     run_held_out(r, 3);
@@ -154,5 +173,5 @@ static void what_cannot_be_is_said(void) {
 
 #define TESTS(T) \
     T(last_tokens_equal_numpy) T(all_tokens_equal_numpy) T(small_samples_equal_numpy) T(turning_and_scaling_is_not_seen) \
-    T(strangers_are_at_zero) T(layers_without_writes_are_the_same) T(what_cannot_be_is_said)
+    T(strangers_are_at_zero) T(layers_without_writes_are_the_same) T(an_interruption_ends_the_matrix) T(what_cannot_be_is_said)
 TEST_MAIN(TESTS)

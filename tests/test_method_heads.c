@@ -1,6 +1,7 @@
 /* heads against transformers in float64 and numpy (tools/truth/heads.py), and patterns whose answers are known. */
 #define _POSIX_C_SOURCE 200809L
 #include "method_run.h"
+#include "method/subjoiner.h"
 #include "scratch.h"
 #include "truth.h"
 #include <math.h>
@@ -195,6 +196,7 @@ static void a_prompt_equals_attention(void) {
 }
 
 static bool never(void *user) { (void)user; return true; }
+static bool count(void *user) { ++*(int *)user; return false; }
 
 /* What was kept is read, not computed, and gives the same in every bit. */
 static void kept_numbers_give_the_same(void) {
@@ -204,11 +206,13 @@ static void kept_numbers_give_the_same(void) {
     method_run *r = run_open(NULL);
     open_texts(r, truth_of(t.all, "texts"));
     scratch folder = scratch_new();
+    int asked = 0;
     for (int turn = 0; turn < 2; turn++) {
         const scratch_path path = in_scratch(&folder, "heads.sqlite");
         if (sonde_cells_open(&r->cx.cells, path.text, &what, &r->err)) FAIL_("%s", r->err.message);
-        if (turn) sonde_session_stop_when(r->cx.session, never, NULL);
-        RUN_OK(r, "heads", "metric", "mean_distance,subjoiner", NULL);
+        if (turn) sonde_session_stop_when(r->cx.session, count, &asked);
+        RUN_OK(r, "heads", "metric", "mean_distance,subjoiner", "permutations", "50", NULL);
+        if (turn) CHECK_EQ(asked, 50);          /* by the permutations alone: no block has run */
         for (size_t h = 0; h < HEADS; h++) {
             const sonde_table *heads = run_table(r, "heads"), *words = run_table(r, "subjoiner");
             const double v = run_float(heads, h, "mean_distance") + run_float(words, h, "p");
@@ -218,10 +222,26 @@ static void kept_numbers_give_the_same(void) {
         sonde_cells_close(r->cx.cells);
     }
     r->cx.cells = NULL;
+    sonde_session_stop_when(r->cx.session, never, NULL);
     CHECK_EQ(run_method(r, "heads", NULL), SONDE_CANCELLED);
     scratch_end(&folder);
     run_close(r);
     truth_close(t);
+}
+
+/* Numbers of a results file are checked before they count anything. */
+static void broken_words_are_refused(void) {
+    static const double bad[][2] = { { 1, 2 }, { 1, 1e9 }, { 1, -1 }, { 0, 1 }, { 3, 1 }, { NAN, 1 }, { 1, NAN } };
+    joiner_all a;
+    sonde_error err;
+    joiner_all_open(&a, (joiner_limits){ .pieces = 2, .singles = 4 }, 1);
+    CHECK_EQ(joiner_all_add(&a, (const double[]){ 0, 0, 2, 1, .5 }, 5, &err), SONDE_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CHECK_EQ(joiner_all_add(&a, (const double[]){ 0, 0, bad[i][0], bad[i][1], .5 }, 5, &err), SONDE_FORMAT);
+        CHECK_HAS(err.message, "the results file has a word of");
+    }
+    CHECK_EQ((int64_t)a.n, 1);
+    joiner_all_close(&a);
 }
 
 static void what_cannot_be_is_said(void) {
@@ -268,6 +288,6 @@ static void a_dry_run_runs_nothing(void) {
 
 #define TESTS(T) \
     T(figures_equal_transformers) T(subjoiner_equals_numpy) T(a_pattern_made_by_hand) T(words_are_found) \
-    T(closed_forms_on_the_induction_model) T(a_prompt_equals_attention) T(kept_numbers_give_the_same) \
+    T(closed_forms_on_the_induction_model) T(a_prompt_equals_attention) T(kept_numbers_give_the_same) T(broken_words_are_refused) \
     T(what_cannot_be_is_said) T(a_dry_run_runs_nothing)
 TEST_MAIN(TESTS)

@@ -151,7 +151,22 @@ static void what_cannot_be_is_said(void) {
     run_close(r);
 }
 
+/* A document that predicts nothing is no document: one that does says nothing about scatter. */
+static void one_document_has_no_error(void) {
+    method_run *r = run_open(NULL);
+    run_held_out(r, 1);
+    run_document(r, " a", 2);
+    r->document[1].tokens.n = 1;
+    RUN_OK(r, "eval", NULL);
+    CHECK(run_null(run_table(r, "summary"), 0, "loss_se"));
+    CHECK(run_null(run_table(r, "documents"), 1, "loss"));
+    CHECK_EQ(run_int(run_table(r, "summary"), 0, "documents"), 1);
+    RUN_OK(r, "layers", "do", "skip", NULL);
+    CHECK(run_null(run_table(r, "layers"), 0, "kl_se"));
+    run_close(r);
+}
+
 #define TESTS(X) \
     X(ways_equal_transformers) X(eval_equals_transformers) X(no_change_is_none) X(predictions_are_aligned) \
-    X(orders_of_ones_own) X(what_cannot_be_is_said)
+    X(orders_of_ones_own) X(what_cannot_be_is_said) X(one_document_has_no_error)
 TEST_MAIN(TESTS)

@@ -130,6 +130,23 @@ static void a_dry_run_runs_nothing(void) {
     setting_close(&s);
 }
 
+static bool stop_at_probes(void *user) { return *(int *)user > 0; }
+static void see_probes(void *user, const char *what, int64_t done, int64_t all) {
+    (void)done, (void)all;
+    *(int *)user += !strcmp(what, "probes");
+}
+
+static void an_interruption_ends_the_probes(void) {
+    int seen = 0;
+    setting s = setting_open();
+    s.r->cx.progress = see_probes;
+    s.r->cx.progress_user = &seen;
+    sonde_session_stop_when(s.r->cx.session, stop_at_probes, &seen);
+    CHECK_EQ(run_method(s.r, "probe", "neurons", "3.10,1.2,0.5,0.6", NULL), SONDE_CANCELLED);
+    CHECK(seen > 0 && seen < 4);
+    setting_close(&s);
+}
+
 static void what_cannot_be_is_said(void) {
     static const struct { const char *name, *value, *why; } bad[] = {
         { "class", "end_w_foo", "\"end_w_foo\" is none" }, { "neurons", "3", "expected a list as in" },
@@ -155,5 +172,5 @@ static void what_cannot_be_is_said(void) {
 
 #define TESTS(X) \
     X(neurons_equal_scikit_learn) X(sites_equal_scikit_learn) X(named_neurons) X(edits_reach_the_values) X(a_dry_run_runs_nothing) \
-    X(what_cannot_be_is_said)
+    X(what_cannot_be_is_said) X(an_interruption_ends_the_probes)
 TEST_MAIN(TESTS)

@@ -111,6 +111,25 @@ static void broken_files(void) {
     }
 }
 
+static bool stop_at_probes(void *user) { return *(int *)user > 0; }
+static void see_probes(void *user, const char *what, int64_t done, int64_t all) {
+    (void)done, (void)all;
+    *(int *)user += !strcmp(what, "probes");
+}
+
+static void an_interruption_ends_the_probes(void) {
+    int   seen = 0;
+    char *pairs = first_pairs(12);
+    method_run *r = run_open(NULL);
+    r->cx.progress = see_probes;
+    r->cx.progress_user = &seen;
+    sonde_session_stop_when(r->cx.session, stop_at_probes, &seen);
+    CHECK_EQ(run_method(r, "wic", "pairs", pairs, NULL), SONDE_CANCELLED);
+    CHECK(seen > 0 && seen < 5);
+    run_close(r);
+    free(pairs);
+}
+
 static void what_cannot_be_is_said(void) {
     char *pairs = first_pairs(8), *few = first_pairs(4);
     method_run *r = run_open(NULL);
@@ -134,5 +153,5 @@ static void what_cannot_be_is_said(void) {
 
 #define TESTS(X) \
     X(probes_equal_scikit_learn) X(edits_reach_the_states) X(a_dry_run_runs_nothing) X(places_of_the_word) X(broken_files) \
-    X(what_cannot_be_is_said)
+    X(what_cannot_be_is_said) X(an_interruption_ends_the_probes)
 TEST_MAIN(TESTS)

@@ -100,6 +100,7 @@ static void what_is_no_result_is_refused(void) {
     refused("[1]", "sonde");
     refused("{\"sonde\":\"0\"}", "method");
     refused("{\"sonde\":\"0\",\"method\":\"m\"}", "prompts");
+    refused("{\"sonde\":\"0\",\"method\":\"m\",\"params\":[\"a\"],\"prompts\":[]}", "params is no object");
     refused(HEAD "\"tables\":[{\"name\":\"t\",\"columns\":[{\"name\":\"a\",\"type\":\"int\"}],\"rows\":[[1,2]]}]}", "2 cells, expected 1");
     refused(HEAD "\"tables\":[{\"name\":\"t\",\"columns\":[{\"name\":\"a\",\"type\":\"int\"}],\"rows\":[[1.5]]}]}", "type");
     refused(HEAD "\"tables\":[{\"name\":\"t\",\"columns\":[{\"name\":\"a\",\"type\":\"what\"}],\"rows\":[]}]}", "known type");

@@ -58,6 +58,8 @@ sonde_model_search search_folders(arena *into);
 
 /* run_method.c */
 sonde_status run_method(command *c, sonde_error *err);
+/* Is it a name under which a result of this method records a parameter or an option? */
+bool         is_recorded(const method *about, const char *name);
 
 /* output.c */
 sonde_status output_check(const command *c, sonde_error *err);          /* before anything runs */

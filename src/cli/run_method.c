@@ -95,10 +95,19 @@ static void record(sonde_result *r, const char *name, const value *v) {
     for (size_t i = 0; i < v->n; i++) sonde_result_param(r, name, v->list[i]);
 }
 
+static const option_id told[] = { OPTION_BOS, OPTION_PLAIN, OPTION_ESCAPE, OPTION_RUN, OPTION_REFERENCE, OPTION_TOP, OPTION_SEED,
+                                  OPTION_FOLD, OPTION_PROMPTS, OPTION_TEXT, OPTION_PACKED, OPTION_DOCUMENTS, OPTION_RANDOM, OPTION_CUT };
+
+bool is_recorded(const method *about, const char *name) {
+    for (size_t i = 0; about->params && about->params[i].name; i++)
+        if (!strcmp(about->params[i].name, name)) return true;
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (!strcmp(option_rows[told[i]].row.name, name)) return true;
+    return false;
+}
+
 /* The method's parameters as they hold, common ones as they were given. */
 static void record_params(const command *c, sonde_result *r) {
-    static const option_id told[] = { OPTION_BOS, OPTION_PLAIN, OPTION_RUN, OPTION_REFERENCE, OPTION_TOP, OPTION_SEED,
-                                      OPTION_FOLD, OPTION_PROMPTS, OPTION_TEXT, OPTION_PACKED, OPTION_DOCUMENTS, OPTION_RANDOM, OPTION_CUT };
     for (size_t i = 0; c->about->params && c->about->params[i].name; i++)
         record(r, c->about->params[i].name, &c->args[i]);
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
@@ -112,18 +121,30 @@ static void tell_opened(const command *c, const opened *o, double took) {
                          name_shown(m->name).text, m->family, m->parameters, m->hash, took, sonde_isa_name()));
 }
 
+/* On one line, so that no value reads as the option behind it. */
+static const char *one_line(arena *into, const char *text) {
+    char *out = arena_alloc(into, 2 * strlen(text) + 1), *to = out;
+    for (; *text; text++) {
+        if (*text == '\n' || *text == '\\') *to++ = '\\';
+        *to++ = *text == '\n' ? 'n' : *text;
+    }
+    return out;
+}
+
 /* What the results file knows an experiment by: everything that a document's numbers can depend on. */
 static const char *experiment_params(const command *c) {
-    static const option_id told[] = { OPTION_BOS, OPTION_PLAIN, OPTION_RUN, OPTION_REFERENCE, OPTION_SEED, OPTION_FOLD, OPTION_EDIT };
+    static const option_id known_by[] = { OPTION_BOS, OPTION_PLAIN, OPTION_ESCAPE, OPTION_RUN, OPTION_REFERENCE, OPTION_SEED,
+                                          OPTION_FOLD, OPTION_EDIT };
     const char *text = "";
     for (size_t i = 0; c->about->params && c->about->params[i].name; i++) {
         const value *v = &c->args[i];
         for (size_t k = 0; k < v->n || k == 0; k++)
-            text = arena_printf(c->memory, "%s--%s=%s\n", text, c->about->params[i].name, v->n ? v->list[k] : v->text);
+            text = arena_printf(c->memory, "%s--%s=%s\n", text, c->about->params[i].name, one_line(c->memory, v->n ? v->list[k] : v->text));
     }
-    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
-        for (size_t k = 0; k < c->option[told[i]].n; k++)
-            text = arena_printf(c->memory, "%s--%s=%s\n", text, option_rows[told[i]].row.name, c->option[told[i]].list[k]);
+    for (size_t i = 0; i < sizeof known_by / sizeof *known_by; i++)
+        for (size_t k = 0; k < c->option[known_by[i]].n; k++)
+            text = arena_printf(c->memory, "%s--%s=%s\n", text, option_rows[known_by[i]].row.name,
+                                one_line(c->memory, c->option[known_by[i]].list[k]));
     return text;
 }
 

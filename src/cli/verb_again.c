@@ -31,14 +31,26 @@ static void add_option(words *w, const char *name, const char *text) {
     add(w, arena_printf(w->c->memory, "--%s=%s", name, text));
 }
 
+/* What a parameter is when nobody gives it: a result records it all the same, and giving it could contradict another one. */
+static bool is_usual(const method *about, const char *name, const char *text) {
+    for (const param *p = about->params; p && p->name; p++)
+        if (!strcmp(p->name, name)) return p->fallback && !strcmp(p->fallback, text);
+    return false;
+}
+
+/* Only what a result records: a file from elsewhere must not name what is written or read beside it. */
 static sonde_status add_params(words *w, const json *params_of, sonde_error *err) {
+    SONDE_FAIL_IF(params_of && params_of->kind != JSON_OBJECT, err, SONDE_FORMAT, "params is no object");
+    const method *about = method_find(w->at[0]);
     for (const json *p = params_of ? params_of->child : NULL; p; p = p->next) {
+        SONDE_FAIL_IF(!is_recorded(about, p->key), err, SONDE_FORMAT, "params: %s is nothing that a result of %s records",
+                      name_shown(p->key).text, about->name);
         const json *one = p->kind == JSON_ARRAY ? p->child : p;
         for (; one; one = p->kind == JSON_ARRAY ? one->next : NULL) {
             const char *text;
             size_t      len;
             SONDE_FAIL_IF(!json_string(one, &text, &len), err, SONDE_FORMAT, "params: %s is no text", name_shown(p->key).text);
-            add_option(w, p->key, text);
+            if (!is_usual(about, p->key, text)) add_option(w, p->key, text);
         }
     }
     return SONDE_OK;
@@ -65,15 +77,25 @@ static sonde_status ids_of(words *w, const json *tokens, const char **out, sonde
     return SONDE_OK;
 }
 
+/* As --escape takes it. */
+static const char *escaped(arena *into, const char *text) {
+    char *out = arena_alloc(into, 2 * strlen(text) + 1), *to = out;
+    for (; *text; text++) {
+        if (*text == '\\') *to++ = '\\';
+        *to++ = *text;
+    }
+    return out;
+}
+
 /* The text, or the ids where there was none or JSON could not hold it. */
-static sonde_status add_prompt(words *w, const json *prompt, sonde_error *err) {
+static sonde_status add_prompt(words *w, const json *prompt, bool escapes, sonde_error *err) {
     const char *text = "", *ids;
     size_t      len = 0;
     SONDE_TRY(ids_of(w, json_get(prompt, "tokens"), &ids, err));
     json_string(json_get(prompt, "text"), &text, &len);
     if (len && strlen(text) == len && !strstr(text, "\xef\xbf\xbd")) {
         add(w, "--");
-        add(w, text);
+        add(w, escapes ? escaped(w->c->memory, text) : text);
     } else {
         add_option(w, "tokens", ids);
     }
@@ -105,7 +127,8 @@ static sonde_status make_words(words *w, const json *j, sonde_error *err) {
     const bool of_file = json_get(recorded, "prompts") != NULL;
     SONDE_FAIL_IF(prompts && prompts->len > 1 && !of_file, err, SONDE_UNSUPPORTED,
                   "has %zu prompts and does not say of which file", prompts->len);
-    return prompts && prompts->len == 1 && !of_file ? add_prompt(w, prompts->child, err) : SONDE_OK;
+    const bool one = prompts && prompts->len == 1 && !of_file;
+    return one ? add_prompt(w, prompts->child, json_get(recorded, "escape") != NULL, err) : SONDE_OK;
 }
 
 /* The weights may be others under the same name. */

@@ -59,19 +59,22 @@ static void finish(const sums *s, size_t views, int64_t n, double *out) {
         }
 }
 
-void cka_matrix(const sonde_context *cx, const cka_view *view, size_t views, int64_t n, double *out) {
+sonde_status cka_matrix(const sonde_context *cx, const cka_view *view, size_t views, int64_t n, double *out, sonde_error *err) {
     sums s = { ROOM(double, (int64_t)views * n), ROOM(double, views), ROOM(double, views), ROOM(double, views * views),
                ROOM(double, views * views) };
     for (size_t a = 0; a < views; a++) centre(&view[a], n);
-    for (int64_t i = 0; i < n; i++) {
+    sonde_status status = SONDE_OK;
+    for (int64_t i = 0; i < n && status == SONDE_OK; i++) {
+        if (sonde_session_stopped(cx->session)) status = sonde_fail(err, SONDE_CANCELLED, "interrupted");
         for (size_t a = 0; a < views; a++) products(&view[a], n, i, s.row + (int64_t)a * n);
         add_row(&s, views, n);
         cx->progress(cx->progress_user, "samples", i + 1, n);
     }
-    finish(&s, views, n, out);
+    if (status == SONDE_OK) finish(&s, views, n, out);
     free(s.row);
     free(s.row_sum);
     free(s.all);
     free(s.trace);
     free(s.cross);
+    return status;
 }

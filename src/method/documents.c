@@ -67,6 +67,7 @@ sonde_status documents_run(const sonde_context *cx, const document_work *w, sond
 }
 
 void ratio_add(ratio *r, double sum, double n) {
+    if (!(n > 0)) return;
     r->s += sum;
     r->n += n;
     r->ss += sum * sum;
@@ -83,7 +84,7 @@ double ratio_se(const ratio *r) {
     return sqrt(d / (d - 1) * (squares > 0 ? squares : 0)) / r->n;
 }
 
-static void put_defined(sonde_table *t, double v) {
+void put_defined(sonde_table *t, double v) {
     if (isnan(v)) sonde_cell_null(t);
     else sonde_cell_float(t, v);
 }

@@ -31,12 +31,15 @@ uint64_t     document_hash(sonde_prompt p);             /* of its ids: for draws
 
 /* A mean over things that come by documents, each document with a sum and how many there were. Its standard error treats
  * documents as what was drawn, since what one document holds hangs together: sqrt(D / (D - 1) sum (s - mean n)^2) / sum n
- * (Cochran, Sampling Techniques, 1977, the ratio estimator). NaN where it is not defined. */
+ * (Cochran, Sampling Techniques, 1977, the ratio estimator). A document
+ * that has nothing to count is none. NaN where it is not defined: below two documents. */
 typedef struct { double s, n, ss, sn, nn; int64_t documents; } ratio;
 void   ratio_add(ratio *r, double sum, double n);
 double ratio_mean(const ratio *r);
 double ratio_se(const ratio *r);
 
+/* A number into a cell; NaN, what is not defined, as null. */
+void   put_defined(sonde_table *t, double v);
 /* Mean and standard error into two cells, null where they are not defined. */
 void   ratio_put(sonde_table *t, const ratio *r);
 /* Table `curves` (figure, depth, mean, se, low, high): what is drawn over depth, with a band of one standard error; a

@@ -20,7 +20,7 @@ static const param params[] = {
     [ATTRIBUTE_POSITION] = { "position", PARAM_INT, "-1", -1e9, 1e9, "whose answer it is; -1 is the last" },
     [ATTRIBUTE_BASELINE] = { "baseline", PARAM_TEXT, "zero", 0, 0, "what stands for a token that is not there: zero, mean (of all "
                              "embeddings), the text of a token, or #ID" },
-    [ATTRIBUTE_STEPS] = { "steps", PARAM_INT, "50", 1, 1e5, "points on a path (trapezoid: 2 or more)" },
+    [ATTRIBUTE_STEPS] = { "steps", PARAM_INT, "50", 1, 1e5, "points on a path (trapezoid: 2 or more; gauss-legendre: 10000 at most)" },
     [ATTRIBUTE_RULE] = { "rule", PARAM_TEXT, "gauss-legendre", 0, 0, "gauss-legendre or trapezoid" },
     [ATTRIBUTE_WINDOW] = { "window", PARAM_INT, "1", 1, 1e6, "occlusion: tokens that are replaced together" },
     [ATTRIBUTE_SAMPLES] = { "samples", PARAM_INT, "1000", 2, 1e7, "lime, and kernel-shap above 11 tokens: runs" },
@@ -30,6 +30,8 @@ static const param params[] = {
     [ATTRIBUTE_N] = { "n", PARAM_INT, "1", 1, 1e6, "tokens to write greedily, each attributed" },
     { 0 },
 };
+
+enum { MOST_LEGENDRE = 10000 };         /* nodes are found in n^2 steps: a second or two */
 
 const char *const attribute_way_name[WAYS] = {
     "ig", "sequential-ig", "discretised", "gradient", "occlusion", "value-zeroing", "rollout", "lime", "kernel-shap",
@@ -79,6 +81,9 @@ static sonde_status read_words(attribution *a, const value *args, sonde_error *e
     a->metric_text = args[ATTRIBUTE_METRIC].text;
     const bool even = a->trapezoid && (a->asked[WAY_IG] || a->asked[WAY_SEQUENTIAL]);
     SONDE_FAIL_IF(a->steps < 2 && even, err, SONDE_USAGE, "steps: %" PRId64 ", the trapezoid rule needs 2 or more", a->steps);
+    const bool path = a->asked[WAY_IG] || a->asked[WAY_SEQUENTIAL] || a->asked[WAY_DISCRETISED];
+    SONDE_FAIL_IF(path && !a->trapezoid && a->steps > MOST_LEGENDRE, err, SONDE_USAGE, "steps: %" PRId64 ", the rule gauss-legendre takes "
+                  "%d at most, trapezoid more", a->steps, MOST_LEGENDRE);
     SONDE_FAIL_IF(*a->metric_text && *args[ATTRIBUTE_TARGET].text, err, SONDE_USAGE,
                   "metric and target-text: expected one of them, each says what is explained");
     SONDE_FAIL_IF(args[ATTRIBUTE_N].i > 1 && *args[ATTRIBUTE_TARGET].text, err, SONDE_USAGE,
@@ -97,7 +102,8 @@ static sonde_status read_sequence(attribution *a, const value *args, sonde_error
     plain.bos = SONDE_BOS_NO;
     if (*args[ATTRIBUTE_TARGET].text)
         SONDE_TRY(sonde_tokenize(a->cx->model, args[ATTRIBUTE_TARGET].text, strlen(args[ATTRIBUTE_TARGET].text), plain, &target, err));
-    a->n_answers = target.n ? target.n : 1;
+    a->of_text = target.n > 0;
+    a->n_answers = a->of_text ? target.n : 1;
     const int64_t most = p->n + (target.n ? target.n : args[ATTRIBUTE_N].i) - 1, at = args[ATTRIBUTE_POSITION].i;
     a->tokens = ROOM(int32_t, most);
     memcpy(a->tokens, p->id, (size_t)p->n * sizeof *p->id);

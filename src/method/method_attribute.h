@@ -55,6 +55,7 @@ typedef struct attribution {
     int32_t  baseline_id;               /* -1: it is no token's */
     float   *vocabulary;                /* [v, d], discretised alone */
     attribute_answer *answer; int64_t n_answers;
+    bool              of_text;          /* they are a continuation's tokens: log-probabilities are added up */
     double   f_x, f_baseline;
     attribute_scores scores[WAYS];
     int64_t  done, all;                 /* runs */

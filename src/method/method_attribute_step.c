@@ -117,7 +117,7 @@ sonde_status attribute_make_metric(attribution *a, sonde_error *err) {
         char token[24] = "argmax";
         if (a->answer[i].token >= 0) snprintf(token, sizeof token, "#%d", (int)a->answer[i].token);
         used += (size_t)snprintf(a->metric_shown + used, room - used, "%s%s(%s,%" PRId64 ")", i ? "+" : "",
-                                 a->n_answers > 1 ? "logprob" : "logit", token, a->answer[i].position);
+                                 a->of_text ? "logprob" : "logit", token, a->answer[i].position);
     }
     return sonde_metric_parse(&a->metric, a->cx->model, a->metric_shown, p->answer, p->wrong, err);
 }

@@ -179,11 +179,13 @@ static sonde_status measure(alignment *a, sonde_result *out, sonde_error *err) {
     for (size_t k = 0; k < a->n; k++) a->view[k] = (cka_view){ ROOM(double, n * a->place[k].width), a->place[k].width };
     SONDE_TRY(documents_run(cx, &(document_work){ "cka", compute, add, a }, err));
     double *cka = ROOM(double, a->n * a->n);
-    cka_matrix(cx, a->view, a->n, n, cka);
-    put_pairs(a, cka, out);
-    put_array(a, cka, out);
+    const sonde_status s = cka_matrix(cx, a->view, a->n, n, cka, err);
+    if (s == SONDE_OK) {
+        put_pairs(a, cka, out);
+        put_array(a, cka, out);
+    }
     free(cka);
-    return SONDE_OK;
+    return s;
 }
 
 extern const method method_cka;

@@ -45,10 +45,10 @@ static void put_document(evaluation *e, size_t i, const double *x, double n) {
     sonde_cell_int(t, (int64_t)i);
     sonde_cell_int(t, (int64_t)n);
     for (size_t r = 0; r < e->n; r++) {
-        sonde_cell_float(t, n > 0 ? x[r * FIGURES + LOSS] / n : NAN);
-        sonde_cell_float(t, n > 0 ? x[r * FIGURES + RIGHT] / n : NAN);
+        put_defined(t, n > 0 ? x[r * FIGURES + LOSS] / n : NAN);
+        put_defined(t, n > 0 ? x[r * FIGURES + RIGHT] / n : NAN);
     }
-    if (e->n > 1) sonde_cell_float(t, n > 0 ? x[FIGURES + KL] / n : NAN);
+    if (e->n > 1) put_defined(t, n > 0 ? x[FIGURES + KL] / n : NAN);
 }
 
 static sonde_status add(size_t i, const double *x, size_t n, void *user, sonde_error *err) {
@@ -83,10 +83,10 @@ static void put_summary(const evaluation *e, sonde_table *t) {
         sonde_cell_int(t, x[LOSS].documents);
         sonde_cell_int(t, (int64_t)x[LOSS].n);
         sonde_cell_float(t, ratio_mean(&x[LOSS]));
-        sonde_cell_float(t, ratio_se(&x[LOSS]));
+        put_defined(t, ratio_se(&x[LOSS]));
         sonde_cell_float(t, exp(ratio_mean(&x[LOSS])));
         sonde_cell_float(t, ratio_mean(&x[RIGHT]));
-        sonde_cell_float(t, ratio_se(&x[RIGHT]));
+        put_defined(t, ratio_se(&x[RIGHT]));
         sonde_cell_float(t, ratio_mean(&x[ENTROPY]));
         if (e->n == 1) continue;
         sonde_cell_float(t, ratio_mean(&x[KL]));

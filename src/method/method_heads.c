@@ -193,8 +193,7 @@ static sonde_status measure(heads_work *w, sonde_result *out, sonde_error *err) 
     joiner_all_open(&w->joiner, w->words, w->n);
     if (w->random.period) SONDE_TRY(pattern_run(&random, take_random, w, err));
     SONDE_TRY(documents_run(&w->cx, &(document_work){ "heads", compute, add, w }, err));
-    heads_put(w, out);
-    return SONDE_OK;
+    return heads_put(w, out, err);
 }
 
 static sonde_status heads_open(heads_work *w, const value *args, sonde_result *out, sonde_error *err) {

@@ -30,5 +30,5 @@ typedef struct {
     joiner_all    joiner;
 } heads_work;
 
-void heads_put(const heads_work *w, sonde_result *out);
+sonde_status heads_put(const heads_work *w, sonde_result *out, sonde_error *err);
 #endif

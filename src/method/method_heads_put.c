@@ -23,11 +23,6 @@ static double depth_of(const heads_work *w, size_t layer) {
     return (double)w->heads.layer[layer] / (layers > 1 ? (double)(layers - 1) : 1);
 }
 
-static void put_defined(sonde_table *t, double v) {
-    if (isnan(v)) sonde_cell_null(t);
-    else sonde_cell_float(t, v);
-}
-
 static void figure_columns(const heads_work *w, sonde_table *t) {
     for (size_t i = 0; i < SHOWN; i++) {
         if (!w->has[shown[i].figure]) continue;
@@ -188,23 +183,28 @@ static void put_ranking(const heads_work *w, const joiner_score *x, sonde_result
     free(order);
 }
 
-/* NULL: not asked, or there is nothing to compare. */
-static joiner_score *score_words(const heads_work *w, sonde_result *out) {
-    if (!w->has[HEADS_HAS_SUBJOINER]) return NULL;
+/* *to NULL: not asked, or there is nothing to compare. */
+static sonde_status score_words(const heads_work *w, sonde_result *out, joiner_score **to, sonde_error *err) {
+    *to = NULL;
+    if (!w->has[HEADS_HAS_SUBJOINER]) return SONDE_OK;
     if (w->joiner.n_multi && w->joiner.n_multi < w->joiner.n) {
-        joiner_score *x = ROOM(joiner_score, w->n);
-        joiner_all_scores(&w->joiner, &w->cx, w->permutations, x);
-        return x;
+        *to = ROOM(joiner_score, w->n);
+        return joiner_all_scores(&w->joiner, &w->cx, w->permutations, *to, err);
     }
     char note[160];
     snprintf(note, sizeof note, "subjoiner: not measured, %zu words of several tokens and %zu of one, expected some of both",
              w->joiner.n_multi, w->joiner.n - w->joiner.n_multi);
     sonde_result_note(out, note);
-    return NULL;
+    return SONDE_OK;
 }
 
-void heads_put(const heads_work *w, sonde_result *out) {
-    joiner_score *joiner = score_words(w, out);
+sonde_status heads_put(const heads_work *w, sonde_result *out, sonde_error *err) {
+    joiner_score *joiner;
+    const sonde_status s = score_words(w, out, &joiner, err);
+    if (s != SONDE_OK) {
+        free(joiner);
+        return s;
+    }
     put_heads(w, joiner, out);
     put_layers(w, out);
     put_curves(w, out);
@@ -214,4 +214,5 @@ void heads_put(const heads_work *w, sonde_result *out) {
     }
     if (joiner) put_ranking(w, joiner, out);
     free(joiner);
+    return SONDE_OK;
 }

@@ -283,8 +283,8 @@ static const column prediction_columns[] = {
 #define MAKE_TABLE(out, name, columns) make_table(out, name, columns, sizeof(columns) / sizeof *(columns))
 
 static void put_band(sonde_table *t, const ratio *r) {
-    sonde_cell_float(t, ratio_mean(r) - ratio_se(r));
-    sonde_cell_float(t, ratio_mean(r) + ratio_se(r));
+    put_defined(t, ratio_mean(r) - ratio_se(r));
+    put_defined(t, ratio_mean(r) + ratio_se(r));
 }
 
 static void put_slot(const experiment *e, const change *c, sonde_table *t) {
@@ -296,14 +296,14 @@ static void put_slot(const experiment *e, const change *c, sonde_table *t) {
     else sonde_cell_float(t, ((double)c->first + (double)c->last) / 2 / most);
     sonde_cell_int(t, (int64_t)x[KL].n);
     sonde_cell_float(t, ratio_mean(&x[KL]));
-    sonde_cell_float(t, ratio_se(&x[KL]));
+    put_defined(t, ratio_se(&x[KL]));
     sonde_cell_float(t, ratio_mean(&x[SAME]));
-    sonde_cell_float(t, ratio_se(&x[SAME]));
+    put_defined(t, ratio_se(&x[SAME]));
     sonde_cell_float(t, ratio_mean(&e->before[RIGHT]));
     sonde_cell_float(t, ratio_mean(&x[RIGHT]));
     sonde_cell_float(t, ratio_mean(&e->before[LOSS]));
     sonde_cell_float(t, ratio_mean(&x[LOSS]));
-    sonde_cell_float(t, ratio_se(&x[LOSS]));
+    put_defined(t, ratio_se(&x[LOSS]));
     sonde_cell_float(t, exp(ratio_mean(&x[LOSS]) - ratio_mean(&e->before[LOSS])));
     sonde_cell_float(t, ratio_mean(&e->before[ENTROPY]));
     sonde_cell_float(t, ratio_mean(&x[ENTROPY]));
@@ -329,9 +329,9 @@ static void put_overall(const experiment *e, sonde_result *out) {
         sonde_table_row(t);
         sonde_cell_text(t, what);
         sonde_cell_int(t, n);
-        sonde_cell_float(t, n ? same / (double)n : NAN);
-        sonde_cell_float(t, n ? kl / (double)n : NAN);
-        sonde_cell_float(t, first);
+        put_defined(t, n ? same / (double)n : NAN);
+        put_defined(t, n ? kl / (double)n : NAN);
+        put_defined(t, first);
     }
 }
 

@@ -177,11 +177,13 @@ static void close_switches(switching *s) {
 
 /* ---- the method ---- */
 
+/* As notes: among the edits they would be made once more when the result is run again, beside --off and --on. */
 static void note_switches(const switching *s, sonde_result *out) {
-    char text[200];
+    char edit[200], text[220];
     for (size_t i = 0; i < s->n_made; i++) {
-        sonde_edit_format(s->made[i], text, sizeof text);
-        sonde_result_edit(out, text);
+        sonde_edit_format(s->made[i], edit, sizeof edit);
+        snprintf(text, sizeof text, "switch: %s", edit);
+        sonde_result_note(out, text);
     }
 }
 

@@ -45,7 +45,8 @@ sonde_status probe_learn(probe_fit *f, const probe *p, const int64_t *column, in
     columns_measure(&e, f->mean, f->sd);
     columns_standardise(x, e.n, d, f->mean, f->sd);
     columns_standardise(f->x, p->n, d, f->mean, f->sd);
-    const sonde_status s = classifier_fit(&e, p->c, &f->fit, err);
+    const sonde_status s = sonde_session_stopped(p->cx->session) ? sonde_fail(err, SONDE_CANCELLED, "interrupted")
+                                                                 : classifier_fit(&e, p->c, &f->fit, err);
     for (int64_t i = 0; i < p->n; i++) f->score[i] = classifier_score(&f->fit, f->x + i * d, d);
     free(x);
     free(yes);

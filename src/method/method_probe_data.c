@@ -247,9 +247,9 @@ static probe_part part_of(const probe *p, sonde_prompt d) {
 
 static sonde_status add(size_t i, const double *x, size_t n, void *user, sonde_error *err) {
     probe *p = user;
-    const int64_t rows = n ? (int64_t)x[0] : -1, step = FIRST_NUMBERS + p->width;
+    const int64_t rows = n && x[0] >= 0 && x[0] < (double)n ? (int64_t)x[0] : -1, step = FIRST_NUMBERS + p->width;
     SONDE_FAIL_IF((int64_t)n != 1 + rows * step, err, SONDE_FORMAT, "the results file has %zu numbers of document %zu, expected "
-                  "%" PRId64, n, i, 1 + rows * step);
+                  "%" PRId64 " and %" PRId64 " an example", n, i, (int64_t)1, step);
     SONDE_FAIL_IF((p->n + rows) * p->width > MOST_NUMBERS, err, SONDE_NOMEM, "document %zu: more than %d MB of examples, expected "
                   "fewer: choose --layers, --each or --documents", i, MOST_NUMBERS >> 18);
     p->x = room_grow(p->x, (size_t)(p->n * p->width), (size_t)(rows * p->width), sizeof *p->x);

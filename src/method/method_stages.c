@@ -171,10 +171,10 @@ static void put_curves(const stages *s, sonde_result *out) {
             sonde_table_row(t);
             sonde_cell_text(t, curve_names[c]);
             sonde_cell_float(t, depth(s, l));
-            sonde_cell_float(t, p.value);
-            sonde_cell_float(t, most > 0 ? p.value / most : 0);
-            sonde_cell_float(t, most > 0 ? (p.value - p.se) / most : 0);
-            sonde_cell_float(t, most > 0 ? (p.value + p.se) / most : 0);
+            put_defined(t, p.value);
+            put_defined(t, most > 0 ? p.value / most : 0);
+            put_defined(t, most > 0 ? (p.value - p.se) / most : 0);
+            put_defined(t, most > 0 ? (p.value + p.se) / most : 0);
         }
     }
     sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_LINES, .of = "curves", .x = "depth", .y = "curve", .value = "share", .low = "low",

@@ -286,7 +286,7 @@ static sonde_status judge_place(const wic *w, size_t p, const float *state, judg
     double *x = make_features(w, state, width, j->cosine);
     sonde_status s = SONDE_OK;
     for (int64_t k = 0; k < w->folds && s == SONDE_OK; k++) {
-        s = judge_fold(w, x, d, k, j, err);
+        s = sonde_session_stopped(w->cx->session) ? sonde_fail(err, SONDE_CANCELLED, "interrupted") : judge_fold(w, x, d, k, j, err);
         judge_cosine(w, k, j);
         w->cx->progress(w->cx->progress_user, "probes", (int64_t)p * w->folds + k + 1, (int64_t)w->place.n * w->folds);
     }

@@ -20,12 +20,13 @@ static double legendre(int64_t n, double x, double *slope) {
 void quadrature_gauss_legendre(int64_t n, double *at, double *weight) {
     enum { MOST_TURNS = 100 };
     for (int64_t i = 0; i < n; i++) {
-        double x = -cos(PI * ((double)i + 0.75) / ((double)n + 0.5)), slope = 1;
+        double x = -cos(PI * ((double)i + 0.75) / ((double)n + 0.5)), slope = 1, last = INFINITY;
         if (2 * i + 1 == n) x = 0;
         for (int turn = 0; turn < MOST_TURNS; turn++) {
             const double step = legendre(n, x, &slope) / slope;
             x -= step;
-            if (fabs(step) < 1e-16) break;
+            if (fabs(step) < 1e-16 || fabs(step) >= last) break;       /* rounding is what is left */
+            last = fabs(step);
         }
         legendre(n, x, &slope);
         at[i] = (1 + x) / 2;

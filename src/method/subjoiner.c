@@ -124,7 +124,11 @@ sonde_status joiner_all_add(joiner_all *a, const double *x, size_t n, sonde_erro
         a->decreasing[h] += x[2 * h];
         a->mass[h] += x[2 * h + 1];
     }
+    const double most = (double)a->limits.pieces;
     for (const double *w = x + heads; w < x + n; w += values + 2) {
+        SONDE_FAIL_IF(!(w[0] >= 1 && w[0] <= most && w[1] >= 0 && w[1] <= most - 1), err, SONDE_FORMAT,
+                      "the results file has a word of %g tokens that is seen %g tokens back, expected at most %g and %g", w[0], w[1],
+                      most, most - 1);
         a->word = room_grow(a->word, a->n, 1, sizeof *a->word);
         a->value = room_grow(a->value, a->n * values, values, sizeof *a->value);
         a->word[a->n] = (joiner_word){ .pieces = (int64_t)w[0], .reach = (int64_t)w[1] };
@@ -211,14 +215,16 @@ static void dealt_scores(dealing *d, joiner_score *out) {
     }
 }
 
-void joiner_all_scores(const joiner_all *a, const sonde_context *cx, int64_t times, joiner_score *out) {
+sonde_status joiner_all_scores(const joiner_all *a, const sonde_context *cx, int64_t times, joiner_score *out, sonde_error *err) {
     dealing d;
     dealing_open(&d, a);
     for (size_t i = 0; i < a->n; i++) d.order[i] = (int64_t)i;
     dealt_scores(&d, out);
     joiner_score *dealt = ROOM(joiner_score, a->n_heads);
     double *sum = ROOM(double, a->n_heads), *squares = ROOM(double, a->n_heads), *least = ROOM(double, a->n_heads), n = 0;
-    for (int64_t t = 0; t < times; t++) {
+    sonde_status s = SONDE_OK;
+    for (int64_t t = 0; t < times && s == SONDE_OK; t++) {
+        if (sonde_session_stopped(cx->session)) s = sonde_fail(err, SONDE_CANCELLED, "interrupted");
         sonde_random_order(cx->seed, (uint64_t)t, d.order, (int64_t)a->n);
         dealt_scores(&d, dealt);
         n += !isnan(dealt[0].score);
@@ -241,4 +247,5 @@ void joiner_all_scores(const joiner_all *a, const sonde_context *cx, int64_t tim
     free(squares);
     free(least);
     dealing_close(&d);
+    return s;
 }

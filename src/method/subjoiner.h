@@ -50,6 +50,6 @@ void         joiner_all_open(joiner_all *a, joiner_limits limits, size_t n_heads
 /* FORMAT: these are not the numbers of a document. */
 sonde_status joiner_all_add(joiner_all *a, const double *x, size_t n, sonde_error *err);
 /* out [n_heads]; lengths of words are dealt out anew `times` times, drawn by cx's seed. */
-void         joiner_all_scores(const joiner_all *a, const sonde_context *cx, int64_t times, joiner_score *out);
+sonde_status joiner_all_scores(const joiner_all *a, const sonde_context *cx, int64_t times, joiner_score *out, sonde_error *err);
 void         joiner_all_close(joiner_all *a);
 #endif

@@ -72,4 +72,4 @@ void sonde_session_stop_when(sonde_session *s, bool (*stop)(void *user), void *u
     s->stop_user = user;
 }
 
-bool sonde_session_stopped(const sonde_session *s) { return s->stop && s->stop(s->stop_user); }
+bool sonde_session_stopped(const sonde_session *s) { return s && s->stop && s->stop(s->stop_user); }

@@ -67,6 +67,7 @@ static sonde_status read_head(const reader *r, const json *j) {
     if (model && model->kind == JSON_OBJECT)
         sonde_result_model(r->out, text_of(model, "name"), text_of(model, "family"), text_of(model, "hash"));
     const json *params = json_get(j, "params"), *edits = json_get(j, "edits");
+    EXPECT(r, !params || params->kind == JSON_OBJECT, "params is no object");
     for (const json *p = params ? params->child : NULL; p; p = p->next) {
         const json *one = p->kind == JSON_ARRAY ? p->child : p;
         for (; one; one = p->kind == JSON_ARRAY ? one->next : NULL) {

@@ -29,7 +29,8 @@ static const char schema[] =
 
 static sonde_status fail(sqlite3 *db, const char *path, sonde_error *err) {
     const int code = sqlite3_errcode(db);
-    const sonde_status s = code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? SONDE_FORMAT : SONDE_IO;
+    const bool broken = code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_ERROR;     /* ERROR: no such table */
+    const sonde_status s = broken ? SONDE_FORMAT : SONDE_IO;
     return sonde_fail(err, s, "%s: %s", name_shown(path).text, sqlite3_errmsg(db));
 }
 
@@ -244,7 +245,11 @@ static sonde_status each_row(const query *q, sonde_error *err) {
     return status;
 }
 
-static const char *text_at(sqlite3_stmt *s, int column) { return (const char *)sqlite3_column_text(s, column); }
+/* The file may be anybody's: what must be a text and is none is an empty one. */
+static const char *text_at(sqlite3_stmt *s, int column) {
+    const char *text = (const char *)sqlite3_column_text(s, column);
+    return text ? text : "";
+}
 
 typedef struct { sonde_experiment_fn fn; void *user; } experiment_call;
 typedef struct { sonde_cell_fn fn; void *user; } cell_call;
@@ -253,8 +258,9 @@ static sonde_status experiment_row(sqlite3_stmt *s, const void *call, sonde_erro
     const experiment_call *c = call;
     const sonde_experiment_info e = {
         .id = sqlite3_column_int64(s, 0), .model = text_at(s, 1), .model_hash = text_at(s, 2), .method = text_at(s, 3),
-        .params = text_at(s, 4), .sonde = text_at(s, 5), .begun = text_at(s, 6), .finished = text_at(s, 7),
-        .result = text_at(s, 8), .result_len = (size_t)sqlite3_column_bytes(s, 8),
+        .params = text_at(s, 4), .sonde = text_at(s, 5), .begun = text_at(s, 6),
+        .finished = (const char *)sqlite3_column_text(s, 7), .result = (const char *)sqlite3_column_text(s, 8),
+        .result_len = (size_t)sqlite3_column_bytes(s, 8),
         .documents = sqlite3_column_int64(s, 9), .cells = sqlite3_column_int64(s, 10), .bytes = sqlite3_column_int64(s, 11),
     };
     return c->fn(&e, c->user, err);

@@ -13,7 +13,21 @@ same eval --text held-out --documents 4 --fold
 same sweep --tokens 3,4,5,6 --over hook_resid_pre --do zero --metric loss
 same generate "$prompt" -n 5 --temperature 1 --seed 3
 same attention --layers 1 --bos yes -- "-- a dash"
+same compare 'a b\\c' --run 'B=a\x20c' --escape
 printf 'a \377 b' >broken.txt
+# every verb's example, and what is the default for one question and a mistake for another
+for verb in $(sonde help --json | tr '{' '\n' | sed -n 's/.*"name":"\([a-z]*\)".*/\1/p' | sort -u); do
+    case $verb in again|bench|tour|help|docs|trace|verify|selftest|results|direction|architecture|hash|graph) continue ;; esac
+    example=$(sonde help $verb | awk 'seen && /^  sonde/ { print; exit } /^Example/ { seen = 1 }')
+    eval "$example --json --quiet" >first.json 2>err.txt || { echo "$example: exit $?"; continue; }
+    sonde again first.json --json --quiet >second.json 2>err.txt || { echo "again $verb: exit $?"; cat err.txt; continue; }
+    cmp -s first.json second.json || echo "again $verb: another answer"
+done
+same project --vocabulary --rows 0-20
+same neurons --search Mary
+same neurons "$prompt" --off 3.100 --on 2.5 -n 3
+same contributions "Mary had a dog" --metric 'logit(" Mary",1)'
+same embeddings --near " Mary"
 # bytes that JSON cannot hold come back as ids
 sonde attention --file broken.txt --layers 1 --json >first.json
 sonde attention --file broken.txt --layers 1 --csv >first.csv && sonde again first.json --csv | cmp - first.csv && echo same: broken bytes
@@ -29,3 +43,11 @@ fails again none.json
 printf '{"sonde": "0", "method": "none"}' >none.json
 fails again none.json
 fails again
+# a file from elsewhere names nothing that is written or read beside it
+for name in out results file json help; do
+    printf '{"sonde": "0", "method": "lens", "params": {"%s": "x.json"}, "prompts": [{"text": "a b"}]}' $name >none.json
+    fails again none.json
+done
+[ -e x.json ] && echo "it wrote"
+printf '{"sonde": "0", "method": "lens", "params": ["a"], "prompts": [{"text": "a b"}]}' >none.json
+fails again none.json

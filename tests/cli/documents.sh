@@ -30,10 +30,17 @@ sonde $sweep "When Mary and John" --results cells.sqlite | cmp - whole.csv && ec
 printf '{"prompt": "a b", "answer": " a", "wrong": " b"}\n{"prompt": "a b", "answer": " b", "wrong": " a"}\n' >pairs.jsonl
 for results in none cells.sqlite cells.sqlite; do sonde ablate --prompts pairs.jsonl --over "hook_mlp_out" --quiet --csv --results $results | cksum; done | sort -u | wc -l
 
+# what a run's text means belongs to what an experiment is known by
+for escape in "" --escape; do
+    for results in none cells.sqlite; do sonde ablate "a b c d" --run 'C=a \x20' $escape --metric 'kl(C)' --over hook_mlp_out --quiet --csv --results $results | cksum; done | uniq | wc -l
+done
+
 printf 'The river was wide.\n\nMary had a key.\n' >lines.txt
 printf '{"text": "The river was wide."}\n{"prompt": "Mary had a key."}\n{"tokens": [3, 4, 5]}\n' >lines.jsonl
 try eval --text lines.txt --results none --csv
 try eval --text lines.jsonl --results none --csv
+# one document has no standard error
+try eval --text lines.txt --documents 1 --results none --csv
 try eval --text held-out --packed --cut 50 --documents 3 --results none --csv
 try eval --text held-out --random --seed 4 --documents 3 --results none --csv
 try eval --text held-out --random --seed 5 --documents 3 --results none --csv
