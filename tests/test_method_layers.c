@@ -140,6 +140,10 @@ static void what_cannot_be_is_said(void) {
     CHECK_EQ(run_method(r, "layers", "do", "skip", "window", "5", NULL), SONDE_USAGE);
     CHECK_HAS(r->err.message, "5");
     CHECK_EQ(run_method(r, "layers", "do", "swap", "layers", "3", NULL), SONDE_USAGE);
+    CHECK_EQ(run_method(r, "layers", "times", "3", NULL), SONDE_USAGE);
+    CHECK_HAS(r->err.message, "times: it is of --do repeat, found --do swap,skip");
+    CHECK_EQ(run_method(r, "layers", "do", "swap", "part", "attn", NULL), SONDE_USAGE);
+    CHECK_HAS(r->err.message, "part: it is of --do skip");
     CHECK_EQ(run_method(r, "layers", "do", "skip", "part", "norm", NULL), SONDE_USAGE);
     CHECK_HAS(r->err.message, "norm");
     run_close(r);

@@ -4,6 +4,7 @@
 #include "sonde/array_file.h"
 #include "tiny_model.h"
 #include "truth.h"
+#include "scratch.h"
 
 static const json *truths(const truth *t, const char *key) { return truth_of(t->all, key); }
 
@@ -393,6 +394,51 @@ static void skipped_parts_have_no_neurons(void) {
     run_close(r);
 }
 
+/* The shipped model with a NaN and an infinity in W_out of block 1. */
+static void break_demo(const scratch *dir) {
+    static const char *const rest[] = { "config.json", "tokenizer.json", "tokenizer_config.json" };
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
+        char from[512];
+        snprintf(from, sizeof from, "%s/models/demo/%s", SONDE_SOURCE_DIR, rest[i]);
+        if (symlink(from, in_scratch(dir, rest[i]).text)) FAIL_("%s", from);
+    }
+    FILE *f = fopen(SONDE_SOURCE_DIR "/models/demo/model.safetensors", "rb");
+    fseek(f, 0, SEEK_END);
+    const size_t n = (size_t)ftell(f);
+    char *all = malloc(n);
+    rewind(f);
+    if (!all || fread(all, 1, n, f) != n) FAIL_("%s", "no model");
+    fclose(f);
+    uint64_t header;
+    memcpy(&header, all, 8);
+    const char *at = memmem(all, 8 + header, "h.1.mlp.c_proj.weight", 21);
+    at = strstr(at, "data_offsets\":[");
+    float *weight = (float *)(void *)(all + 8 + header + strtoull(at + 15, NULL, 10));
+    weight[7] = (float)NAN;                     /* of neuron 0 */
+    weight[3 * DEMO_WIDTH] = (float)INFINITY;   /* of neuron 3 */
+    scratch_write(dir, "model.safetensors", all, n);
+    free(all);
+}
+
+static void weights_that_are_no_numbers_are_in_no_bin(void) {
+    const scratch dir = scratch_new();
+    break_demo(&dir);
+    method_run *r = run_open(dir.path);
+    r->cx.top = 1000;
+    RUN_OK(r, "neurons", "class", "start_capital", "all", "yes", "layers", "1", "raw", "yes", NULL);
+    const sonde_table *t = run_table(r, "histogram");
+    int64_t empty = 0, all = 0;
+    for (int64_t i = 0; i < run_rows(t); i++) {
+        const int64_t count = run_int(t, (size_t)i, "count");
+        if (!strcmp(run_text(t, (size_t)i, "neuron"), "L1N0")) empty += count;
+        if (!strcmp(run_text(t, (size_t)i, "neuron"), "L1N1")) all += count;
+    }
+    CHECK_EQ(empty, 0);
+    CHECK_EQ(all, DEMO_VOCAB);
+    run_close(r);
+    scratch_end(&dir);
+}
+
 /* ---- errors and dry runs ---- */
 
 static void refused(method_run *r, const char *says) {
@@ -405,6 +451,7 @@ static void what_is_wrong_is_said(void) {
             { "search", "zzz", "search: no token of this model is" },
         { "position", "3", "position: without a prompt" }, { "n", "3", "n: without a prompt" }, { "layers", "4", "layers" },
         { "variance", "2", "variance" }, { "kurtosis", "-1", "kurtosis" }, { "k", "0", "k" },
+        { "k", "3", "k: it is of --search" }, { "all", "yes", "all: it is of --class" }, { "by", "auc", "by: it is of --class" },
     };
     method_run *r = run_open(NULL);
     for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
@@ -452,5 +499,5 @@ static void a_dry_run_runs_nothing(void) {
     T(moments_are_those_of_the_oracle) T(neurons_known_by_construction) T(padding_is_left_out) \
     T(classes_are_those_of_the_oracle) T(classes_are_sorted_and_chosen) T(histograms_count_every_token) \
     T(a_word_is_found_where_it_is_raised) T(neurons_of_a_prompt) \
-    T(switches) T(skipped_parts_have_no_neurons) T(what_is_wrong_is_said) T(a_dry_run_runs_nothing)
+    T(switches) T(weights_that_are_no_numbers_are_in_no_bin) T(skipped_parts_have_no_neurons) T(what_is_wrong_is_said) T(a_dry_run_runs_nothing)
 TEST_MAIN(TESTS)

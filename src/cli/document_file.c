@@ -108,11 +108,22 @@ static sonde_status read_packed(const reading *r, inputs *in, sonde_error *err) 
     return SONDE_OK;
 }
 
+/* What says how documents are read, without any. */
+static sonde_status check_alone(const command *c, sonde_error *err) {
+    static const option_id of_text[] = { OPTION_PACKED, OPTION_DOCUMENTS, OPTION_RANDOM, OPTION_CUT, OPTION_RESULTS };
+    for (size_t i = 0; i < sizeof of_text / sizeof *of_text; i++) {
+        const bool other = of_text[i] == OPTION_RESULTS && c->about->takes & KEEPS_CELLS;
+        SONDE_FAIL_IF(!other && option_given(c, of_text[i]), err, SONDE_USAGE, "%s: it is of documents, expected --text FILE beside it",
+                      option_rows[of_text[i]].row.name);
+    }
+    return SONDE_OK;
+}
+
 sonde_status documents_read(inputs *in, command *c, const sonde_model *m, sonde_error *err) {
     reading r = { .c = c, .m = m, .path = option_text(c, OPTION_TEXT), .most = sonde_model_describe(m)->context };
     const int takes = c->about->takes;
     SONDE_FAIL_IF(!r.path && takes & NEEDS_TEXT, err, SONDE_USAGE, "%s: no documents, expected --text FILE", c->about->name);
-    if (!r.path) return SONDE_OK;
+    if (!r.path) return check_alone(c, err);
     const int64_t asked = c->option[OPTION_CUT].i;
     if (asked && asked < r.most) r.most = asked;
     SONDE_TRY(inputs_options(c, &r.how, err));

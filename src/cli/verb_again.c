@@ -31,10 +31,10 @@ static void add_option(words *w, const char *name, const char *text) {
     add(w, arena_printf(w->c->memory, "--%s=%s", name, text));
 }
 
-/* What a parameter is when nobody gives it: a result records it all the same, and giving it could contradict another one. */
-static bool is_usual(const method *about, const char *name, const char *text) {
-    for (const param *p = about->params; p && p->name; p++)
-        if (!strcmp(p->name, name)) return p->fallback && !strcmp(p->fallback, text);
+/* What holds without being given; given, it would be refused where it has no use. */
+static bool is_default(const method *about, const char *name, const char *text) {
+    for (size_t i = 0; about->params && about->params[i].name; i++)
+        if (!strcmp(about->params[i].name, name)) return about->params[i].fallback && !strcmp(about->params[i].fallback, text);
     return false;
 }
 
@@ -50,7 +50,7 @@ static sonde_status add_params(words *w, const json *params_of, sonde_error *err
             const char *text;
             size_t      len;
             SONDE_FAIL_IF(!json_string(one, &text, &len), err, SONDE_FORMAT, "params: %s is no text", name_shown(p->key).text);
-            if (!is_usual(about, p->key, text)) add_option(w, p->key, text);
+            if (p->kind == JSON_ARRAY || !is_default(about, p->key, text)) add_option(w, p->key, text);
         }
     }
     return SONDE_OK;
@@ -121,13 +121,14 @@ static sonde_status make_words(words *w, const json *j, sonde_error *err) {
     if (!option_given(w->c, OPTION_MODEL) && json_string(json_get(json_get(j, "model"), "name"), &model, &len))
         add_option(w, "model", model);
     SONDE_TRY(add_params(w, recorded, err));
-    SONDE_TRY(add_edits(w, json_get(j, "edits"), err));
+    const int takes = method_find(method_name)->takes;      /* verify tells of prompts and edits that its file names */
+    if (takes & TAKES_EDITS) SONDE_TRY(add_edits(w, json_get(j, "edits"), err));
     pass_options(w);
     if (json_get(recorded, "text")) add_option(w, "results", "none");       /* again, not what was kept of it */
     const bool of_file = json_get(recorded, "prompts") != NULL;
     SONDE_FAIL_IF(prompts && prompts->len > 1 && !of_file, err, SONDE_UNSUPPORTED,
                   "has %zu prompts and does not say of which file", prompts->len);
-    const bool one = prompts && prompts->len == 1 && !of_file;
+    const bool one = takes & (NEEDS_PROMPT | TAKES_PROMPT) && prompts && prompts->len == 1 && !of_file;
     return one ? add_prompt(w, prompts->child, json_get(recorded, "escape") != NULL, err) : SONDE_OK;
 }
 

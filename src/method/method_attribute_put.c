@@ -137,7 +137,7 @@ static void put_checks(const attribute_tables *t, const attribution *a, attribut
         sonde_cell_float(x, c->sum);
         sonde_cell_float(x, gap);
         number_or_null(x, whole > 0, gap / whole);
-        if (!path || !(whole > 0) || fabs(gap) / whole <= worst) continue;
+        if (!path || !(whole > 0) || !(fabs(gap) / whole > worst)) continue;
         worst = fabs(gap) / whole;
         worst_check = c;
     }

@@ -147,7 +147,30 @@ static sonde_status add_orders(experiment *e, const value *orders, sonde_error *
     return SONDE_OK;
 }
 
+/* Does the list of ways hold this one? */
+static bool asks_for(const char *list, const char *name) {
+    for (const char *at = list; ; at++) {
+        const size_t n = strcspn(at, ",");
+        if (strlen(name) == n && !memcmp(at, name, n)) return true;
+        at += n;
+        if (!*at) return false;
+    }
+}
+
+static sonde_status check_parts(const value *args, sonde_error *err) {
+    static const struct { int option; const char *way; } parts[] = {
+        { LAYERS_ORDER, "order" }, { LAYERS_TIMES, "repeat" }, { LAYERS_PART, "skip" },
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const value *v = &args[parts[i].option];
+        SONDE_FAIL_IF((v->given || v->n) && !asks_for(args[LAYERS_DO].text, parts[i].way), err, SONDE_USAGE,
+                      "%s: it is of --do %s, found --do %s", params[parts[i].option].name, parts[i].way, args[LAYERS_DO].text);
+    }
+    return SONDE_OK;
+}
+
 static sonde_status add_changes(experiment *e, const value *args, sonde_error *err) {
+    SONDE_TRY(check_parts(args, err));
     static const way ways[] = { { "swap", 2, swap_text }, { "skip", 1, skip_text }, { "repeat", 1, repeat_text } };
     enum { WAYS = sizeof ways / sizeof *ways };
     const char *at = args[LAYERS_DO].text;

@@ -59,6 +59,14 @@ static sonde_status check(const sonde_context *cx, const value *args, sonde_erro
     for (size_t i = 0; cx->n_prompts && i < sizeof without / sizeof *without; i++)
         SONDE_FAIL_IF(args[without[i]].given, err, SONDE_USAGE, "%s: beside a prompt, expected none: it is about weights",
                       neurons_params[without[i]].name);
+    static const struct { int option, of; const char *names; } parts[] = {
+        { NEURONS_ALL, NEURONS_CLASS, "--class" }, { NEURONS_BY, NEURONS_CLASS, "--class" }, { NEURONS_K, NEURONS_SEARCH, "--search" },
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        SONDE_FAIL_IF(args[parts[i].option].given && !args[parts[i].of].given, err, SONDE_USAGE, "%s: it is of %s, expected that beside it",
+                      neurons_params[parts[i].option].name, parts[i].names);
+    SONDE_FAIL_IF(args[NEURONS_WHERE].given && !args[NEURONS_OFF].n && !args[NEURONS_ON].n, err, SONDE_USAGE,
+                  "where: it is of --off and --on, expected one of them beside it");
     SONDE_FAIL_IF(args[NEURONS_CLASS].given && args[NEURONS_SEARCH].given, err, SONDE_USAGE,
                   "class and search, expected one of them");
     SONDE_FAIL_IF(!cx->n_prompts && cx->n_edits, err, SONDE_USAGE, "edit: without a prompt nothing is run, expected a "

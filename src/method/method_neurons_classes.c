@@ -189,14 +189,17 @@ static void put_scores(const scoring *s, sonde_result *out) {
 static void put_bins(const scoring *s, const class_score *x, sonde_table *t) {
     const token_class *c = &s->classes.at[x->class];
     int64_t count[2][BINS] = { { 0 } };
-    double  low = (double)s->u[0], high = low;
+    double  low = INFINITY, high = -INFINITY;
     char    name[40];
     for (int64_t v = 0; v < s->w->n; v++) {
+        if (!isfinite(s->u[v])) continue;       /* of broken weights: in no bin */
         low = fmin(low, (double)s->u[v]);
         high = fmax(high, (double)s->u[v]);
     }
+    if (low > high) low = high = 0;
     const double width = high > low ? (high - low) / BINS : 1;
     for (int64_t v = 0; v < s->w->n; v++) {
+        if (!isfinite(s->u[v])) continue;
         const int bin = (int)(((double)s->u[v] - low) / width);
         count[c->in[v]][bin < BINS ? bin : BINS - 1]++;
     }

@@ -13,6 +13,11 @@ same eval --text held-out --documents 4 --fold
 same sweep --tokens 3,4,5,6 --over hook_resid_pre --do zero --metric loss
 same generate "$prompt" -n 5 --temperature 1 --seed 3
 same attention --layers 1 --bos yes -- "-- a dash"
+same project "a b a"
+same embeddings --rows 5
+same neurons --layers 0
+sonde trace "a b" --sites hook_resid_pre --out trace.safetensors >/dev/null
+same verify trace.safetensors
 same compare 'a b\\c' --run 'B=a\x20c' --escape
 printf 'a \377 b' >broken.txt
 # every verb's example, and what is the default for one question and a mistake for another

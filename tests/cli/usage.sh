@@ -30,3 +30,6 @@ fails lens --run B x
 fails lens --run A=x x
 fails lens --run B=x --run B=y x
 fails lens --edit zero:hook_zz x
+fails lens --documents 3 x
+fails heads --results none x
+fails layers --text held-out --order 0,2,1,3 --results none
