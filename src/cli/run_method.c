@@ -126,7 +126,7 @@ static const char *one_line(arena *into, const char *text) {
     char *out = arena_alloc(into, 2 * strlen(text) + 1), *to = out;
     for (; *text; text++) {
         if (*text == '\n' || *text == '\\') *to++ = '\\';
-        *to++ = *text == '\n' ? 'n' : *text;
+        *to++ = (char)(*text == '\n' ? 'n' : *text);
     }
     return out;
 }
@@ -165,6 +165,7 @@ static sonde_status open_cells(opened *o, const command *c, sonde_error *err) {
     const bool asked = c->about->takes & KEEPS_CELLS && option_given(c, OPTION_RESULTS);
     if ((o->in.n_documents == 0 && !asked) || option_given(c, OPTION_DRY_RUN) || !strcmp(path, "none")) return SONDE_OK;
     const bool quiet = option_given(c, OPTION_QUIET);
+    SONDE_FAIL_IF(!*path || *path == ':', err, SONDE_USAGE, "results: \"%s\", expected the name of a file, or none", path);
     if (reads_files(c)) {
         if (!quiet) say("", "nothing is kept in the results file: the run reads files that may change");
         return SONDE_OK;

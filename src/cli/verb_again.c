@@ -38,6 +38,18 @@ static bool is_default(const method *about, const char *name, const char *text) 
     return false;
 }
 
+/* A text, or a list of them where it was given several times. */
+static sonde_status add_param(words *w, const method *about, const json *p, sonde_error *err) {
+    const json *one = p->kind == JSON_ARRAY ? p->child : p;
+    for (; one; one = p->kind == JSON_ARRAY ? one->next : NULL) {
+        const char *text;
+        size_t      len;
+        SONDE_FAIL_IF(!json_string(one, &text, &len), err, SONDE_FORMAT, "params: %s is no text", name_shown(p->key).text);
+        if (p->kind == JSON_ARRAY || !is_default(about, p->key, text)) add_option(w, p->key, text);
+    }
+    return SONDE_OK;
+}
+
 /* Only what a result records: a file from elsewhere must not name what is written or read beside it. */
 static sonde_status add_params(words *w, const json *params_of, sonde_error *err) {
     SONDE_FAIL_IF(params_of && params_of->kind != JSON_OBJECT, err, SONDE_FORMAT, "params is no object");
@@ -45,13 +57,7 @@ static sonde_status add_params(words *w, const json *params_of, sonde_error *err
     for (const json *p = params_of ? params_of->child : NULL; p; p = p->next) {
         SONDE_FAIL_IF(!is_recorded(about, p->key), err, SONDE_FORMAT, "params: %s is nothing that a result of %s records",
                       name_shown(p->key).text, about->name);
-        const json *one = p->kind == JSON_ARRAY ? p->child : p;
-        for (; one; one = p->kind == JSON_ARRAY ? one->next : NULL) {
-            const char *text;
-            size_t      len;
-            SONDE_FAIL_IF(!json_string(one, &text, &len), err, SONDE_FORMAT, "params: %s is no text", name_shown(p->key).text);
-            if (p->kind == JSON_ARRAY || !is_default(about, p->key, text)) add_option(w, p->key, text);
-        }
+        SONDE_TRY(add_param(w, about, p, err));
     }
     return SONDE_OK;
 }

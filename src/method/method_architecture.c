@@ -236,14 +236,16 @@ static void put_mlp(const architecture *a, const most_values *m, int floor, int6
 /* Neighbours share a box, which shows the largest of them. */
 static void put_neurons(const architecture *a, const most_values *m, int floor) {
     const floor_values *f = &a->floor[floor];
-    const int64_t groups = f->f < a->groups ? f->f : a->groups, wide = (int64_t)ceil(sqrt((double)groups));
+    const int64_t groups = f->f < a->groups ? f->f : a->groups, wide = (int64_t)ceil(sqrt((double)groups)), middle = wide / 2;
     for (int64_t g = 0; g < groups; g++) {
         const int64_t first = g * f->f / groups, end = (g + 1) * f->f / groups;
+        const int64_t row = g / wide - middle;
+        const double  across = DEEP * (double)a->position + .5 * (double)row;
         int64_t most = first;
         for (int64_t i = first; i < end; i++)
             if (fabs((double)f->post[i]) > fabs((double)f->post[most])) most = i;
         const double x = f->post[most];
-        put_box(a, &(box){ { 5 + .5 * (double)(g % wide), FLOOR * (floor + .5), DEEP * (double)a->position + .5 * (double)(g / wide - wide / 2) },
+        put_box(a, &(box){ { 5 + .5 * (double)(g % wide), FLOOR * (floor + .5), across },
                            { .4, .4, .4 }, "neurons", floor, (int)most, a->position, x, share(x, m->neuron) },
                 "neuron %" PRId64 ", the largest of %" PRId64 " to %" PRId64, most, first, end - 1);
     }

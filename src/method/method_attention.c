@@ -183,7 +183,7 @@ static sonde_status attention_method(sonde_context *cx, const value *args, sonde
     attention a = { .cx = cx, .tokens = cx->prompts[0].tokens.id, .n = cx->prompts[0].tokens.n };
     const char *scale = args[ATTENTION_SCALE].text;
     context_head(cx, &method_attention, out);
-    SONDE_FAIL_IF(strcmp(scale, "one") && strcmp(scale, "each"), err, SONDE_USAGE, "scale: \"%s\", expected one or each", scale);
+    SONDE_FAIL_IF(strcmp(scale, "one") != 0 && strcmp(scale, "each") != 0, err, SONDE_USAGE, "scale: \"%s\", expected one or each", scale);
     a.own_scale = !strcmp(scale, "each");
     sonde_status s = pattern_heads_open(&a.heads, cx, params, args, err);
     if (s == SONDE_OK) s = prompt_runs_open(&a.runs, cx, 0, err);

@@ -50,7 +50,7 @@ static sonde_status add_place(const sonde_site *s, void *user, sonde_error *err)
     SONDE_FAIL_IF(s->axes[0] != 't', err, SONDE_USAGE, "site: %s has axes %s, expected a site with t in front",
                   s->name, s->axes);
     for (int i = 1; i < s->rank; i++)
-        SONDE_FAIL_IF(s->axes[2 * i] == 's', err, SONDE_USAGE,
+        SONDE_FAIL_IF(s->axes[2 * (size_t)i] == 's', err, SONDE_USAGE,
                       "site: %s has axes %s, expected the same width in every document", s->name, s->axes);
     int64_t width = 1;
     for (int i = 1; i < s->rank; i++) width *= s->dim[i];

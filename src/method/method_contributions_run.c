@@ -160,7 +160,7 @@ static sonde_status run_wants(split *s, const sonde_want *want, size_t n, size_t
     const sonde_variant v = { 0, s->cx->edits, s->cx->n_edits };
     prompt_runs runs;
     taker       t = { s, n_sites };
-    sonde_cost  c;
+    sonde_cost  c = { 0 };
     sonde_status status = prompt_runs_open(&runs, s->cx, s->prompt, err);
     const sonde_batch b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = want, .n_wants = n,
                             .runs = runs.run, .n_runs = runs.n, .seed = s->cx->seed };

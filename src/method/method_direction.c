@@ -289,7 +289,7 @@ static sonde_status dry_site_row(const sonde_site *s, void *user, sonde_error *e
 }
 
 static sonde_status dry(direction *x, const char *pattern, sonde_result *out, sonde_error *err) {
-    sonde_cost all = { 0 }, one;
+    sonde_cost all = { 0 }, one = { 0 };
     int64_t longest = 0;
     for (int64_t row = 0; row < x->rows; row++) {
         SONDE_TRY(run_prompt(x, row, &one, err));

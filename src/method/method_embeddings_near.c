@@ -24,17 +24,21 @@ static void skip_blanks(const char **at) {
     while (**at == ' ') ++*at;
 }
 
+/* The sign in front of a term; the first one has none. */
+static sonde_status read_sign(const char **at, int term, char sign, sonde_error *err) {
+    skip_blanks(at);
+    if (term == 0) return SONDE_OK;
+    SONDE_FAIL_IF(**at != sign, err, SONDE_USAGE, "analogy: expected \"a - b + c\", found \"%.40s\" where %c stands", *at, sign);
+    ++*at;
+    skip_blanks(at);
+    return SONDE_OK;
+}
+
 static sonde_status read_analogy(search *s, const char *text, sonde_error *err) {
     static const char signs[MOST_TERMS] = { '+', '-', '+' };
     const char *at = text;
     for (s->terms = 0; s->terms < MOST_TERMS; s->terms++) {
-        skip_blanks(&at);
-        if (s->terms) {
-            SONDE_FAIL_IF(*at != signs[s->terms], err, SONDE_USAGE,
-                          "analogy: expected \"a - b + c\", found \"%.40s\" where %c stands", at, signs[s->terms]);
-            at++;
-            skip_blanks(&at);
-        }
+        SONDE_TRY(read_sign(&at, (int)s->terms, signs[s->terms], err));
         SONDE_FAIL_IF(!*at, err, SONDE_USAGE, "analogy: \"%.60s\" ends early, expected \"a - b + c\"", text);
         const sonde_status bad = vectors_index(s->v, &at, false, &s->term[s->terms], err);
         if (bad) return sonde_fail_at(err, bad, "analogy");

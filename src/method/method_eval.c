@@ -75,8 +75,8 @@ static void columns(evaluation *e, sonde_result *out) {
 }
 
 static void put_summary(const evaluation *e, sonde_table *t) {
-    static const char *const runs[] = { "model", "edited" };
-    for (size_t r = 0; r < e->n; r++) {
+    static const char *const runs[2] = { "model", "edited" };
+    for (size_t r = 0; r < e->n && r < 2; r++) {
         const ratio *x = e->sum[r];
         sonde_table_row(t);
         sonde_cell_text(t, runs[r]);

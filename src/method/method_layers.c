@@ -93,7 +93,7 @@ static char *repeat_text(const experiment *e, long first) {
 
 static sonde_status parse_plan(experiment *e, change *c, sonde_error *err) {
     size_t plans = 1;
-    for (const char *p = c->plan; *p; p++) plans += *p == '|';
+    for (const char *p = c->plan; *p; p++) plans += *p == '|';      /* NOLINT: every way makes a text */
     c->edit = ROOM(sonde_edit *, plans + e->cx->n_edits);
     for (const char *at = c->plan; c->owned < plans; c->owned++) {
         const size_t n = strcspn(at, "|");
@@ -396,7 +396,7 @@ static sonde_status layers(sonde_context *cx, const value *args, sonde_result *o
     experiment e = { .cx = cx, .model = sonde_model_describe(cx->model), .window = args[LAYERS_WINDOW].i,
                      .times = args[LAYERS_TIMES].i, .part = args[LAYERS_PART].text, .rows = args[LAYERS_PREDICTIONS].i != 0 };
     context_head(cx, &method_layers, out);
-    SONDE_FAIL_IF(strcmp(e.part, "all") && strcmp(e.part, "attn") && strcmp(e.part, "mlp"), err, SONDE_USAGE,
+    SONDE_FAIL_IF(strcmp(e.part, "all") != 0 && strcmp(e.part, "attn") != 0 && strcmp(e.part, "mlp") != 0, err, SONDE_USAGE,
                   "part: \"%s\", expected all, attn or mlp", e.part);
     sonde_status s = add_changes(&e, args, err);
     if (s == SONDE_OK) s = measure(&e, out, err);

@@ -222,7 +222,7 @@ static sonde_status show_all(switching *s, const value *args, sonde_result *out,
 sonde_status neurons_prompt(neuron_weights *w, const value *args, sonde_result *out, sonde_error *err) {
     const int64_t n = w->cx->prompts[0].tokens.n, asked = args[NEURONS_POSITION].i;
     switching  s = { .before = { .w = w, .at = asked < 0 ? asked + n : asked } };
-    sonde_cost c;
+    sonde_cost c = { 0 };
     SONDE_FAIL_IF(s.before.at < 0 || s.before.at >= n, err, SONDE_USAGE, "position: %" PRId64 ", expected %" PRId64 " to %"
                   PRId64, asked,
                   -n, n - 1);

@@ -243,8 +243,8 @@ static void put_place(const project *j, sonde_table *t, int64_t i) {
 }
 
 static void place_columns(const project *j, sonde_table *t) {
-    static const char *const names[] = { "x", "y", "z" };
-    for (int c = 0; c < j->dims; c++) sonde_table_column(t, names[c], SONDE_FLOAT, "");
+    static const char *const names[3] = { "x", "y", "z" };
+    for (int c = 0; c < j->dims && c < 3; c++) sonde_table_column(t, names[c], SONDE_FLOAT, "");
 }
 
 static void draw(const project *j, sonde_result *out, sonde_drawing v) {

@@ -34,7 +34,7 @@ static const char *const questions[] = {
     "What is the most important thing you ever learnt?", "Where would you go if you could go anywhere?",
     "Why did nobody tell the truth?", "How will people live in a hundred years?",
 };
-#define COUNT(list) ((int64_t)(sizeof list / sizeof *list))
+#define COUNT(list) ((int64_t)(sizeof(list) / sizeof *(list)))
 
 typedef struct { int year, month, day; } date;
 

@@ -62,7 +62,7 @@ static sonde_status take_pattern(const sonde_answer *x, void *user, sonde_error 
     const int64_t heads = x->value.dim[0], rows = x->value.dim[1], keys = x->value.dim[2];
     int layer;
     if (sscanf(x->site, "blocks.%d.", &layer) != 1 || layer >= s->model->layers) return SONDE_OK;
-    double *sum = s->out + PER_LAYER * layer + 1;
+    double *sum = s->out + (ptrdiff_t)PER_LAYER * layer + 1;
     for (int64_t t = 0; t < rows; t++) {
         const int64_t i = x->first + t;
         if (i < s->offsets) continue;

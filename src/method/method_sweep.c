@@ -57,7 +57,7 @@ static sonde_status check_edit(const sweep *s, sonde_error *err) {
 static sonde_status sweep_do(sonde_context *cx, const method *m, const value *args, const char *op, sonde_result *out,
                              sonde_error *err) {
     const char *approx = args[SWEEP_APPROX].text;
-    SONDE_FAIL_IF(*approx && strcmp(approx, "gradient"), err, SONDE_USAGE, "approx: \"%s\", expected gradient", approx);
+    SONDE_FAIL_IF(*approx && strcmp(approx, "gradient") != 0, err, SONDE_USAGE, "approx: \"%s\", expected gradient", approx);
     sweep s = { .cx = cx, .metric = args[SWEEP_METRIC].text, .approximate = *approx, .prompt = ROOM(sweep_values, cx->n_prompts) };
     context_head(cx, m, out);
     sonde_status status = sweep_grid_open(&s.grid, cx, args[SWEEP_OVER].text, op, err);

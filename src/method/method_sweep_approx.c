@@ -101,7 +101,7 @@ static sonde_status run_after(approximation *x, sonde_error *err) {
     const sonde_context *cx = x->p->cx;
     const sonde_edit **list = ROOM(const sonde_edit *, cx->n_edits + 1);
     sonde_edit *whole = NULL;
-    if (cx->n_edits) memcpy(list, cx->edits, cx->n_edits * sizeof *list);
+    for (size_t i = 0; i < cx->n_edits; i++) list[i] = cx->edits[i];
     sonde_status s = whole_edit(x, &whole, err);
     list[cx->n_edits] = whole;
     const sonde_variant v = { 0, list, cx->n_edits + 1 };

@@ -323,7 +323,7 @@ static sonde_status measure(wic *w, sonde_result *out, sonde_error *err) {
 }
 
 static sonde_status dry(wic *w, sonde_result *out, sonde_error *err) {
-    sonde_cost all = { 0 }, one;
+    sonde_cost all = { 0 }, one = { 0 };
     for (int64_t i = 0; i < 2 * w->n; i++) {
         SONDE_TRY(run_use(w, i / 2, i % 2 != 0, &one, err));
         all = (sonde_cost){ all.flops + one.flops, all.rows + one.rows, one.bytes > all.bytes ? one.bytes : all.bytes };

@@ -42,7 +42,7 @@ static void find_words(joiner_text *t, const sonde_context *cx, sonde_prompt p) 
 static void thin_singles(joiner_text *t) {
     int64_t singles = 0, at = 0;
     size_t  n = 0;
-    for (size_t i = 0; i < t->n; i++) singles += t->word[i].pieces == 1;
+    for (size_t i = 0; i < t->n; i++) singles += t->word[i].pieces == 1;       /* NOLINT: all n words are filled in */
     const int64_t most = t->limits.singles;
     for (size_t i = 0; i < t->n; i++) {
         const bool single = t->word[i].pieces == 1;

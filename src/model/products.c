@@ -81,7 +81,7 @@ static void moments_job(void *ctx, int64_t lo, int64_t hi) {
         for (int64_t r = 0; r < rows; r++) sums[r] = none;
         for (int64_t at = 0; at < m->n; at += COLUMNS) {
             const int64_t n = least(COLUMNS, m->n - at);
-            float *y = scratch_floats(SCRATCH_ROW, ROWS * COLUMNS);
+            float *y = scratch_floats(SCRATCH_ROW, (size_t)ROWS * COLUMNS);
             block(m, first, rows, at, n, (product_rows){ .y = y, .ldy = COLUMNS });
             for (int64_t r = 0; r < rows; r++) add_powers(&sums[r], y + r * COLUMNS, j->by.row[first + r],
                                                           j->by.column + at, n);

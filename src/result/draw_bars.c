@@ -109,7 +109,8 @@ static double put_boxes(const panel *b, const samples *s, size_t from, size_t to
     const size_t rows = to - from, most = (size_t)(plot.w / 7) / rows, n = v->nx < most ? v->nx : most;
     const double group = plot.w / (double)n, each = group / ((double)rows + (rows > 1 ? 0.6 : 0));
     for (size_t i = 0; i < n * rows; i++) {
-        const double x = plot.x + (double)(i % n) * group + (group - each * (double)rows) / 2 + (double)(i / n) * each;
+        const size_t row = i / n;
+        const double x = plot.x + (double)(i % n) * group + (group - each * (double)rows) / 2 + (double)row * each;
         put_box(b, s, (from + i / n) * v->nx + i % n, (frame){ x, plot.y, each, plot.h });
     }
     if (n < v->nx) draw_note(b->p, "%zu of %zu boxes across shown", n, v->nx);

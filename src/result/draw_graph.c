@@ -66,7 +66,7 @@ static void find_layers(graph *g) {
         }
         const size_t i = queue[head++];
         for (size_t e = first[i]; e; e = next[e - 1]) {
-            const size_t to = g->edges.at[e - 1].to;
+            const size_t to = g->edges.at[e - 1].to;    /* NOLINT: there is an edge wherever `first` is not 0 */
             if (done[to]) continue;
             if (g->layer[to] < g->layer[i] + 1) g->layer[to] = g->layer[i] + 1;
             if (--waits[to] == 0) { done[to] = true; queue[tail++] = to; }

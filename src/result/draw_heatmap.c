@@ -150,7 +150,8 @@ double draw_heatmap(const panel *b, const pivot *v) {
         m->shape = MARK_RASTER;
         m->raster = r;
     } else for (size_t i = 0; i < v->nx * v->ny; i++) {
-        const frame at = { plot.x + (double)(i % v->nx) * cell.w, plot.y + (double)(i / v->nx) * cell.h, cell.w, cell.h };
+        const size_t row = i / v->nx;
+        const frame at = { plot.x + (double)(i % v->nx) * cell.w, plot.y + (double)row * cell.h, cell.w, cell.h };
         put_cell(b, v, i, at, numbers);
     }
     if (tiny) {

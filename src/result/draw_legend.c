@@ -53,14 +53,14 @@ double draw_legend(picture *p, const shade_scale *s, const char *name, double y)
         }
     }
     if (s->root && !s->is_signed) name = arena_printf(p->into, "%s, colour by its square root", name);
-    text(p, x + 4, y + 10, text_cut(p->into, name, SMALL, DRAW_WIDTH / 3));
+    text(p, x + 4, y + 10, text_cut(p->into, name, SMALL, DRAW_WIDTH / 3.0));
     return 18;
 }
 
 double draw_categories(picture *p, categories c, double y) {
     double x = 0, top = y;
     for (size_t i = 0; i < c.n; i++) {
-        const char *said = text_cut(p->into, c.name[i], SMALL, DRAW_WIDTH / 3);
+        const char *said = text_cut(p->into, c.name[i], SMALL, DRAW_WIDTH / 3.0);
         const double w = 30 + text_width(said, SMALL) + 16;
         if (x && x + w > DRAW_WIDTH) { x = 0; top += 17; }
         if (c.dashed) {

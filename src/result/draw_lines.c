@@ -220,7 +220,7 @@ double draw_histogram(const panel *b, const pivot *v) {
     draw_axis_y(b->p, &c.y, c.plot);
     draw_axis_x(b->p, &c.x, c.plot);
     size_t n = v->ny < PAINT_CATEGORIES ? v->ny : PAINT_CATEGORIES;
-    c.step = v->nx > 2 * DRAW_WIDTH ? v->nx / DRAW_WIDTH : 1;
+    c.step = v->nx > (size_t)2 * DRAW_WIDTH ? v->nx / DRAW_WIDTH : 1;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < v->nx; k += c.step) put_bin(&c, i, k);
     if (c.step > 1) draw_note(b->p, "%zu bins: a bar is the largest of %zu", v->nx, c.step);

@@ -42,8 +42,8 @@ static void put_box(picture *p, const space *s, const block *k, paint c, const c
             double corner[3];
             for (int a = 0; a < 3; a++) corner[a] = k->at[a] + (at >> a & 1 ? 0.5 : -0.5) * k->size[a];
             const seen v = space_at(s, corner);
-            point[2 * i] = v.x;
-            point[2 * i + 1] = v.y;
+            point[2 * (size_t)i] = v.x;
+            point[2 * (size_t)i + 1] = v.y;
         }
         mark *m = draw_points(p, MARK_POLYGON, point, 4, shaded(c, light[f]));
         m->stroked = true;

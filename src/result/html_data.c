@@ -14,8 +14,8 @@ static void put_base64(pen *p, const void *data, size_t n) {
     const uint8_t *b = data;
     for (size_t i = 0; i < n && p->status == SONDE_OK; i += 3) {
         const uint32_t v = (uint32_t)b[i] << 16 | (i + 1 < n ? (uint32_t)b[i + 1] << 8 : 0) | (i + 2 < n ? b[i + 2] : 0);
-        const char four[4] = { digit[v >> 18], digit[v >> 12 & 63], i + 1 < n ? digit[v >> 6 & 63] : '=', i + 2 < n
-                               ? digit[v & 63] : '=' };
+        char four[4] = { digit[v >> 18], digit[v >> 12 & 63], digit[v >> 6 & 63], digit[v & 63] };
+        for (size_t k = n - i < 3 ? n - i + 1 : 4; k < 4; k++) four[k] = '=';
         pen_put(p, four, 4);
     }
 }

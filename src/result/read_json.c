@@ -60,13 +60,8 @@ static bool flag_of(const json *j, const char *key) {
 
 /* ---- the parts ---- */
 
-static sonde_status read_head(const reader *r, const json *j) {
-    const json *model = json_get(j, "model");
-    EXPECT(r, text_of(j, "sonde") && text_of(j, "method"), "is no result: has no \"sonde\" and \"method\"");
-    sonde_result_method(r->out, text_of(j, "method"));
-    if (model && model->kind == JSON_OBJECT)
-        sonde_result_model(r->out, text_of(model, "name"), text_of(model, "family"), text_of(model, "hash"));
-    const json *params = json_get(j, "params"), *edits = json_get(j, "edits");
+/* Texts, or lists of them where a parameter was given several times. */
+static sonde_status read_params(const reader *r, const json *params) {
     EXPECT(r, !params || params->kind == JSON_OBJECT, "params is no object");
     for (const json *p = params ? params->child : NULL; p; p = p->next) {
         const json *one = p->kind == JSON_ARRAY ? p->child : p;
@@ -77,6 +72,17 @@ static sonde_status read_head(const reader *r, const json *j) {
             sonde_result_param(r->out, p->key, text);
         }
     }
+    return SONDE_OK;
+}
+
+static sonde_status read_head(const reader *r, const json *j) {
+    const json *model = json_get(j, "model");
+    EXPECT(r, text_of(j, "sonde") && text_of(j, "method"), "is no result: has no \"sonde\" and \"method\"");
+    sonde_result_method(r->out, text_of(j, "method"));
+    if (model && model->kind == JSON_OBJECT)
+        sonde_result_model(r->out, text_of(model, "name"), text_of(model, "family"), text_of(model, "hash"));
+    const json *edits = json_get(j, "edits");
+    SONDE_TRY(read_params(r, json_get(j, "params")));
     for (const json *e = edits ? edits->child : NULL; e; e = e->next) {
         const char *text;
         size_t      len;

@@ -88,8 +88,8 @@ static void fill_plot(const table_part *part, const size_t column[2], const exte
         if (!there) continue;
         const int across = (int)lround(v[0] * (columns - 1)), down = PLOT_ROWS - 1 - (int)lround(v[1] * (PLOT_ROWS - 1));
         char *at = &plot[down * columns + across];
-        const char sign = category == SIZE_MAX ? 'o' : key < LETTERS ? (char)('a' + key) : 'z';
-        *at = *at == ' ' || *at == sign ? sign : '+';
+        const char sign = (char)(category == SIZE_MAX ? 'o' : key < LETTERS ? 'a' + (int)key : 'z');
+        *at = (char)(*at == ' ' || *at == sign ? sign : '+');
     }
     keys_free(&k);
 }
@@ -121,7 +121,7 @@ bool term_scatter(term *t, const table_part *part, const sonde_drawing *view) {
                  NUMBER - 1, TERM_RIGHT);
         term_spaces(t, 1);
         term_plain(t);
-        term_fit(t, arena_printf(t->scratch, "%.*s", columns, plot + y * columns), columns, TERM_LEFT);
+        term_fit(t, arena_printf(t->scratch, "%.*s", columns, plot + (ptrdiff_t)y * columns), columns, TERM_LEFT);
         term_line(t);
     }
     char lo[DIGITS_ROOM], hi[DIGITS_ROOM];

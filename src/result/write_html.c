@@ -34,7 +34,7 @@ static sonde_status put_policy(page *g) {
     SONDE_TRY(sha256_end(s, hash, g->h.p->err));
     char text[45] = "";
     for (int i = 0; i < 11; i++) {
-        const uint32_t v = (uint32_t)hash[3 * i] << 16 | (uint32_t)hash[3 * i + 1] << 8 | hash[3 * i + 2];
+        const uint32_t v = (uint32_t)hash[3 * (size_t)i] << 16 | (uint32_t)hash[3 * (size_t)i + 1] << 8 | hash[3 * (size_t)i + 2];
         for (int k = 0; k < 4; k++) text[4 * i + k] = digit[v >> (18 - 6 * k) & 63];
     }
     text[43] = '=';                                     /* 32 bytes are 43 digits */

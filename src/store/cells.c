@@ -1,12 +1,14 @@
 /* Experiments and their cells in one SQLite file. Numbers are doubles, little-endian, as they are in memory. */
 #define _POSIX_C_SOURCE 200809L
 #include "sonde/cells.h"
+#include "base/arena.h"
 #include "base/text.h"
 #include "sonde/version.h"
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { APPLICATION = 0x736f6e64, FORMAT = 1, WAIT_MS = 60000 };     /* "sond" */
 
@@ -212,9 +214,31 @@ sonde_status sonde_cells_finish(sonde_cells *c, const sonde_result *r, sonde_err
 
 /* ---- looking into a file ---- */
 
-/* For writing too: a file that a killed process left has a log that must be read in first. *fresh: nothing was ever kept. */
+static bool may_write(const char *path) {
+    arena *a = arena_new();
+    const char *slash = strrchr(path, '/');
+    const char *folder = slash ? arena_printf(a, "%.*s/", (int)(slash - path), path) : ".";
+    const bool  log = access(arena_printf(a, "%s-wal", path), F_OK) == 0;
+    const bool  may = log || (access(path, W_OK) == 0 && access(folder, W_OK) == 0);
+    arena_free(a);
+    return may;
+}
+
+/* Opened for writing too, since what a killed process left in the log must be read in first. Where nothing may be written
+ * and no log lies beside it, the file is read as it is. */
+static sonde_status open_any(sqlite3 **db, const char *path, sonde_error *err) {
+    if (access(path, F_OK) != 0 || may_write(path)) return open_file(db, path, SQLITE_OPEN_READWRITE, err);
+    arena *a = arena_new();
+    const char *uri = "file:";
+    for (const char *c = path; *c; c++) uri = arena_printf(a, strchr("?#%", *c) ? "%s%%%02x" : "%s%c", uri, (unsigned char)*c);
+    const sonde_status s = open_file(db, arena_printf(a, "%s?immutable=1", uri), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+    arena_free(a);
+    return s;
+}
+
+/* *fresh: nothing was ever kept. */
 static sonde_status open_to_read(sqlite3 **db, const char *path, bool *fresh, sonde_error *err) {
-    SONDE_TRY(open_file(db, path, SQLITE_OPEN_READWRITE, err));
+    SONDE_TRY(open_any(db, path, err));
     const sonde_status s = check_file(*db, path, fresh, err);
     if (s == SONDE_OK) return s;
     sqlite3_close(*db);
