@@ -272,7 +272,7 @@ static sonde_status measure(direction *x, sonde_result *out, sonde_error *err) {
     x->yes = ROOM(uint8_t, x->rows);
     memset(x->yes, 1, x->side[0]->n_prompts);
     for (size_t i = 0; i < x->place.n; i++) {
-        const separation s = separate(x, x->value + (int64_t)i * x->rows * x->width, d);
+        const separation s = separate(x, x->value + (int64_t)i * x->rows * x->width, d);    /* NOLINT: what it takes it gives back, whatever a row is */
         for (int64_t k = 0; k < x->width; k++) array[(int64_t)i * x->width + k] = (float)(x->unit ? d[k] / s.norm : d[k]);
         put_separation(x, directions, i, &s);
         put_prompts(x, prompts, i);

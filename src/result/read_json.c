@@ -60,18 +60,21 @@ static bool flag_of(const json *j, const char *key) {
 
 /* ---- the parts ---- */
 
-/* Texts, or lists of them where a parameter was given several times. */
+/* A text, or a list of them where it was given several times. */
+static sonde_status read_param(const reader *r, const json *p) {
+    const json *one = p->kind == JSON_ARRAY ? p->child : p;
+    for (; one; one = p->kind == JSON_ARRAY ? one->next : NULL) {
+        const char *text;
+        size_t      len;
+        EXPECT(r, json_string(one, &text, &len), "params: %s is no text", p->key);
+        sonde_result_param(r->out, p->key, text);
+    }
+    return SONDE_OK;
+}
+
 static sonde_status read_params(const reader *r, const json *params) {
     EXPECT(r, !params || params->kind == JSON_OBJECT, "params is no object");
-    for (const json *p = params ? params->child : NULL; p; p = p->next) {
-        const json *one = p->kind == JSON_ARRAY ? p->child : p;
-        for (; one; one = p->kind == JSON_ARRAY ? one->next : NULL) {
-            const char *text;
-            size_t      len;
-            EXPECT(r, json_string(one, &text, &len), "params: %s is no text", p->key);
-            sonde_result_param(r->out, p->key, text);
-        }
-    }
+    for (const json *p = params ? params->child : NULL; p; p = p->next) SONDE_TRY(read_param(r, p));
     return SONDE_OK;
 }
 
