@@ -84,7 +84,7 @@ static sonde_context context_of(opened *o, const command *c) {
         .search = &o->search, .seed = (uint64_t)c->option[OPTION_SEED].i, .top = c->option[OPTION_TOP].i,
         .dry_run = option_given(c, OPTION_DRY_RUN),
         .out = c->option[OPTION_OUT].list, .n_out = c->option[OPTION_OUT].n,
-        .progress = progress_show,
+        .progress = progress_show, .stop = stop_asked,
     };
     inputs_options(c, &cx.tokenize, NULL);
     return cx;

@@ -33,6 +33,7 @@ typedef struct sonde_context {
     /* Never NULL. `all` 0: `what` is a line for the person, said at once. */
     void                   (*progress)(void *user, const char *what, int64_t done, int64_t all);
     void                    *progress_user;
+    bool                   (*stop)(void *user);             /* for sessions of a method's own; NULL: nobody asks. With progress_user */
 } sonde_context;
 
 enum {                                  /* what a method takes */

@@ -202,6 +202,8 @@ static sonde_status open_all(selftest *t, sonde_error *err) {
     SONDE_TRY(sonde_model_open(&t->model, NULL, NULL, err));
     SONDE_TRY(sonde_session_new(&t->one, t->model, (sonde_session_options){ .threads = 1 }, err));
     SONDE_TRY(sonde_session_new(&t->many, t->model, (sonde_session_options){ 0 }, err));
+    sonde_session_stop_when(t->one, t->cx->stop, t->cx->progress_user);
+    sonde_session_stop_when(t->many, t->cx->stop, t->cx->progress_user);
     SONDE_TRY(sonde_cases_read(&t->cases, text, size, err));
     for (size_t i = 0; (task = sonde_cases_task(t->cases, i)) != NULL; i++) t->all += (int64_t)task->n;
     return SONDE_OK;

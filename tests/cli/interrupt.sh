@@ -14,3 +14,10 @@ sweep() {
 }
 sweep TERM
 sweep INT
+# A verb with sessions of its own ends too, long before it would by itself.
+sonde selftest >out.txt 2>err.txt &
+sleep 0.3
+kill -TERM $!
+wait $!
+echo "selftest: exit $?"
+grep ^sonde: err.txt
