@@ -1,7 +1,10 @@
 #include "documents.h"
+#include "clock.h"
 #include "room.h"
 #include <math.h>
 #include <stdio.h>
+
+enum { LONG_SECONDS = 10 };
 
 void numbers_zeros(numbers *x, size_t n) {
     x->at = room_grow(x->at, x->n, n, sizeof *x->at);
@@ -40,7 +43,8 @@ document_name document_named(sonde_prompt p) {
     return name;
 }
 
-static sonde_status one(const sonde_context *cx, const document_work *w, size_t i, sonde_error *err) {
+/* *computed: it was not kept. */
+static sonde_status one(const sonde_context *cx, const document_work *w, size_t i, bool *computed, sonde_error *err) {
     double *kept = NULL;
     size_t  n = 0;
     const document_name name = document_named(document_tokens(cx, i));
@@ -51,6 +55,7 @@ static sonde_status one(const sonde_context *cx, const document_work *w, size_t 
         return s;
     }
     numbers x = { 0 };
+    *computed = true;
     sonde_status s = w->compute(i, &x, w->user, err);
     if (s == SONDE_OK && cx->cells) s = sonde_cells_put(cx->cells, name.text, w->cell, x.at, x.n, err);
     if (s == SONDE_OK) s = w->add(i, x.at, x.n, w->user, err);
@@ -58,9 +63,22 @@ static sonde_status one(const sonde_context *cx, const document_work *w, size_t 
     return s;
 }
 
+/* After the first one that was not kept: how long those behind it may take, where that is long. */
+static void announce(const sonde_context *cx, size_t left, double seconds) {
+    char text[96];
+    if ((double)left * seconds < LONG_SECONDS) return;
+    snprintf(text, sizeof text, "%zu documents, about %.0f s", left, (double)left * seconds);
+    cx->progress(cx->progress_user, text, 0, 0);
+}
+
 sonde_status documents_run(const sonde_context *cx, const document_work *w, sonde_error *err) {
+    bool told = false;
     for (size_t i = 0; i < cx->n_documents; i++) {
-        SONDE_TRY(one(cx, w, i, err));
+        const double start = clock_seconds();
+        bool computed = false;
+        SONDE_TRY(one(cx, w, i, &computed, err));
+        if (computed && !told) announce(cx, cx->n_documents - i - 1, clock_seconds() - start);
+        told |= computed;
         cx->progress(cx->progress_user, "documents", (int64_t)i + 1, (int64_t)cx->n_documents);
     }
     return SONDE_OK;

@@ -1,10 +1,10 @@
 /* One step: the baseline, the run as it is, the metric, and the ways one after the other. */
+#include "clock.h"
 #include "method_attribute.h"
 #include "room.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <time.h>
 
 static sonde_status (*const ways[WAYS])(attribution *, sonde_error *) = {
     attribute_ig, attribute_sequential, attribute_discretised, attribute_gradient, attribute_occlusion, attribute_zeroing,
@@ -140,12 +140,6 @@ int64_t attribute_runs(const attribution *a, int64_t n, bool gradients) {
     return all;
 }
 
-static double now(void) {
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* What is to come, said before it starts where it takes long: a gradient costs about three runs. */
 static void announce(attribution *a, int64_t count, double seconds_of_one) {
     int64_t plain = 0, gradients = 0;
@@ -182,15 +176,15 @@ static sonde_status run_all_baseline(attribution *a, sonde_error *err) {
 sonde_status attribute_step(attribution *a, int64_t count, sonde_error *err) {
     a->x = ROOM(float, a->n * a->d);
     a->f_x = a->f_baseline = NAN;
-    const double start = now();
+    const double start = clock_seconds();
     SONDE_TRY(run_base(a, err));
-    const double base = now() - start;
+    const double base = clock_seconds() - start;
     SONDE_TRY(attribute_make_metric(a, err));
-    const double again = now();
+    const double again = clock_seconds();
     const bool   first = a->all == 0;
     if (first) a->all = 2;
     SONDE_TRY(attribute_at(a, a->x, &a->f_x, NULL, err));
-    if (first) announce(a, count, fmin(base, now() - again));
+    if (first) announce(a, count, fmin(base, clock_seconds() - again));
     SONDE_TRY(run_all_baseline(a, err));
     return run_ways(a, err);
 }

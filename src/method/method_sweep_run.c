@@ -1,10 +1,10 @@
 /* The cells of a sweep, BATCH at a time; every cell is a run of its own (sonde_variants_run), the same bits as alone. */
+#include "clock.h"
 #include "documents.h"
 #include "method_sweep.h"
 #include "room.h"
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 enum { BATCH = 64, LONGEST_EDIT = 4096 };
 
@@ -72,12 +72,6 @@ static sonde_status measure_b(sweep_run *r, sonde_error *err) {
     return s == SONDE_USAGE && b->values ? SONDE_OK : s;       /* a trace without logits: no share */
 }
 
-static double now(void) {
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* What is to come, said before it starts where it takes long. */
 static void announce(const sweep_run *r, double seconds_of_one) {
     const double seconds = seconds_of_one * (double)r->values->n_open;
@@ -89,9 +83,9 @@ static void announce(const sweep_run *r, double seconds_of_one) {
 
 static sonde_status measure_runs(sweep_run *r, sonde_error *err) {
     const sonde_variant a = { 0, r->s->cx->edits, r->s->cx->n_edits };
-    const double start = now();
+    const double start = clock_seconds();
     SONDE_TRY(run_batch(r, &a, 1, take_a, err));
-    const double seconds = now() - start;
+    const double seconds = clock_seconds() - start;
     SONDE_TRY(measure_b(r, err));
     if (!r->s->cx->dry_run) announce(r, seconds);
     return SONDE_OK;
