@@ -102,11 +102,6 @@ double ratio_se(const ratio *r) {
     return sqrt(d / (d - 1) * (squares > 0 ? squares : 0)) / r->n;
 }
 
-void put_defined(sonde_table *t, double v) {
-    if (isnan(v)) sonde_cell_null(t);
-    else sonde_cell_float(t, v);
-}
-
 void ratio_put(sonde_table *t, const ratio *r) {
     put_defined(t, ratio_mean(r));
     put_defined(t, ratio_se(r));

@@ -38,8 +38,6 @@ void   ratio_add(ratio *r, double sum, double n);
 double ratio_mean(const ratio *r);
 double ratio_se(const ratio *r);
 
-/* A number into a cell; NaN, what is not defined, as null. */
-void   put_defined(sonde_table *t, double v);
 /* Mean and standard error into two cells, null where they are not defined. */
 void   ratio_put(sonde_table *t, const ratio *r);
 /* Table `curves` (figure, depth, mean, se, low, high): what is drawn over depth, with a band of one standard error; a

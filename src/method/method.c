@@ -1,4 +1,6 @@
 #include "method.h"
+#include "room.h"
+#include <math.h>
 #include <string.h>
 
 #define METHOD(name) extern const method method_##name;
@@ -42,8 +44,15 @@ void context_head(const sonde_context *cx, const method *m, sonde_result *out) {
                                       p->tokens.end ? p->tokens.end[t] : -1);
     }
     for (size_t i = 0; i < cx->n_edits; i++) {
-        char text[1024];
-        sonde_edit_format(cx->edits[i], text, sizeof text);
+        const size_t n = sonde_edit_format(cx->edits[i], NULL, 0) + 1;
+        char *text = ROOM(char, n);
+        sonde_edit_format(cx->edits[i], text, n);
         sonde_result_edit(out, text);
+        free(text);
     }
+}
+
+void put_defined(sonde_table *t, double v) {
+    if (isnan(v)) sonde_cell_null(t);
+    else sonde_cell_float(t, v);
 }

@@ -133,8 +133,7 @@ static void put_pairs(const alignment *a, const double *cka, sonde_result *out) 
             sonde_cell_text(t, a->place[i].name);
             sonde_cell_int(t, a->place[k].block);
             sonde_cell_text(t, a->place[k].name);
-            if (isnan(cka[i * a->n + k])) sonde_cell_null(t);
-            else sonde_cell_float(t, cka[i * a->n + k]);
+            put_defined(t, cka[i * a->n + k]);
         }
 }
 

@@ -205,19 +205,14 @@ static void put_place(const direction *x, sonde_table *t, size_t i) {
     else sonde_cell_int(t, x->place.at[i].block);
 }
 
-static void cell_or_null(sonde_table *t, double v) {
-    if (isnan(v)) sonde_cell_null(t);
-    else sonde_cell_float(t, v);
-}
-
 static void put_separation(const direction *x, sonde_table *t, size_t i, const separation *s) {
     put_place(x, t, i);
     sonde_cell_float(t, s->norm);
     sonde_cell_float(t, s->cosine);
-    cell_or_null(t, s->d_prime);
-    cell_or_null(t, s->area);
-    cell_or_null(t, s->right);
-    cell_or_null(t, s->left_out);
+    put_defined(t, s->d_prime);
+    put_defined(t, s->area);
+    put_defined(t, s->right);
+    put_defined(t, s->left_out);
     sonde_cell_int(t, (int64_t)x->side[0]->n_prompts);
     sonde_cell_int(t, (int64_t)x->side[1]->n_prompts);
 }
@@ -228,7 +223,7 @@ static void put_prompts(const direction *x, sonde_table *t, size_t i) {
         put_place(x, t, i);
         sonde_cell_text(t, x->yes[r] ? "pos" : "neg");
         sonde_cell_int(t, x->yes[r] ? r : r - n);
-        cell_or_null(t, x->along[r]);
+        put_defined(t, x->along[r]);
     }
 }
 

@@ -158,11 +158,6 @@ static int larger(const void *a, const void *b) {
     return (x->class > y->class) - (x->class < y->class);
 }
 
-static void put_float(sonde_table *t, double x) {
-    if (isnan(x)) sonde_cell_null(t);
-    else sonde_cell_float(t, x);
-}
-
 static void put_scores(const scoring *s, sonde_result *out) {
     static const char *const columns[] = { "true_mean", "false_mean", "diff", "cosine_true", "cosine_false", "cosine_diff",
                                            "cohens_d",
@@ -181,7 +176,7 @@ static void put_scores(const scoring *s, sonde_result *out) {
         sonde_cell_int(t, x->layer);
         sonde_cell_int(t, x->neuron);
         sonde_cell_text(t, s->classes.at[x->class].name);
-        for (size_t k = 0; k < 8; k++) put_float(t, numbers[k]);
+        for (size_t k = 0; k < 8; k++) put_defined(t, numbers[k]);
         sonde_cell_text(t, x->in >= x->out ? "+" : "-");
     }
 }

@@ -233,8 +233,7 @@ static void put_row(const wic *w, sonde_table *t, size_t p, const judged *j, boo
     sonde_cell_float(t, right.at);
     sonde_cell_float(t, right.low);
     sonde_cell_float(t, right.high);
-    if (isnan(area)) sonde_cell_null(t);
-    else sonde_cell_float(t, area);
+    put_defined(t, area);
     if (cosine) sonde_cell_null(t);
     else sonde_cell_float(t, (double)j->learned_right / (double)j->learned);
 }

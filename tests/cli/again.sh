@@ -28,6 +28,9 @@ for verb in $(sonde help --json | tr '{' '\n' | sed -n 's/.*"name":"\([a-z]*\)".
     sonde again first.json --json --quiet >second.json 2>err.txt || { echo "again $verb: exit $?"; cat err.txt; continue; }
     cmp -s first.json second.json || echo "again $verb: another answer"
 done
+# an edit of more than a thousand characters is recorded whole
+list=$(awk 'BEGIN { for (i = 0; i < 400; i++) printf "%s%d", i ? "," : "", i }')
+same compare "$prompt" --edit "zero:blocks.1.mlp.hook_post[:,{$list}]"
 same project --vocabulary --rows 0-20
 same neurons --search Mary
 same neurons "$prompt" --off 3.100 --on 2.5 -n 3
