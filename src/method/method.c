@@ -43,13 +43,15 @@ void context_head(const sonde_context *cx, const method *m, sonde_result *out) {
             sonde_result_prompt_token(out, at, context_token(cx, p->tokens.id[t]), p->tokens.start ? p->tokens.start[t] : -1,
                                       p->tokens.end ? p->tokens.end[t] : -1);
     }
-    for (size_t i = 0; i < cx->n_edits; i++) {
-        const size_t n = sonde_edit_format(cx->edits[i], NULL, 0) + 1;
-        char *text = ROOM(char, n);
-        sonde_edit_format(cx->edits[i], text, n);
-        sonde_result_edit(out, text);
-        free(text);
-    }
+    for (size_t i = 0; i < cx->n_edits; i++) put_edit(out, cx->edits[i]);
+}
+
+void put_edit(sonde_result *out, const sonde_edit *e) {
+    const size_t n = sonde_edit_format(e, NULL, 0) + 1;
+    char *text = ROOM(char, n);
+    sonde_edit_format(e, text, n);
+    sonde_result_edit(out, text);
+    free(text);
 }
 
 void put_defined(sonde_table *t, double v) {

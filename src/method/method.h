@@ -60,6 +60,8 @@ const method *method_find(const char *name);    /* NULL: no such method */
 void         context_head(const sonde_context *cx, const method *m, sonde_result *out);
 sonde_token  context_token(const sonde_context *cx, int32_t id);
 sonde_prompt context_prompt(const sonde_context *cx, size_t i);
+/* The edit, whole, among those of the result. */
+void         put_edit(sonde_result *out, const sonde_edit *e);
 /* A number into a cell; NaN, what is not defined, as null. */
 void         put_defined(sonde_table *t, double v);
 #endif

@@ -323,11 +323,7 @@ static sonde_status all_runs(sonde_context *cx, const sonde_array_file *f, total
         replay r;
         sonde_status s = replay_open(&r, cx->model, f, prefix, err);
         if (s == SONDE_OK) put_prompt(cx, &r, out);
-        for (size_t k = 0; i == 0 && k < r.n_edits; k++) {
-            char text[1024];
-            sonde_edit_format(r.edit[k], text, sizeof text);
-            sonde_result_edit(out, text);
-        }
+        for (size_t k = 0; i == 0 && k < r.n_edits; k++) put_edit(out, r.edit[k]);
         if (s == SONDE_OK) s = one_run(cx, &r, all, err);
         replay_close(&r);
         SONDE_TRY(s);
