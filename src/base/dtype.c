@@ -38,6 +38,50 @@ INTEGER(u8, uint8_t)
 #define f16_to_int  NULL
 #define bf16_to_int NULL
 
+/* Not widened yet. */
+#define q4_0_to_f32 NULL
+#define q4_0_to_int NULL
+#define q4_1_to_f32 NULL
+#define q4_1_to_int NULL
+#define q5_0_to_f32 NULL
+#define q5_0_to_int NULL
+#define q5_1_to_f32 NULL
+#define q5_1_to_int NULL
+#define q8_0_to_f32 NULL
+#define q8_0_to_int NULL
+#define q2_k_to_f32 NULL
+#define q2_k_to_int NULL
+#define q3_k_to_f32 NULL
+#define q3_k_to_int NULL
+#define q4_k_to_f32 NULL
+#define q4_k_to_int NULL
+#define q5_k_to_f32 NULL
+#define q5_k_to_int NULL
+#define q6_k_to_f32 NULL
+#define q6_k_to_int NULL
+#define iq4_nl_to_f32 NULL
+#define iq4_nl_to_int NULL
+#define iq4_xs_to_f32 NULL
+#define iq4_xs_to_int NULL
+#define iq2_xxs_to_f32 NULL
+#define iq2_xxs_to_int NULL
+#define iq2_xs_to_f32 NULL
+#define iq2_xs_to_int NULL
+#define iq2_s_to_f32 NULL
+#define iq2_s_to_int NULL
+#define iq3_xxs_to_f32 NULL
+#define iq3_xxs_to_int NULL
+#define iq3_s_to_f32 NULL
+#define iq3_s_to_int NULL
+#define iq1_s_to_f32 NULL
+#define iq1_s_to_int NULL
+#define tq1_0_to_f32 NULL
+#define tq1_0_to_int NULL
+#define tq2_0_to_f32 NULL
+#define tq2_0_to_int NULL
+#define mxfp4_to_f32 NULL
+#define mxfp4_to_int NULL
+
 static float float_of(uint32_t bits) {
     float f;
     memcpy(&f, &bits, sizeof f);
@@ -83,14 +127,14 @@ static int64_t boolean_to_int(const void *in) { return *(const uint8_t *)in != 0
 const dtype dtype_table[DTYPE_COUNT] = {
 #define D(id, st, number, per_block, size, fn) \
     [DTYPE_##id] = { .name = (st), .gguf = (number), .items = (per_block), .bytes = (size), \
-                     .integer = DTYPE_##id >= DTYPE_I64, .to_f32 = fn##_to_f32, .to_int = fn##_to_int },
+                     .integer = DTYPE_##id >= DTYPE_I64 && DTYPE_##id <= DTYPE_BOOL, .to_f32 = fn##_to_f32, .to_int = fn##_to_int },
     DTYPE_MAP(D)
 #undef D
 };
 
 bool dtype_find(const char *safetensors_name, dtype_id *out) {
     for (int i = 0; i < DTYPE_COUNT; i++)
-        if (strcmp(dtype_table[i].name, safetensors_name) == 0) {
+        if (dtype_table[i].items == 1 && strcmp(dtype_table[i].name, safetensors_name) == 0) {
             *out = (dtype_id)i;
             return true;
         }

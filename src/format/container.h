@@ -4,6 +4,7 @@
  * map and an arena that holds the header's tree, which names point into. */
 #ifndef SONDE_CONTAINER_H
 #define SONDE_CONTAINER_H
+#include "meta.h"
 #include "weights.h"
 #include "base/arena.h"
 #include "base/file.h"
@@ -17,6 +18,9 @@ struct weights {
     stored_tensor *tensor;      /* [n], sorted by name */
     size_t         n;
     const json    *notes;       /* an object of strings, or NULL */
+    meta_value    *meta;        /* [n_meta], in the file's order */
+    size_t         n_meta;
+    uint64_t       copied;      /* bytes of arrays that lie in memory instead of the file */
     weights      **part;        /* shards, or NULL */
     size_t         parts;
 };
@@ -25,7 +29,7 @@ struct weights {
 weights     *weights_new(file_map file);
 void         weights_sort(weights *w);
 
-/* Bytes of rank dims of this type, and that the product of the dims that are not 0 fits in 63 bits. */
+/* Bytes of rank dims of this type (the last one whole blocks), and that the product of the dims that are not 0 fits in 63 bits. */
 bool         shape_bytes(const int64_t *dim, int rank, dtype_id type, uint64_t *bytes);
 
 sonde_status safetensors_read(file_map file, weights **out, sonde_error *err);

@@ -46,14 +46,35 @@ void weights_sort(weights *w) {
 }
 
 bool shape_bytes(const int64_t *dim, int rank, dtype_id type, uint64_t *bytes) {
-    int64_t product = dtype_table[type].bytes;
+    const dtype *t = &dtype_table[type];
+    int64_t product = t->bytes;
     bool empty = false;
     for (int i = 0; i < rank; i++) {
-        if (dim[i] == 0) empty = true;
-        else if (__builtin_mul_overflow(product, dim[i], &product)) return false;
+        const bool blocks = i == rank - 1 && t->items > 1;
+        if (blocks && dim[i] % t->items) return false;
+        const int64_t n = blocks ? dim[i] / t->items : dim[i];
+        if (n == 0) empty = true;
+        else if (__builtin_mul_overflow(product, n, &product)) return false;
     }
+    if (rank == 0 && t->items > 1) return false;
     *bytes = empty ? 0 : (uint64_t)product;
     return true;
+}
+
+size_t weights_meta_count(const weights *w) { return w->n_meta; }
+
+const meta_value *weights_meta_at(const weights *w, size_t i) { return &w->meta[i]; }
+
+const meta_value *weights_meta(const weights *w, const char *key) {
+    for (size_t i = 0; i < w->n_meta; i++)
+        if (strcmp(w->meta[i].key, key) == 0) return &w->meta[i];
+    return NULL;
+}
+
+uint64_t weights_copied(const weights *w) {
+    uint64_t copied = w->copied;
+    for (size_t i = 0; i < w->parts; i++) copied += weights_copied(w->part[i]);
+    return copied;
 }
 
 size_t weights_count(const weights *w) { return w->n; }

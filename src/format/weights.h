@@ -2,7 +2,7 @@
  *
  * A format knows containers only: names, storage types, shapes, and where the
  * bytes lie in the mapped file. What a tensor means is said by the architecture's
- * table of names. Nothing is copied; bytes stay valid until weights_close. */
+ * table of names. Bytes lie in the file where that can be, and stay valid until weights_close. */
 #ifndef SONDE_WEIGHTS_H
 #define SONDE_WEIGHTS_H
 #include "sonde/error.h"
@@ -42,5 +42,6 @@ void         weights_close(weights *w);                                 /* accep
 size_t       weights_count(const weights *w);
 const stored_tensor *weights_at(const weights *w, size_t i);            /* sorted by name */
 const stored_tensor *weights_find(const weights *w, const char *name);  /* NULL if there is none */
+uint64_t     weights_copied(const weights *w);                          /* bytes that could not stay where they lie */
 const char  *weights_note(const weights *w, const char *key);           /* __metadata__, or NULL */
 #endif
