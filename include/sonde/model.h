@@ -16,6 +16,7 @@ typedef struct sonde_model sonde_model;
 typedef struct {
     const char *shipped;        /* folders of shipped models, separated by ':'; NAME/config.json inside */
     const char *hub;            /* the local Hugging Face cache (.../huggingface/hub) */
+    const char *tokenizer;      /* file or folder of a tokenizer, in place of the model's own; NULL: its own */
 } sonde_model_search;
 
 /* NAME: a folder or file, else a shipped model ("demo" needs no file), else a name in the local cache ("gpt2",

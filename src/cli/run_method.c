@@ -41,7 +41,9 @@ static sonde_status read_size(const char *text, int64_t *out, sonde_error *err) 
 static sonde_status open_model(opened *o, command *c, sonde_error *err) {
     const char *named = option_text(c, OPTION_MODEL), *usual = getenv("SONDE_MODEL");
     if (!named && usual && *usual) named = usual;
-    SONDE_TRY(sonde_model_open(&o->model, named, named ? &o->search : NULL, err));
+    sonde_model_search where = named ? o->search : (sonde_model_search){ 0 };
+    where.tokenizer = option_text(c, OPTION_TOKENIZER);
+    SONDE_TRY(sonde_model_open(&o->model, named, &where, err));
     if (!option_given(c, OPTION_FOLD)) return SONDE_OK;
     sonde_model *whole = o->model;
     const sonde_status s = sonde_model_fold(whole, &o->model, err);
@@ -95,7 +97,7 @@ static void record(sonde_result *r, const char *name, const value *v) {
     for (size_t i = 0; i < v->n; i++) sonde_result_param(r, name, v->list[i]);
 }
 
-static const option_id told[] = { OPTION_BOS, OPTION_PLAIN, OPTION_ESCAPE, OPTION_RUN, OPTION_REFERENCE, OPTION_TOP, OPTION_SEED,
+static const option_id told[] = { OPTION_TOKENIZER, OPTION_BOS, OPTION_PLAIN, OPTION_ESCAPE, OPTION_RUN, OPTION_REFERENCE, OPTION_TOP, OPTION_SEED,
                                   OPTION_FOLD, OPTION_PROMPTS, OPTION_TEXT, OPTION_PACKED, OPTION_DOCUMENTS, OPTION_RANDOM, OPTION_CUT };
 
 bool is_recorded(const method *about, const char *name) {
@@ -133,7 +135,7 @@ static const char *one_line(arena *into, const char *text) {
 
 /* What the results file knows an experiment by: everything that a document's numbers can depend on. */
 static const char *experiment_params(const command *c) {
-    static const option_id known_by[] = { OPTION_BOS, OPTION_PLAIN, OPTION_ESCAPE, OPTION_RUN, OPTION_REFERENCE, OPTION_SEED,
+    static const option_id known_by[] = { OPTION_TOKENIZER, OPTION_BOS, OPTION_PLAIN, OPTION_ESCAPE, OPTION_RUN, OPTION_REFERENCE, OPTION_SEED,
                                           OPTION_FOLD, OPTION_EDIT };
     const char *text = "";
     for (size_t i = 0; c->about->params && c->about->params[i].name; i++) {

@@ -1,6 +1,7 @@
 #include "arch.h"
 #include "config.h"
 #include "base/text.h"
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,23 @@ const arch *const arch_table[] = {
 #undef ARCH
     NULL
 };
+
+const char *row_spelled(const weight_row *r, spelling s) {
+    switch (s) {
+        case SPELLED_HF:   return r->hf;
+        case SPELLED_GGUF: return r->gguf;
+        case SPELLED_META: return r->meta;
+    }
+    return NULL;
+}
+
+bool row_in_out(const weight_row *r, spelling s) { return s == SPELLED_HF && r->layout == LAYOUT_IN_OUT; }
+
+const char *row_name(arena *into, const char *prefix, const char *name, int64_t layer) {
+    const char *mark = strstr(name, "%d");
+    if (!mark) return arena_printf(into, "%s%s", prefix, name);
+    return arena_printf(into, "%s%.*s%" PRId64 "%s", prefix, (int)(mark - name), name, layer, mark + 2);
+}
 
 /* What there is, for messages: "a, b". */
 static void list_types(char *out, size_t size) {

@@ -4,6 +4,7 @@
  * an architecture. A new family is a row in archs.def and a file of tables. */
 #ifndef SONDE_ARCH_H
 #define SONDE_ARCH_H
+#include "base/arena.h"
 #include "base/json.h"
 #include "sonde/error.h"
 #include "tensor/act.h"
@@ -27,13 +28,25 @@ typedef enum {
 
 typedef enum { LAYOUT_OUT_IN, LAYOUT_IN_OUT } layout;   /* Linear; Conv1D */
 
+/* Whose names a file's tensors have: Hugging Face's, GGUF's, Meta's own. */
+typedef enum { SPELLED_HF, SPELLED_GGUF, SPELLED_META } spelling;
+
 typedef struct {                /* where a weight lies in a checkpoint */
     weight_id   id;
     const char *hf;             /* "%d" is the layer; prefixes of the family are tried in front */
+    const char *gguf, *meta;    /* the same without prefixes; NULL: not in such files */
     int         part, parts;    /* part i of n fused along the outputs; 0, 1: the whole */
-    layout      layout;
+    layout      layout;         /* of hf; the others have [out, in] always */
     bool        optional;
+    bool        pairs;          /* rows of a head lie in pairs order in gguf and meta, in halves in hf */
 } weight_row;
+
+typedef struct {                /* a field of config.json, and where other containers say the same */
+    const char *hf;
+    const char *gguf;           /* behind "ARCHITECTURE."; two rows of one field must agree */
+    const char *meta;           /* in params.json, and behind "llama2c." */
+    weight_id   rows_of;        /* where no key says it: the rows of this tensor; W_NONE: left out */
+} config_row;
 
 typedef struct {                /* one of up to three parts of a block */
     part_kind kind;
@@ -49,6 +62,7 @@ typedef struct {                /* sizes and constants of one model */
     bool     scale_by_layer;    /* and divided by layer + 1 */
     bool     tied;              /* unembedding is embedding; until bound: it is if the file has no other */
     int32_t  bos, eos;          /* of config.json, -1: none */
+    spelling spelled;           /* of the opened tensors; set by model_bind */
 } arch_config;
 
 typedef struct arch {
@@ -59,10 +73,21 @@ typedef struct arch {
     const char *const *ignored;         /* tensors that mean nothing here ("h.%d.attn.bias"), NULL-terminated */
     part_spec   part[3];
     norm_kind   norm;
+    const char *gguf;           /* general.architecture; NULL: GGUF has none */
     const weight_row *weights;  /* ends with W_NONE */
+    const config_row *fields;   /* ends with hf NULL; NULL: other containers hold no such model */
+    /* More members of config.json ("\"a\": 1, ..", in the arena, or "") that follow from Meta's params.json; NULL: its
+     * checkpoints hold no such model. */
+    const char *(*meta_more)(const json *params, arena *into);
     /* Reads and checks the fields; `out` comes zeroed; sizes stay below config.h's. */
     sonde_status (*config)(const json *file, arch_config *out, sonde_error *err);
 } arch;
+
+/* The name of a row in one spelling, NULL if it has none; and whether inputs lie outermost there. */
+const char *row_spelled(const weight_row *r, spelling s);
+bool        row_in_out(const weight_row *r, spelling s);
+/* `name` behind a prefix, with the layer in place of its "%d"; in the arena. */
+const char *row_name(arena *into, const char *prefix, const char *name, int64_t layer);
 
 extern const arch *const arch_table[];          /* NULL-terminated, from archs.def */
 /* The row for a config.json; UNSUPPORTED names what was found and what there is. */

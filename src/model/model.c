@@ -11,6 +11,7 @@ static const char *const file_names[FILE_COUNT] = {
     [FILE_CONFIG] = "config.json",    [FILE_TOKENIZER] = "tokenizer.json",
     [FILE_VOCAB]  = "vocab.json",     [FILE_MERGES]    = "merges.txt",
     [FILE_TOKENIZER_CONFIG] = "tokenizer_config.json",
+    [FILE_PARAMS] = "params.json",
 };
 
 const char *model_file_name(model_file f) { return file_names[f]; }
@@ -34,11 +35,10 @@ static sonde_status open_file(sonde_model *m, const located *at, model_file f, s
     return SONDE_OK;
 }
 
-/* A file that need not be there; *found says whether it is. */
-static sonde_status open_if_there(sonde_model *m, const located *at, model_file f, bool *found, sonde_error *err) {
+sonde_status model_open_file(sonde_model *m, const located *at, model_file f, bool *found, sonde_error *err) {
     const sonde_status s = open_file(m, at, f, err);
-    *found = s == SONDE_OK;
-    return s == SONDE_NOT_FOUND ? SONDE_OK : s;
+    if (found) *found = s == SONDE_OK;
+    return found && s == SONDE_NOT_FOUND ? SONDE_OK : s;
 }
 
 static sonde_status open_weights(sonde_model *m, const located *at, sonde_error *err) {
@@ -48,68 +48,56 @@ static sonde_status open_weights(sonde_model *m, const located *at, sonde_error 
     return weights_open_memory((const uint8_t *)data, size, &m->files->weights, err);
 }
 
-static sonde_status parse_config(sonde_model *m, arena *scratch, sonde_error *err) {
-    const file_map *f = &m->files->file[FILE_CONFIG];
+static sonde_status parse(const file_map *f, arena *into, const json **out, sonde_error *err) {
+    return json_parse((const char *)f->data, f->size, into, out, err);
+}
+
+/* params.json stands for config.json beside Meta's own checkpoints. */
+static sonde_status read_params(sonde_model *m, const located *at, sonde_error *err) {
     const json *tree;
-    SONDE_TRY(json_parse((const char *)f->data, f->size, scratch, &tree, err));
+    sonde_status s = parse(&m->files->file[FILE_PARAMS], m->memory, &tree, err);
+    if (s == SONDE_OK) s = settings_of_params(m->files->weights, tree, m->memory, &m->files->settings, err);
+    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s/%s", at->label, file_names[FILE_PARAMS]);
+}
+
+/* What says the sizes: the container itself, config.json, params.json. `where` names it in messages. */
+static sonde_status find_settings(sonde_model *m, const located *at, const char **where, sonde_error *err) {
+    struct model_files *f = m->files;
+    *where = arena_printf(m->memory, "%s", at->weights ? name_shown(at->weights).text : at->label);
+    if (settings_in(f->weights)) {
+        const sonde_status s = settings_of_container(f->weights, m->memory, &f->settings, err);
+        return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", *where);
+    }
+    bool config, params = false;
+    SONDE_TRY(model_open_file(m, at, FILE_CONFIG, &config, err));
+    if (!config) SONDE_TRY(model_open_file(m, at, FILE_PARAMS, &params, err));
+    if (params) return read_params(m, at, err);
+    *where = arena_printf(m->memory, "%s/%s", at->label, file_names[FILE_CONFIG]);
+    if (!config) return model_open_file(m, at, FILE_CONFIG, NULL, err);             /* says what is missing */
+    f->settings = (settings_text){ (const char *)f->file[FILE_CONFIG].data, f->file[FILE_CONFIG].size };
+    return SONDE_OK;
+}
+
+static sonde_status read_settings(sonde_model *m, arena *scratch, sonde_error *err) {
+    const json *tree;
+    SONDE_TRY(json_parse(m->files->settings.text, m->files->settings.len, scratch, &tree, err));
     SONDE_TRY(arch_find(tree, &m->config.arch, err));
     return m->config.arch->config(tree, &m->config, err);
 }
 
 static sonde_status read_config(sonde_model *m, const located *at, sonde_error *err) {
-    SONDE_TRY(open_file(m, at, FILE_CONFIG, err));
+    const char *where;
+    SONDE_TRY(find_settings(m, at, &where, err));
     arena *scratch = arena_new();
-    const sonde_status s = parse_config(m, scratch, err);
+    const sonde_status s = read_settings(m, scratch, err);
     arena_free(scratch);
-    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s/%s", at->label, file_names[FILE_CONFIG]);
-}
-
-static text_file text_of(sonde_model *m, const located *at, model_file f) {
-    const file_map *map = &m->files->file[f];
-    return (text_file){ .data = (const char *)map->data, .size = map->size,
-                        .name = arena_printf(m->memory, "%s/%s", at->label, file_names[f]) };
-}
-
-/* Rows of the embedding must be enough; special tokens that were added behind them only fail where they are used. */
-static sonde_status check_vocabulary(const sonde_model *m, const located *at, sonde_error *err) {
-    const int64_t size = tokenizer_size(m->tokenizer);
-    for (int64_t id = m->config.vocab; id < size; id++) {
-        const char *bytes;
-        size_t len;
-        const bool spare = !tokenizer_bytes(m->tokenizer, (int32_t)id, &bytes, &len) ||
-                           tokenizer_special(m->tokenizer, (int32_t)id);
-        SONDE_FAIL_IF(!spare, err, SONDE_FORMAT,
-                      "%s: the tokenizer has token %" PRId64 ", expected ids below vocab_size %" PRId64, at->label, id,
-                      m->config.vocab);
-    }
-    return SONDE_OK;
-}
-
-static sonde_status read_tokenizer(sonde_model *m, const located *at, sonde_error *err) {
-    bool whole, vocab = false, merges = false, config;
-    SONDE_TRY(open_if_there(m, at, FILE_TOKENIZER, &whole, err));
-    if (!whole) {
-        SONDE_TRY(open_if_there(m, at, FILE_VOCAB, &vocab, err));
-        SONDE_TRY(open_if_there(m, at, FILE_MERGES, &merges, err));
-    }
-    if (!whole && !(vocab && merges)) {
-        file_map_close(&m->files->file[FILE_VOCAB]);
-        file_map_close(&m->files->file[FILE_MERGES]);
-        return SONDE_OK;
-    }
-    SONDE_TRY(open_if_there(m, at, FILE_TOKENIZER_CONFIG, &config, err));
-    const tokenizer_files files = {
-        .json = text_of(m, at, FILE_TOKENIZER), .vocab = text_of(m, at, FILE_VOCAB),
-        .merges = text_of(m, at, FILE_MERGES), .config = text_of(m, at, FILE_TOKENIZER_CONFIG),
-    };
-    SONDE_TRY(tokenizer_new(&m->tokenizer, &files, err));
-    return check_vocabulary(m, at, err);
+    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", where);
 }
 
 static sonde_status read_all(sonde_model *m, const located *at, sonde_error *err) {
     SONDE_TRY(open_weights(m, at, err));
     SONDE_TRY(read_config(m, at, err));
-    SONDE_TRY(read_tokenizer(m, at, err));
+    SONDE_TRY(model_read_tokenizer(m, at, err));
     const sonde_status s = model_bind(m, err);
     if (s == SONDE_OK) {
         model_summarise(m, at->name);

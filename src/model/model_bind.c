@@ -8,41 +8,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_NAME = 128, LONGEST_SHAPE = 256, FLOATS_ALIGNED = 16 };
+enum { LONGEST_SHAPE = 256, FLOATS_ALIGNED = 16 };
 
 typedef struct {
     sonde_model   *m;
     const weights *file;
-    const char    *prefix;      /* the one under which the embedding stands */
+    arena         *names;       /* dies when binding ends */
+    spelling       spelled;
+    const char    *prefix;      /* of Hugging Face's names: the one under which the embedding stands */
     sonde_error   *err;
 } binder;
 
-/* hf with its "%d" replaced. */
-static void row_name(char out[LONGEST_NAME], const char *prefix, const char *hf, int64_t layer) {
-    const char *mark = strstr(hf, "%d");
-    if (mark) snprintf(out, LONGEST_NAME, "%s%.*s%" PRId64 "%s", prefix, (int)(mark - hf), hf, layer, mark + 2);
-    else snprintf(out, LONGEST_NAME, "%s%s", prefix, hf);
-}
-
-static const char *choose_prefix(const arch *a, const weights *file) {
+/* Whose names the embedding has: what a file holds decides, not what it is called. */
+static void choose_names(binder *b) {
+    static const spelling others[] = { SPELLED_GGUF, SPELLED_META };
+    const arch *a = b->m->config.arch;
     const weight_row *r = a->weights;
     while (r->id != W_EMBED) r++;
+    b->spelled = SPELLED_HF;
     for (const char *const *p = a->prefixes; *p; p++) {
-        char name[LONGEST_NAME];
-        row_name(name, *p, r->hf, 0);
-        if (weights_find(file, name)) return *p;
+        b->prefix = *p;
+        if (weights_find(b->file, row_name(b->names, *p, r->hf, 0))) return;
     }
-    return a->prefixes[0];
+    b->prefix = "";
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const char *name = row_spelled(r, others[i]);
+        b->spelled = others[i];
+        if (name && weights_find(b->file, name)) return;
+    }
+    b->spelled = SPELLED_HF;
+    b->prefix = a->prefixes[0];
 }
 
 /* Heads stand outside the prefix. */
 static const stored_tensor *find(const binder *b, const weight_row *r, int64_t layer) {
-    char name[LONGEST_NAME];
-    row_name(name, b->prefix, r->hf, layer);
-    const stored_tensor *t = weights_find(b->file, name);
-    if (t) return t;
-    row_name(name, "", r->hf, layer);
-    return weights_find(b->file, name);
+    const char *name = row_spelled(r, b->spelled);
+    if (!name) return NULL;
+    const stored_tensor *t = weights_find(b->file, row_name(b->names, b->prefix, name, layer));
+    return t ? t : weights_find(b->file, row_name(b->names, "", name, layer));
 }
 
 static void show_shape(char out[LONGEST_SHAPE], const int64_t *dim, int rank) {
@@ -63,16 +66,18 @@ static bool kern_type_of(dtype_id type, kern_type *out) {
 }
 
 /* The stored shape that a row implies; returns the rank. */
-static int stored_shape(const arch_config *c, const weight_row *r, int64_t dim[2]) {
+static int stored_shape(const binder *b, const weight_row *r, int64_t dim[2]) {
     const weight_meaning *w = &weight_table[r->id];
+    const arch_config    *c = &b->m->config;
     const int64_t n = weight_size(c, w->out) * (r->parts ? r->parts : 1);
     if (w->kind == WEIGHT_VECTOR) {
         dim[0] = n;
         return 1;
     }
     const int64_t k = weight_size(c, w->in);
-    dim[0] = r->layout == LAYOUT_IN_OUT ? k : n;
-    dim[1] = r->layout == LAYOUT_IN_OUT ? n : k;
+    const bool in_out = row_in_out(r, b->spelled);
+    dim[0] = in_out ? k : n;
+    dim[1] = in_out ? n : k;
     return 2;
 }
 
@@ -80,7 +85,7 @@ static sonde_status check(const binder *b, const weight_row *r, const stored_ten
     SONDE_FAIL_IF(!kern_type_of(t->type, type), b->err, SONDE_UNSUPPORTED,
                   "tensor %s: type is %s, expected F32, F16 or BF16", t->name, dtype_table[t->type].name);
     int64_t dim[2];
-    const int rank = stored_shape(&b->m->config, r, dim);
+    const int rank = stored_shape(b, r, dim);
     if (t->rank == rank && memcmp(t->dim, dim, (size_t)rank * sizeof *dim) == 0) return SONDE_OK;
     char found[LONGEST_SHAPE], wanted[LONGEST_SHAPE];
     show_shape(found, t->dim, t->rank);
@@ -89,20 +94,23 @@ static sonde_status check(const binder *b, const weight_row *r, const stored_ten
 }
 
 static sonde_status fail_missing(const binder *b, const weight_row *r, int64_t layer) {
-    char name[LONGEST_NAME], shape[LONGEST_SHAPE];
+    char shape[LONGEST_SHAPE];
     int64_t dim[2];
-    row_name(name, r->optional ? "" : b->prefix, r->hf, layer);
-    show_shape(shape, dim, stored_shape(&b->m->config, r, dim));
-    return sonde_fail(b->err, SONDE_FORMAT, "tensor %s: is not there, expected one of shape %s", name, shape);
+    const char *name = row_spelled(r, b->spelled);
+    SONDE_FAIL_IF(!name, b->err, SONDE_UNSUPPORTED, "%s: such files have no name for it",  weight_table[r->id].name);
+    show_shape(shape, dim, stored_shape(b, r, dim));
+    return sonde_fail(b->err, SONDE_FORMAT, "tensor %s: is not there, expected one of shape %s",
+                      row_name(b->names, r->optional ? "" : b->prefix, name, layer), shape);
 }
 
 /* Part `part` of the outputs; a vector is a matrix with one input here, until it is widened. */
-static kern_weight view(const arch_config *c, const weight_row *r, const stored_tensor *t, kern_type type) {
+static kern_weight view(const binder *b, const weight_row *r, const stored_tensor *t, kern_type type) {
     const weight_meaning *w = &weight_table[r->id];
+    const arch_config    *c = &b->m->config;
     const size_t item = (size_t)dtype_table[t->type].bytes;
     const size_t n = (size_t)weight_size(c, w->out), k = (size_t)weight_size(c, w->in);
     const size_t part = (size_t)r->part, parts = (size_t)(r->parts ? r->parts : 1);
-    const bool columns = w->kind == WEIGHT_MATRIX && r->layout == LAYOUT_IN_OUT;
+    const bool columns = w->kind == WEIGHT_MATRIX && row_in_out(r, b->spelled);
     return (kern_weight){
         .data = t->data + part * n * item * (columns ? 1 : k), .type = type, .columns = columns, .n = n, .k = k,
         .stride = (columns ? parts * n : k) * item,
@@ -114,7 +122,7 @@ static sonde_status bind_row(const binder *b, const weight_row *r, int64_t layer
     if (!t) return r->optional ? SONDE_OK : fail_missing(b, r, layer);
     kern_type type;
     SONDE_TRY(check(b, r, t, &type));
-    out->matrix = view(&b->m->config, r, t, type);
+    out->matrix = view(b, r, t, type);
     out->stored_as = t->name;
     out->type = t->type;
     out->bytes = (int64_t)(out->matrix.n * out->matrix.k) * dtype_table[t->type].bytes;
@@ -185,8 +193,10 @@ static sonde_status widen_vectors(sonde_model *m, sonde_error *err) {
 }
 
 sonde_status model_bind(sonde_model *m, sonde_error *err) {
-    const binder b = { .m = m, .file = m->files->weights, .err = err,
-                       .prefix = choose_prefix(m->config.arch, m->files->weights) };
-    SONDE_TRY(bind_all(&b));
-    return widen_vectors(m, err);
+    binder b = { .m = m, .file = m->files->weights, .names = arena_new(), .err = err };
+    choose_names(&b);
+    m->config.spelled = b.spelled;
+    const sonde_status s = bind_all(&b);
+    arena_free(b.names);
+    return s == SONDE_OK ? widen_vectors(m, err) : s;
 }

@@ -5,10 +5,13 @@
 #include "format/weights.h"
 #include "locate.h"
 #include "model_data.h"
+#include "settings.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
-typedef enum { FILE_CONFIG, FILE_TOKENIZER, FILE_VOCAB, FILE_MERGES, FILE_TOKENIZER_CONFIG, FILE_COUNT } model_file;
+typedef enum {
+    FILE_CONFIG, FILE_TOKENIZER, FILE_VOCAB, FILE_MERGES, FILE_TOKENIZER_CONFIG, FILE_PARAMS, FILE_COUNT
+} model_file;
 
 typedef struct {                /* a row of sonde_model_weight */
     const char *name;           /* "blocks.3.mlp.W_out" */
@@ -19,6 +22,7 @@ typedef struct {                /* a row of sonde_model_weight */
 struct model_files {
     atomic_int      owners;
     file_map        file[FILE_COUNT];           /* size 0: not there, or not used */
+    settings_text   settings;                   /* config.json, or what stands for it; in the model's memory */
     weights        *weights;
     float          *vectors;                    /* all of them, each at a multiple of 64 bytes; folded: all weights */
     sonde_model    *folded;                     /* the model that this one is folded from, which lends it its tokenizer */
@@ -31,6 +35,10 @@ struct model_files {
 };
 
 const char *model_file_name(model_file f);      /* "config.json" */
+/* Maps it, or the embedded one. NOT_FOUND: it is not there; *found, where it is not NULL, says so and makes that OK. */
+sonde_status model_open_file(sonde_model *m, const located *at, model_file f, bool *found, sonde_error *err);
+/* The model's own, from files beside the weights or out of their container; none is no error. In model_tokenizer.c. */
+sonde_status model_read_tokenizer(sonde_model *m, const located *at, sonde_error *err);
 sonde_model *model_new(void);                   /* with one owner, its files and its memory */
 /* Finds every weight that the description names in the opened files, checks it, and widens the vectors. */
 sonde_status model_bind(sonde_model *m, sonde_error *err);

@@ -1,9 +1,11 @@
 /* SHA-256, first 16 hex digits, over this text of bytes (numbers are little-endian):
  *
  *   "sonde model 1\n"
- *   for config.json, tokenizer.json, vocab.json, merges.txt, tokenizer_config.json, in this order, each that the
+ *   for config.json, tokenizer.json, vocab.json, merges.txt, tokenizer_config.json, params.json, in this order, each that the
  *   model was opened from: name NUL, u64 size, the bytes. (vocab.json and merges.txt only where there is no
  *   tokenizer.json, tokenizer_config.json only where there is a tokenizer; an empty file counts as none.)
+ *   for each value that the container holds besides its arrays (GGUF), in its order: key NUL, then what it says: a text's
+ *   u64 length and bytes, a number's i64 or f64, a list's u64 length and its texts or bytes.
  *   for each tensor of the weights, sorted by the bytes of its name, used or not: name NUL, type ("F32") NUL,
  *   u64 rank, i64 dims outermost first, then of its ceil(bytes / 4096) pages the pages floor(i (pages - 1) / 63),
  *   i = 0..63, or all of them where there are at most 64. A page is 4096 bytes counted from the tensor's first byte;
@@ -13,6 +15,7 @@
 #define _GNU_SOURCE
 #include "model_files.h"
 #include "base/sha256.h"
+#include "format/meta.h"
 #include <string.h>
 
 enum { PAGE = 4096, PAGES = 64, HEX_DIGITS = 16 };
@@ -35,6 +38,26 @@ static void add_tensor(sha256 *h, const stored_tensor *t) {
     }
 }
 
+static void add_bytes(sha256 *h, const void *bytes, size_t n) {
+    add_number(h, n);
+    sha256_add(h, bytes, n);
+}
+
+static void add_meta(sha256 *h, const meta_value *v) {
+    add_text(h, v->key);
+    switch (v->kind) {
+        case META_INT:
+        case META_BOOL:   sha256_add(h, &v->integer, sizeof v->integer); break;
+        case META_NUMBER: sha256_add(h, &v->number, sizeof v->number); break;
+        case META_TEXT:   add_bytes(h, v->text.at, v->text.len); break;
+        case META_LIST:
+            add_number(h, v->n);
+            for (size_t i = 0; v->of == META_TEXT && i < v->n; i++) add_bytes(h, v->texts[i].at, v->texts[i].len);
+            if (v->of != META_TEXT) sha256_add(h, v->data, v->n * v->item);
+            break;
+    }
+}
+
 static void compute(struct model_files *f) {
     sha256 *h = sha256_new();
     static const char version[] = "sonde model 1\n";
@@ -46,6 +69,7 @@ static void compute(struct model_files *f) {
         add_number(h, f->file[i].size);
         sha256_add(h, f->file[i].data, f->file[i].size);
     }
+    for (size_t i = 0; f->weights && i < weights_meta_count(f->weights); i++) add_meta(h, weights_meta_at(f->weights, i));
     for (size_t i = 0; f->weights && i < weights_count(f->weights); i++) add_tensor(h, weights_at(f->weights, i));
     uint8_t digest[32];
     char hex[65];

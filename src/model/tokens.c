@@ -42,8 +42,8 @@ void model_find_bos(sonde_model *m) {
 }
 
 static sonde_status need_tokenizer(const sonde_model *m, sonde_error *err) {
-    SONDE_FAIL_IF(!m->tokenizer, err, SONDE_UNSUPPORTED,
-                  "%s has no tokenizer that this version reads, expected tokenizer.json or vocab.json and merges.txt",
+    SONDE_FAIL_IF(!m->tokenizer, err, SONDE_FORMAT,
+                  "%s has no tokenizer; give one with --tokenizer PATH, or the prompt as ids with --tokens",
                   name_shown(m->info.name).text);
     return SONDE_OK;
 }

@@ -1,0 +1,224 @@
+#define _GNU_SOURCE
+#include "settings.h"
+#include "base/text.h"
+#include "format/meta.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char llama2c[] = "llama2c.";
+
+typedef struct {
+    const weights *w;
+    const json    *params;      /* Meta's params.json, or NULL */
+    const arch    *a;
+    spelling       spelled;
+    const char    *begin;       /* what stands in front of each key of the container */
+    arena         *into;
+    const char    *members;     /* what is written so far */
+    sonde_error   *err;
+} writer;
+
+static void add(writer *o, const char *key, const char *value) {
+    o->members = arena_printf(o->into, "%s,\n  \"%s\": %s", o->members, key, value);
+}
+
+/* The fewest digits that give the float back: files hold float32, config.json the decimal number that was meant. */
+static const char *float_digits(arena *into, double v) {
+    char text[40];
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtof(text, NULL) == (float)v) break;
+    }
+    const bool whole = !strpbrk(text, ".einf");
+    return arena_printf(into, "%s%s", text, whole ? ".0" : "");
+}
+
+/* A list of one number again and again is that number (head counts of each layer). */
+static bool same_items(const meta_value *v, int64_t *out) {
+    int64_t first, item;
+    if (v->kind != META_LIST || v->n == 0 || !meta_item_int(v, 0, &first)) return false;
+    for (size_t i = 1; i < v->n; i++)
+        if (!meta_item_int(v, i, &item) || item != first) return false;
+    *out = first;
+    return true;
+}
+
+static sonde_status meta_digits(writer *o, const meta_value *v, const char **out) {
+    int64_t n;
+    SONDE_FAIL_IF(v->kind == META_TEXT || (v->kind == META_LIST && !same_items(v, &n)), o->err, SONDE_UNSUPPORTED,
+                  "%s is %s, expected one number", name_shown(v->key).text, v->kind == META_TEXT ? "a text" : "a list of several");
+    if (v->kind == META_NUMBER) *out = float_digits(o->into, v->number);
+    else if (v->kind == META_BOOL) *out = v->integer ? "true" : "false";
+    else *out = arena_printf(o->into, "%" PRId64, v->kind == META_LIST ? n : v->integer);
+    return SONDE_OK;
+}
+
+/* Rows of the tensor of the first block, of all parts together: parts that hold whole rows are put one below another. */
+static bool rows_of(const writer *o, weight_id id, int64_t width, int64_t *out) {
+    for (const weight_row *r = o->a->weights; r->id != W_NONE; r++) {
+        const char *name = r->id == id ? row_spelled(r, o->spelled) : NULL;
+        if (!name) continue;
+        const stored_tensor *t = weights_find(o->w, row_name(o->into, "", name, 0));
+        if (!t || t->rank != 2) return false;
+        const int64_t parts = (int64_t)weights_parts(o->w);
+        return !__builtin_mul_overflow(t->dim[0], t->dim[1] == width ? parts : 1, out);
+    }
+    return false;
+}
+
+/* What the container says of this field as JSON; NULL: nothing. */
+static sonde_status field_digits(writer *o, const config_row *f, const char **out) {
+    const char *key = o->spelled == SPELLED_GGUF ? f->gguf : f->meta;
+    *out = NULL;
+    if (!key) return SONDE_OK;
+    if (o->params) {
+        const json *j = json_get(o->params, key);
+        if (!j || j->kind == JSON_NULL) return SONDE_OK;
+        int64_t n;
+        const bool absent = json_int(j, &n) && n < 0;               /* vocab_size -1: as the tokenizer has it */
+        SONDE_FAIL_IF(j->kind != JSON_NUMBER && j->kind != JSON_BOOL, o->err, SONDE_FORMAT,
+                      "%s is no number and not true or false", key);
+        if (j->kind == JSON_BOOL) *out = j->boolean ? "true" : "false";
+        else if (!absent) *out = arena_printf(o->into, "%s", j->text);
+        return SONDE_OK;
+    }
+    const meta_value *v = weights_meta(o->w, arena_printf(o->into, "%s%s", o->begin, key));
+    return v ? meta_digits(o, v, out) : SONDE_OK;
+}
+
+/* The width of the stream, which the first field of the table is. */
+static int64_t width_of(const char *digits) { return digits ? strtoll(digits, NULL, 10) : -1; }
+
+static sonde_status add_fields(writer *o) {
+    int64_t width = -1, rows;
+    for (const config_row *f = o->a->fields; f->hf; f++) {
+        const char *digits;
+        SONDE_TRY(field_digits(o, f, &digits));
+        if (!digits && f->rows_of != W_NONE && rows_of(o, f->rows_of, width, &rows))
+            digits = arena_printf(o->into, "%" PRId64, rows);
+        if (f == o->a->fields) width = width_of(digits);
+        if (!digits) continue;
+        const char *known = strstr(o->members, arena_printf(o->into, "\n  \"%s\": ", f->hf));
+        if (!known) {
+            add(o, f->hf, digits);
+            continue;
+        }
+        const char *value = strchr(known + 1, ':') + 2;
+        const size_t n = strcspn(value, ",\n");
+        SONDE_FAIL_IF(strlen(digits) != n || memcmp(value, digits, n) != 0, o->err, SONDE_UNSUPPORTED,
+                      "%s%s is %s, expected %.*s (%s)", o->begin, f->gguf ? f->gguf : f->meta, digits, (int)n, value, f->hf);
+    }
+    return SONDE_OK;
+}
+
+static bool has_tensor(const writer *o, weight_id id) {
+    for (const weight_row *r = o->a->weights; r->id != W_NONE; r++) {
+        const char *name = r->id == id ? row_spelled(r, o->spelled) : NULL;
+        if (name && weights_find(o->w, row_name(o->into, "", name, 0))) return true;
+    }
+    return false;
+}
+
+static void begin(writer *o) {
+    o->members = arena_printf(o->into, "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"%s\"", o->a->hf_classes[0],
+                              o->a->hf_type);
+}
+
+static void end(writer *o, settings_text *out) {
+    add(o, "tie_word_embeddings", has_tensor(o, W_UNEMBED) ? "false" : "true");
+    out->text = arena_printf(o->into, "%s\n}\n", o->members);
+    out->len = strlen(out->text);
+}
+
+/* ---- GGUF ---- */
+
+static sonde_status meta_token(writer *o, const char *key, const char *field) {
+    const meta_value *v = weights_meta(o->w, key);
+    if (!v) return SONDE_OK;
+    SONDE_FAIL_IF(v->kind != META_INT, o->err, SONDE_FORMAT, "%s is no integer, expected the id of a token", key);
+    add(o, field, arena_printf(o->into, "%" PRId64, v->integer));
+    return SONDE_OK;
+}
+
+/* rope.scaling.* are one object in config.json; a type that the family does not know is refused there, by name. */
+static sonde_status add_rope_scaling(writer *o) {
+    const meta_value *type = weights_meta(o->w, arena_printf(o->into, "%srope.scaling.type", o->begin));
+    const meta_value *factor = weights_meta(o->w, arena_printf(o->into, "%srope.scaling.factor", o->begin));
+    const meta_value *linear = weights_meta(o->w, arena_printf(o->into, "%srope.scale_linear", o->begin));
+    SONDE_FAIL_IF((type && type->kind != META_TEXT) || (factor && factor->kind != META_NUMBER) ||
+                  (linear && linear->kind != META_NUMBER), o->err, SONDE_FORMAT,
+                  "rope.scaling: expected a text as type and a number as factor");
+    const char *name = type ? json_quote(o->into, type->text.at, type->text.len) : linear ? "\"linear\"" : "\"none\"";
+    if (strcmp(name, "\"none\"") == 0) return SONDE_OK;
+    const double by = factor ? factor->number : linear ? linear->number : 1;
+    add(o, "rope_scaling", arena_printf(o->into, "{\"rope_type\": %s, \"factor\": %s}", name, float_digits(o->into, by)));
+    return SONDE_OK;
+}
+
+static const arch *by_gguf(meta_text name) {
+    for (const arch *const *a = arch_table; *a; a++)
+        if ((*a)->gguf && strlen((*a)->gguf) == name.len && memcmp((*a)->gguf, name.at, name.len) == 0) return *a;
+    return NULL;
+}
+
+static sonde_status find_gguf(writer *o, const meta_value *named) {
+    SONDE_FAIL_IF(named->kind != META_TEXT, o->err, SONDE_FORMAT, "general.architecture is no text");
+    o->a = by_gguf(named->text);
+    if (o->a) return SONDE_OK;
+    const char *known = "";
+    for (const arch *const *a = arch_table; *a; a++)
+        if ((*a)->gguf) known = arena_printf(o->into, "%s%s%s", known, *known ? ", " : "", (*a)->gguf);
+    return sonde_fail(o->err, SONDE_UNSUPPORTED, "general.architecture is \"%s\", expected one of: %s",
+                      text_shown(named->text.at, named->text.len).text, known);
+}
+
+static sonde_status of_gguf(writer *o, settings_text *out) {
+    SONDE_TRY(find_gguf(o, weights_meta(o->w, "general.architecture")));
+    o->spelled = SPELLED_GGUF;
+    o->begin = arena_printf(o->into, "%s.", o->a->gguf);
+    begin(o);
+    SONDE_TRY(add_fields(o));
+    SONDE_TRY(add_rope_scaling(o));
+    SONDE_TRY(meta_token(o, "tokenizer.ggml.bos_token_id", "bos_token_id"));
+    SONDE_TRY(meta_token(o, "tokenizer.ggml.eos_token_id", "eos_token_id"));
+    end(o, out);
+    return SONDE_OK;
+}
+
+/* ---- Meta's and llama2.c's, which share their names ---- */
+
+static const arch *of_meta_spelling(void) {
+    const arch *const *a = arch_table;
+    while (*a && !(*a)->meta_more) a++;
+    return *a;
+}
+
+static sonde_status of_meta(writer *o, settings_text *out) {
+    o->spelled = SPELLED_META;
+    o->begin = o->params ? "" : llama2c;
+    o->a = of_meta_spelling();
+    SONDE_FAIL_IF(!o->a, o->err, SONDE_UNSUPPORTED, "no family of this version has checkpoints of Meta's");
+    begin(o);
+    SONDE_TRY(add_fields(o));
+    const char *more = o->a->meta_more(o->params, o->into);
+    if (*more) o->members = arena_printf(o->into, "%s,\n  %s", o->members, more);
+    end(o, out);
+    return SONDE_OK;
+}
+
+bool settings_in(const weights *w) {
+    return weights_meta(w, "general.architecture") || weights_meta(w, "llama2c.dim");
+}
+
+sonde_status settings_of_container(const weights *w, arena *into, settings_text *out, sonde_error *err) {
+    writer o = { .w = w, .into = into, .err = err };
+    return weights_meta(w, "general.architecture") ? of_gguf(&o, out) : of_meta(&o, out);
+}
+
+sonde_status settings_of_params(const weights *w, const json *params, arena *into, settings_text *out, sonde_error *err) {
+    SONDE_FAIL_IF(params->kind != JSON_OBJECT, err, SONDE_FORMAT, "expected an object");
+    writer o = { .w = w, .params = params, .into = into, .err = err };
+    return of_meta(&o, out);
+}
