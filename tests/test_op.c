@@ -7,13 +7,13 @@
 #include "tensor/op.h"
 #include <stdlib.h>
 
-enum { T = 5, H = 4, G = 2, E = 3, D = 12, N = 8, S = 7, FIRST = 2, VOCAB = 9, MOST = T * H * D };
+enum { T = 5, H = 4, G = 2, E = 3, D = 12, N = 8, S = 7, FIRST = 2, VOCAB = 9, TURN = 6, MOST = T * H * D };
 
 typedef struct {                    /* shapes of an operation's inputs and output, and what it reads beside them */
     const char *op;
     int64_t     out[4], in[3][4];
     int64_t     n, k;               /* its weight */
-    bool        columns, by_inputs, no_bias;
+    bool        columns, by_inputs, no_bias, pairs;
     act_kind    act;
     const char *act_name;
 } op_case;
@@ -24,6 +24,9 @@ static const op_case cases[] = {
     { .op = "copy", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } } },
     { .op = "layer_scale", .out = { 1, 1, T, 1 }, .in = { { 1, 1, T, D } } },
     { .op = "layer_normalize", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D }, { 1, 1, T, 1 } } },
+    { .op = "rms_scale", .out = { 1, 1, T, 1 }, .in = { { 1, 1, T, D } } },
+    { .op = "rms_normalize", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D }, { 1, 1, T, 1 } } },
+    { .op = "rms_normalize", .out = { 1, T, G, D }, .in = { { 1, T, G, D }, { 1, T, G, 1 } } },
     { .op = "affine", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } } },
     { .op = "affine", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .no_bias = true },
     { .op = "linear", .out = { 1, T, 1, N }, .in = { { 1, T, 1, D } }, .n = N, .k = D },
@@ -32,6 +35,13 @@ static const op_case cases[] = {
     { .op = "activation", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .act = ACT_GELU, .act_name = "gelu" },
     { .op = "activation", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .act = ACT_SILU, .act_name = "silu" },
     { .op = "activation", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .act = ACT_RELU, .act_name = "relu" },
+    { .op = "multiply", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D }, { 1, 1, T, D } } },
+    { .op = "rotate", .out = { 1, T, H, TURN }, .in = { { 1, T, H, TURN } } },
+    { .op = "rotate", .out = { 1, T, H, TURN }, .in = { { 1, T, H, TURN } }, .pairs = true },
+    { .op = "rotate", .out = { 1, T, G, TURN + 3 }, .in = { { 1, T, G, TURN + 3 } } },
+    { .op = "rotate", .out = { 1, T, G, TURN + 3 }, .in = { { 1, T, G, TURN + 3 } }, .pairs = true },
+    { .op = "reorder", .out = { 1, T, H, TURN }, .in = { { 1, T, H, TURN } } },
+    { .op = "reorder", .out = { 1, T, G, TURN + 3 }, .in = { { 1, T, G, TURN + 3 } } },
     { .op = "scores", .out = { 1, H, T, S }, .in = { { 1, T, H, E }, { 1, S, G, E } } },
     { .op = "softmax", .out = { 1, H, T, S }, .in = { { 1, H, T, S } } },
     { .op = "mix", .out = { 1, T, H, E }, .in = { { 1, H, T, S }, { 1, S, G, E } } },
@@ -48,12 +58,12 @@ typedef struct {
     op_call     call;
     tensor      out, in[MAX_IN];
     float       data[MAX_IN + 1][MOST], grad[MOST], part[MAX_IN][MOST];
-    float       w[N * D + VOCAB * D], gain[D], bias[D];
+    float       w[N * D + VOCAB * D], gain[D], bias[D], turn[T * TURN];
     kern_weight weight;
     int32_t     ids[T];
     uint8_t     mask[T * H];
     ref_call    ref;
-    double      ref_data[MAX_IN + 1][MOST], ref_w[N * D + VOCAB * D], ref_gain[D], ref_bias[D];
+    double      ref_data[MAX_IN + 1][MOST], ref_w[N * D + VOCAB * D], ref_gain[D], ref_bias[D], ref_angle[T * TURN / 2];
 } fixture;
 
 static uint32_t seed;
@@ -81,6 +91,11 @@ static void fill_weights(fixture *f, const op_case *c) {
         f->ref_gain[i] = (double)(f->gain[i] = 1 + 0.5f * uniform());
         f->ref_bias[i] = (double)(f->bias[i] = uniform());
     }
+    for (int i = 0; i < T * TURN / 2; i++) {
+        f->ref_angle[i] = 3 * (double)uniform();
+        f->turn[i / (TURN / 2) * TURN + i % (TURN / 2)] = (float)cos(f->ref_angle[i]);
+        f->turn[i / (TURN / 2) * TURN + TURN / 2 + i % (TURN / 2)] = (float)sin(f->ref_angle[i]);
+    }
     for (int i = 0; i < T; i++) f->ids[i] = i * 5 % VOCAB;
     for (int i = 0; i < T * H; i++) f->mask[i] = 1;
 }
@@ -88,7 +103,9 @@ static void fill_weights(fixture *f, const op_case *c) {
 static op_attr attr_of(const fixture *f, const op_case *c, const op *o) {
     const float *bias = c->no_bias ? NULL : f->bias;
     if (o == op_table[OP_lookup]) return (op_attr){ .lookup = { &f->weight, f->ids } };
-    if (o == op_table[OP_layer_scale]) return (op_attr){ .norm = { 1e-5f } };
+    if (o == op_table[OP_rotate]) return (op_attr){ .rotate = { f->turn, TURN, c->pairs } };
+    if (o == op_table[OP_reorder]) return (op_attr){ .reorder = { TURN } };
+    if (o == op_table[OP_layer_scale] || o == op_table[OP_rms_scale]) return (op_attr){ .norm = { 1e-5f } };
     if (o == op_table[OP_affine]) return (op_attr){ .affine = { f->gain, bias } };
     if (o == op_table[OP_linear]) return (op_attr){ .linear = { &f->weight, bias } };
     if (o == op_table[OP_activation]) return (op_attr){ .activation = { c->act } };
@@ -106,7 +123,8 @@ static void make(fixture *f, const op_case *c) {
     fill_weights(f, c);
     f->ref = (ref_call){ .op = c->op, .w = f->ref_w, .n = c->n, .k = c->k, .heads = H, .by_inputs = c->by_inputs,
                          .gain = f->ref_gain, .bias = c->no_bias ? NULL : f->ref_bias, .eps = (double)1e-5f, .scale = 0.5,
-                         .first = FIRST, .act = c->act_name, .ids = f->ids, .mask = f->mask };
+                         .first = FIRST, .act = c->act_name, .ids = f->ids, .mask = f->mask,
+                         .angle = f->ref_angle, .dims = TURN, .pairs = c->pairs };
     f->call = (op_call){ .op = o, .out = &f->out, .attr = attr_of(f, c, o) };
     f->out = (tensor){ .name = "out", .data = f->data[MAX_IN], .grad = f->grad };
     memcpy(f->out.dim, c->out, sizeof c->out);
@@ -119,7 +137,7 @@ static void make(fixture *f, const op_case *c) {
         f->ref.in[i].data = f->ref_data[i];
         f->call.in[i] = &f->in[i];
         f->call.part[i] = f->part[i];
-        const bool scale = o == op_table[OP_layer_normalize] && i == 1;
+        const bool scale = (o == op_table[OP_layer_normalize] || o == op_table[OP_rms_normalize]) && i == 1;
         for (int64_t k = 0; k < tensor_count(&f->in[i]); k++) {
             f->data[i][k] = scale ? 1.5f + 0.5f * uniform() : uniform();
             f->ref_data[i][k] = (double)f->data[i][k];
@@ -295,6 +313,22 @@ static void wrong_shapes_are_named(void) {
     f.call.attr.norm.eps = 0;
     CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
     CHECK_STR(err.message, "layer_scale: eps is 0, expected above zero");
+    make(&f, case_of("rms_scale"));
+    f.call.attr.norm.eps = -1;
+    CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
+    CHECK_STR(err.message, "rms_scale: eps is -1, expected zero or above");
+    make(&f, case_of("rotate"));
+    f.call.attr.rotate.dims = TURN + 2;
+    CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
+    CHECK_STR(err.message, "rotate: 8 numbers of a head of 6, expected an even number of them");
+    make(&f, case_of("reorder"));
+    f.call.attr.reorder.dims = TURN - 1;
+    CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
+    CHECK_STR(err.message, "reorder: 5 numbers of a head of 6, expected an even number of them");
+    make(&f, case_of("multiply"));
+    f.in[1].dim[2] = T - 1;
+    CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
+    CHECK_STR(err.message, "multiply: axis 2 is 5 and 4");
 }
 
 #define TESTS(X) \

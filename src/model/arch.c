@@ -34,6 +34,21 @@ const char *row_name(arena *into, const char *prefix, const char *name, int64_t 
     return arena_printf(into, "%s%.*s%" PRId64 "%s", prefix, (int)(mark - name), name, layer, mark + 2);
 }
 
+bool arch_row_holds(const arch_config *c, const weight_row *r) {
+    switch (r->when) {
+        case WHEN_ATTN_BIAS: return c->attn_bias;
+        case WHEN_MLP_BIAS:  return c->mlp_bias;
+        case WHEN_ALWAYS:    break;
+    }
+    return true;
+}
+
+bool arch_has(const arch_config *c, weight_id id) {
+    for (const weight_row *r = c->arch->weights; r->id != W_NONE; r++)
+        if (r->id == id) return arch_row_holds(c, r);
+    return false;
+}
+
 /* What there is, for messages: "a, b". */
 static void list_types(char *out, size_t size) {
     size_t used = 0;

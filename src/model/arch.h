@@ -6,6 +6,7 @@
 #define SONDE_ARCH_H
 #include "base/arena.h"
 #include "base/json.h"
+#include "rope.h"
 #include "sonde/error.h"
 #include "tensor/act.h"
 #include <stdbool.h>
@@ -21,12 +22,13 @@ typedef enum {
     W_EMBED, W_POS,                                     /* [v, d] [n_ctx, d] */
     W_LN1, B_LN1, W_LN2, B_LN2, W_LNF, B_LNF,           /* [d] */
     W_Q, B_Q, W_K, B_K, W_V, B_V, W_O, B_O,             /* [h, d, e] [h, e] .. [h, e, d] [d] */
-    W_IN, B_IN, W_OUT, B_OUT,                           /* [d, f] [f] [f, d] [d] */
+    W_GATE, B_GATE, W_IN, B_IN, W_OUT, B_OUT,           /* [d, f] [f] (gated MLPs) [d, f] [f] [f, d] [d] */
     W_UNEMBED, B_UNEMBED,                               /* [d, v] [v] */
     WEIGHT_COUNT
 } weight_id;
 
 typedef enum { LAYOUT_OUT_IN, LAYOUT_IN_OUT } layout;   /* Linear; Conv1D */
+typedef enum { WHEN_ALWAYS, WHEN_ATTN_BIAS, WHEN_MLP_BIAS } weight_when;        /* by attn_bias, mlp_bias of the model */
 
 /* Whose names a file's tensors have: Hugging Face's, GGUF's, Meta's own. */
 typedef enum { SPELLED_HF, SPELLED_GGUF, SPELLED_META } spelling;
@@ -39,6 +41,7 @@ typedef struct {                /* where a weight lies in a checkpoint */
     layout      layout;         /* of hf; the others have [out, in] always */
     bool        optional;
     bool        pairs;          /* rows of a head lie in pairs order in gguf and meta, in halves in hf */
+    weight_when when;           /* models of the family that have it; others do not read it, even if it is there */
 } weight_row;
 
 typedef struct {                /* a field of config.json, and where other containers say the same */
@@ -60,6 +63,9 @@ typedef struct {                /* sizes and constants of one model */
     act_kind act;
     double   score_scale;       /* scores are q . k times this */
     bool     scale_by_layer;    /* and divided by layer + 1 */
+    bool     attn_bias, mlp_bias;       /* rows of weights that say so are there */
+    rope     rope;              /* of q and k; dims 0: none */
+    bool     qk_pairs;          /* outputs of the stored W_Q, W_K (and biases) are in pairs, per head: op_reorder.c */
     bool     tied;              /* unembedding is embedding; until bound: it is if the file has no other */
     int32_t  bos, eos;          /* of config.json, -1: none */
     spelling spelled;           /* of the opened tensors; set by model_bind */
@@ -90,6 +96,9 @@ bool        row_in_out(const weight_row *r, spelling s);
 const char *row_name(arena *into, const char *prefix, const char *name, int64_t layer);
 
 extern const arch *const arch_table[];          /* NULL-terminated, from archs.def */
+/* Does a model of this description have the weight (an optional one: may it)? */
+bool arch_has(const arch_config *c, weight_id id);
+bool arch_row_holds(const arch_config *c, const weight_row *r);         /* by its `when` */
 /* The row for a config.json; UNSUPPORTED names what was found and what there is. */
 sonde_status arch_find(const json *config, const arch **out, sonde_error *err);
 #endif

@@ -6,28 +6,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stddef.h>
-#include <string.h>
-
-/* transformers' ACT2FN names of functions that we compute; the five spellings of tanh-GELU are one formula. */
-static const struct { const char *name; act_kind act; } activations[] = {
-    { "gelu_new", ACT_GELU_TANH },    { "gelu_pytorch_tanh", ACT_GELU_TANH }, { "gelu_python_tanh", ACT_GELU_TANH },
-    { "gelu_fast", ACT_GELU_TANH },   { "gelu_accurate", ACT_GELU_TANH },     { "gelu", ACT_GELU },
-    { "gelu_python", ACT_GELU },      { "relu", ACT_RELU },                   { "silu", ACT_SILU },
-    { "swish", ACT_SILU },
-};
-
-static sonde_status read_activation(const json *file, act_kind *out, sonde_error *err) {
-    const char *name;
-    SONDE_TRY(config_text(file, "activation_function", &name, err));
-    if (!name) name = "gelu_new";
-    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
-        if (strcmp(activations[i].name, name) == 0) {
-            *out = activations[i].act;
-            return SONDE_OK;
-        }
-    return sonde_fail(err, SONDE_UNSUPPORTED, "activation_function is \"%s\", expected gelu_new, gelu, relu or silu",
-                      name_shown(name).text);
-}
 
 static sonde_status read_sizes(const json *file, arch_config *c, sonde_error *err) {
     SONDE_TRY(config_int(file, (config_range){ "n_embd", "hidden_size", 768, 1, MOST_WIDTH }, &c->d, err));
@@ -52,7 +30,7 @@ static sonde_status read_sizes(const json *file, arch_config *c, sonde_error *er
 static sonde_status read_config(const json *file, arch_config *c, sonde_error *err) {
     bool scale, cross;
     SONDE_TRY(read_sizes(file, c, err));
-    SONDE_TRY(read_activation(file, &c->act, err));
+    SONDE_TRY(config_activation(file, "activation_function", "gelu_new", &c->act, err));
     SONDE_TRY(config_double(file, "layer_norm_epsilon", 1e-5, 1, &c->norm_eps, err));
     SONDE_TRY(config_bool(file, "scale_attn_weights", true, &scale, err));
     SONDE_TRY(config_bool(file, "scale_attn_by_inverse_layer_idx", false, &c->scale_by_layer, err));

@@ -74,3 +74,24 @@ sonde_status config_token(const json *file, const char *name, int64_t fallback, 
     *out = id >= 0 && id < vocab ? (int32_t)id : -1;
     return SONDE_OK;
 }
+
+/* transformers' ACT2FN names of functions that we compute; the five spellings of tanh-GELU are one formula. */
+static const struct { const char *name; act_kind act; } activations[] = {
+    { "gelu_new", ACT_GELU_TANH },    { "gelu_pytorch_tanh", ACT_GELU_TANH }, { "gelu_python_tanh", ACT_GELU_TANH },
+    { "gelu_fast", ACT_GELU_TANH },   { "gelu_accurate", ACT_GELU_TANH },     { "gelu", ACT_GELU },
+    { "gelu_python", ACT_GELU },      { "relu", ACT_RELU },                   { "silu", ACT_SILU },
+    { "swish", ACT_SILU },
+};
+
+sonde_status config_activation(const json *file, const char *field, const char *fallback, act_kind *out, sonde_error *err) {
+    const char *name;
+    SONDE_TRY(config_text(file, field, &name, err));
+    if (!name) name = fallback;
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+        if (strcmp(activations[i].name, name) == 0) {
+            *out = activations[i].act;
+            return SONDE_OK;
+        }
+    return sonde_fail(err, SONDE_UNSUPPORTED, "%s is \"%s\", expected gelu_new, gelu, relu or silu", field,
+                      name_shown(name).text);
+}

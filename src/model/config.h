@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "sonde/error.h"
+#include "tensor/act.h"
 
 /* Largest sizes of any model: its number of parameters, in bytes too, fits 63 bits. */
 enum {
@@ -29,6 +30,8 @@ sonde_status config_text(const json *file, const char *name, const char **out, s
  * were saved with their library's defaults name ids of other vocabularies, and nothing depends on them. */
 sonde_status config_token(const json *file, const char *name, int64_t fallback, int64_t vocab, int32_t *out,
                           sonde_error *err);
+/* An activation function by transformers' names (ACT2FN). UNSUPPORTED for one that is not computed. */
+sonde_status config_activation(const json *file, const char *name, const char *fallback, act_kind *out, sonde_error *err);
 /* A value as a message shows it; .text lives until the end of the expression. */
 shown json_shown(const json *j);
 #endif

@@ -46,9 +46,10 @@ static const site_id UNMARKED = SITE_COUNT;
 /* A norm is three operations, so that its scale and its normalised value are values that edits reach. */
 static int norm(builder *b, weight_id w, norm_sites at, int x) {
     const value_shape s = b->p->value[x];
-    const int scale = apply1(b, OP_layer_scale, x, (value_shape){ s.heads, 1 }, (step){ 0 });
+    const bool rms = b->c->arch->norm == NORM_RMS;
+    const int scale = apply1(b, rms ? OP_rms_scale : OP_layer_scale, x, (value_shape){ s.heads, 1 }, (step){ 0 });
     if (at.scale != UNMARKED) mark(b, at.scale, scale);
-    const int normal = apply2(b, OP_layer_normalize, x, scale, (step){ 0 });
+    const int normal = apply2(b, rms ? OP_rms_normalize : OP_layer_normalize, x, scale, (step){ 0 });
     if (at.normalized != UNMARKED) mark(b, at.normalized, normal);
     const int y = apply1(b, OP_affine, normal, s, (step){ .w = w, .b = (weight_id)(w + 1) });
     return at.out != UNMARKED ? mark(b, at.out, y) : y;
@@ -57,7 +58,7 @@ static int norm(builder *b, weight_id w, norm_sites at, int x) {
 static const norm_sites UNMARKED_NORM = { SITE_COUNT, SITE_COUNT, SITE_COUNT };
 
 /* Where `site` (a copy of the stream x for every head) is wanted: heads that were edited take a product of their own. */
-typedef struct { bool wanted; site_id site; weight_id norm, w, b; } split_spec;
+typedef struct { bool wanted; site_id site; weight_id norm, w, b; bool in_pairs; } split_spec;
 
 static int split_heads(builder *b, split_spec s, int x, int common) {
     if (!s.wanted) return common;
@@ -65,8 +66,20 @@ static int split_heads(builder *b, split_spec s, int x, int common) {
     const int copies = apply1(b, OP_spread, x, (value_shape){ out.heads, b->p->value[x].cols }, (step){ .site = s.site });
     mark(b, s.site, copies);
     const int read = norm(b, s.norm, UNMARKED_NORM, copies);
-    const int own = apply1(b, OP_head_linear, read, out, (step){ .w = s.w, .b = s.b, .split = HEAD_OUTPUTS });
+    int own = apply1(b, OP_head_linear, read, out, (step){ .w = s.w, .b = s.b, .split = HEAD_OUTPUTS });
+    if (s.in_pairs) own = apply1(b, OP_reorder, own, out, (step){ 0 });
     return apply2(b, OP_choose, common, own, (step){ .site = s.site });
+}
+
+/* Queries, keys or values: the product of the norm's output, or of each head's own input. */
+static int heads_of(builder *b, split_spec s, value_shape shape, int read, int x) {
+    int y = linear(b, s.w, s.b, read, shape);
+    if (s.in_pairs) y = apply1(b, OP_reorder, y, shape, (step){ 0 });
+    return split_heads(b, s, x, y);
+}
+
+static int rotated(builder *b, site_id site, int x) {
+    return b->c->rope.dims ? mark(b, site, apply1(b, OP_rotate, x, b->p->value[x], (step){ 0 })) : x;
 }
 
 static int attention(builder *b, const part_spec *part, int x) {
@@ -74,14 +87,15 @@ static int attention(builder *b, const part_spec *part, int x) {
     const program_key *k = &b->p->key;
     const value_shape  qs = { c->heads, c->e }, ks = { c->kv_heads, c->e };
     const int read = norm(b, part->before, (norm_sites){ SITE_LN1_SCALE, SITE_LN1_NORM, SITE_LN1_OUT }, x);
-    const int q = mark(b, SITE_Q, split_heads(b, (split_spec){ k->split_q, SITE_Q_INPUT, part->before, W_Q, B_Q }, x,
-                                              linear(b, W_Q, B_Q, read, qs)));
-    const int key = mark(b, SITE_K, split_heads(b, (split_spec){ k->split_k, SITE_K_INPUT, part->before, W_K, B_K }, x,
-                                                linear(b, W_K, B_K, read, ks)));
-    const int v = mark(b, SITE_V, split_heads(b, (split_spec){ k->split_v, SITE_V_INPUT, part->before, W_V, B_V }, x,
-                                              linear(b, W_V, B_V, read, ks)));
+    const split_spec q_spec = { k->split_q, SITE_Q_INPUT, part->before, W_Q, B_Q, c->qk_pairs },
+                     k_spec = { k->split_k, SITE_K_INPUT, part->before, W_K, B_K, c->qk_pairs },
+                     v_spec = { k->split_v, SITE_V_INPUT, part->before, W_V, B_V, false };
+    const int q = mark(b, SITE_Q, heads_of(b, q_spec, qs, read, x));
+    const int key = mark(b, SITE_K, heads_of(b, k_spec, ks, read, x));
+    const int v = mark(b, SITE_V, heads_of(b, v_spec, ks, read, x));
+    const int turned_q = rotated(b, SITE_ROT_Q, q), turned_k = rotated(b, SITE_ROT_K, key);
     const int z = value_new(b, c->heads, c->e);
-    step_new(b, (step){ .kind = STEP_ATTEND, .out = z, .in = { q, key, v } });
+    step_new(b, (step){ .kind = STEP_ATTEND, .out = z, .in = { turned_q, turned_k, v } });
     mark(b, SITE_Z, z);
     int y = linear(b, W_O, B_O, z, (value_shape){ 1, c->d });
     if (k->result) {
@@ -98,8 +112,12 @@ static int mlp(builder *b, const part_spec *part, int x) {
     const value_shape  wide = { 1, c->f };
     if (b->p->key.mlp_in) x = mark(b, SITE_MLP_IN, apply1(b, OP_copy, x, b->p->value[x], (step){ 0 }));
     const int read = norm(b, part->before, (norm_sites){ SITE_LN2_SCALE, SITE_LN2_NORM, SITE_LN2_OUT }, x);
-    const int pre = mark(b, SITE_MLP_PRE, linear(b, W_IN, B_IN, read, wide));
-    const int post = mark(b, SITE_MLP_POST, apply1(b, OP_activation, pre, wide, (step){ 0 }));
+    const bool gated = arch_has(c, W_GATE);
+    const int pre = mark(b, SITE_MLP_PRE, linear(b, gated ? W_GATE : W_IN, gated ? B_GATE : B_IN, read, wide));
+    int post = apply1(b, OP_activation, pre, wide, (step){ 0 });
+    if (gated)
+        post = apply2(b, OP_multiply, post, mark(b, SITE_MLP_PRE_LINEAR, linear(b, W_IN, B_IN, read, wide)), (step){ 0 });
+    mark(b, SITE_MLP_POST, post);
     return mark(b, SITE_MLP_OUT, linear(b, W_OUT, B_OUT, post, (value_shape){ 1, c->d }));
 }
 
@@ -119,6 +137,7 @@ static int block(builder *b, int x) {
 static int front(builder *b) {
     const value_shape d = { 1, b->c->d };
     const int e = mark(b, SITE_EMBED, apply1(b, OP_lookup, NO_VALUE, d, (step){ .w = W_EMBED }));
+    if (!arch_has(b->c, W_POS)) return e;
     const int p = mark(b, SITE_POS_EMBED, apply1(b, OP_lookup, NO_VALUE, d, (step){ .w = W_POS }));
     return apply2(b, OP_add, e, p, (step){ 0 });
 }

@@ -26,13 +26,26 @@ static op_attr attr_of(const exec *x, const step *s) {
     const float  *bias = s->b == W_NONE ? NULL : b->vector;
     switch ((enum op_id)s->op) {
     case OP_lookup:      return (op_attr){ .lookup = { &w->matrix, s->w == W_POS ? x->positions : x->tokens } };
-    case OP_layer_scale: return (op_attr){ .norm = { (float)x->model->config.norm_eps } };
+    case OP_layer_scale:
+    case OP_rms_scale:   return (op_attr){ .norm = { (float)x->model->config.norm_eps } };
     case OP_affine:      return (op_attr){ .affine = { w->vector, bias } };
     case OP_linear:      return (op_attr){ .linear = { &w->matrix, bias } };
     case OP_head_linear: return (op_attr){ .head_linear = { &w->matrix, bias, s->split } };
     case OP_activation:  return (op_attr){ .activation = { x->model->config.act } };
+    case OP_rotate:      return (op_attr){ .rotate = { x->turns, x->model->config.rope.dims, x->model->config.rope.pairs } };
+    case OP_reorder:     return (op_attr){ .reorder = { x->model->config.rope.dims } };
     default:             return op_table[s->op]->masked ? (op_attr){ .pick = { x->mask[s->site] } } : (op_attr){ 0 };
     }
+}
+
+/* Cosines and sines of every row's position, once for all that rotate. */
+static sonde_status find_turns(exec *x, sonde_error *err) {
+    const rope *r = &x->model->config.rope;
+    if (x->turns) return SONDE_OK;
+    SONDE_TRY(workspace_take(x->memory, x->rows * r->dims, &x->turns, err));
+    for (const segment *g = x->segment; g < x->segment + x->n_segments; g++)
+        for (int64_t t = 0; t < g->n; t++) rope_turn(r, g->first + t, x->turns + (g->row + t) * r->dims);
+    return SONDE_OK;
 }
 
 /* Which (row, head)s of a site are edited, for the operations that treat those apart. */
@@ -68,6 +81,7 @@ static void make_call(exec *x, const step *s, bound_call *b) {
 static sonde_status forward_op(exec *x, const step *s, sonde_error *err) {
     bound_call b;
     if (op_table[s->op]->masked) SONDE_TRY(find_mask(x, s, err));
+    if (s->op == OP_rotate) SONDE_TRY(find_turns(x, err));
     SONDE_TRY(take(x, s->out, &x->value[s->out], err));
     make_call(x, s, &b);
     SONDE_TRY(b.call.op->shape(&b.call, err));
@@ -87,6 +101,7 @@ static sonde_status marks(exec *x, const step *s, bool back, sonde_error *err) {
 
 sonde_status exec_forward(exec *x, sonde_error *err) {
     memset(x->mask, 0, sizeof x->mask);
+    x->turns = NULL;
     for (int i = 0; i < x->program->n_steps; i++) {
         const step *s = &x->program->step[i];
         if (s->kind == STEP_OP) SONDE_TRY(forward_op(x, s, err));

@@ -17,6 +17,7 @@ typedef struct {
     const int32_t     *tokens, *positions;  /* of the rows; FRONT only */
     bool               quiet;               /* run again for the way back: nothing is watched */
     float             *value[MOST_VALUES];  /* [rows, heads, cols] */
+    float             *turns;               /* [rows, 2, dims/2] of rope_turn; NULL until an operation rotates */
     uint8_t           *mask[SITE_COUNT];    /* [rows, heads]: which heads of a site are edited */
     float             *part[MOST_STEPS][MAX_IN];
     float             *grad[MOST_VALUES];

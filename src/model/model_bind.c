@@ -148,6 +148,7 @@ static sonde_status bind_all(const binder *b) {
     sonde_model *m = b->m;
     m->block = arena_alloc(m->memory, (size_t)m->config.layers * sizeof *m->block);
     for (const weight_row *r = m->config.arch->weights; r->id != W_NONE; r++) {
+        if (!arch_row_holds(&m->config, r)) continue;
         if (!weight_table[r->id].block) {
             SONDE_TRY(bind_row(b, r, 0, &m->front[r->id]));
             continue;
@@ -198,5 +199,6 @@ sonde_status model_bind(sonde_model *m, sonde_error *err) {
     m->config.spelled = b.spelled;
     const sonde_status s = bind_all(&b);
     arena_free(b.names);
+    rope_prepare(&m->config.rope, m->memory);
     return s == SONDE_OK ? widen_vectors(m, err) : s;
 }

@@ -16,12 +16,6 @@ static const part_spec *part_of(const arch *a, part_kind kind) {
     return NULL;
 }
 
-static bool has_weight(const arch *a, weight_id id) {
-    for (const weight_row *w = a->weights; w->id != W_NONE; w++)
-        if (w->id == id) return true;
-    return false;
-}
-
 static bool has_norm(const part_spec *p) { return p && p->before != W_NONE; }
 
 bool site_exists(const arch_config *c, site_id s) {
@@ -29,11 +23,13 @@ bool site_exists(const arch_config *c, site_id s) {
     if (site_rows[s].part == SITE_OF_ATTN && !attn) return false;
     if (site_rows[s].part == SITE_OF_MLP && !mlp) return false;
     switch (s) {
-    case SITE_POS_EMBED: return has_weight(c->arch, W_POS);
+    case SITE_POS_EMBED: return arch_has(c, W_POS);
+    case SITE_ROT_Q: case SITE_ROT_K: return c->rope.dims > 0;
+    case SITE_MLP_PRE_LINEAR: return arch_has(c, W_GATE);
     case SITE_RESID_MID: return attn && mlp;
     case SITE_LN1_SCALE: case SITE_LN1_NORM: case SITE_LN1_OUT: return has_norm(attn);
     case SITE_LN2_SCALE: case SITE_LN2_NORM: case SITE_LN2_OUT: return has_norm(mlp);
-    case SITE_LNF_SCALE: case SITE_LNF_NORM: case SITE_LNF_OUT: return has_weight(c->arch, W_LNF);
+    case SITE_LNF_SCALE: case SITE_LNF_NORM: case SITE_LNF_OUT: return arch_has(c, W_LNF);
     default: return true;
     }
 }

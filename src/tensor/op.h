@@ -34,6 +34,8 @@ typedef union {                     /* typed, one member per op that has any */
     struct { const float *gain, *bias; } affine;                        /* [cols]; bias may be NULL */
     struct { const kern_weight *w; const float *bias; } linear;
     struct { act_kind kind; } activation;
+    struct { const float *turn; int64_t dims; bool pairs; } rotate;     /* turn [rows, 2, dims/2]: cosines, sines */
+    struct { int64_t dims; } reorder;
     struct { int64_t first; float scale; } attention;   /* position of the first query row; key row s is position s */
     struct { const kern_weight *w; const float *bias; head_split split; } head_linear;
     struct { const uint8_t *mask; } pick;               /* [rows, heads]: which (row, head) */
@@ -88,6 +90,11 @@ int64_t units_are_positions(const op_call *c, int which);
 kern_weight weight_head(const kern_weight *w, int64_t heads, int64_t h, head_split split);
 kern_weight weight_flipped(const kern_weight *w);
 size_t      kern_type_bytes(kern_type t);
+
+/* Where number r of a head in halves stands in a head in pairs of which `dims` numbers rotate. */
+static inline int64_t reorder_from(int64_t r, int64_t dims) {
+    return r >= dims ? r : r < dims / 2 ? 2 * r : 2 * (r - dims / 2) + 1;
+}
 
 /* Run a whole call, cut over at most `threads` threads of the process's pool. */
 void op_forward(const op_call *c, int threads);

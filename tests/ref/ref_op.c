@@ -41,6 +41,47 @@ static void layer_normalize(const ref_call *c) {
     }
 }
 
+static void rms_scale(const ref_call *c) {
+    const int64_t d = c->in[0].dim[3];
+    for (int64_t r = 0; r < count(&c->in[0]) / d; r++) {
+        double square = 0;
+        for (int64_t i = 0; i < d; i++) square += c->in[0].data[r * d + i] * c->in[0].data[r * d + i];
+        c->out.data[r] = sqrt(square / (double)d + c->eps);
+    }
+}
+
+static void rms_normalize(const ref_call *c) {
+    const int64_t d = c->in[0].dim[3];
+    for (int64_t i = 0; i < count(&c->in[0]); i++) c->out.data[i] = c->in[0].data[i] / c->in[1].data[i / d];
+}
+
+static void multiply(const ref_call *c) {
+    for (int64_t i = 0; i < count(&c->out); i++) c->out.data[i] = c->in[0].data[i] * c->in[1].data[i];
+}
+
+/* As complex numbers: (a + ib) e^(i angle). */
+static void rotate(const ref_call *c) {
+    const int64_t H = c->out.dim[2], e = c->out.dim[3], half = c->dims / 2;
+    for (int64_t i = 0; i < count(&c->out); i++) c->out.data[i] = c->in[0].data[i];
+    for (int64_t row = 0; row < count(&c->out) / e; row++)
+        for (int64_t k = 0; k < half; k++) {
+            const int64_t re = row * e + (c->pairs ? 2 * k : k), im = row * e + (c->pairs ? 2 * k + 1 : half + k);
+            const double  a = c->in[0].data[re], b = c->in[0].data[im], by = c->angle[row / H * half + k];
+            c->out.data[re] = a * cos(by) - b * sin(by);
+            c->out.data[im] = a * sin(by) + b * cos(by);
+        }
+}
+
+static void reorder(const ref_call *c) {
+    const int64_t e = c->out.dim[3], half = c->dims / 2;
+    for (int64_t i = 0; i < count(&c->out); i++) c->out.data[i] = c->in[0].data[i];
+    for (int64_t row = 0; row < count(&c->out) / e; row++)
+        for (int64_t r = 0; r < half; r++) {
+            c->out.data[row * e + r] = c->in[0].data[row * e + 2 * r];
+            c->out.data[row * e + half + r] = c->in[0].data[row * e + 2 * r + 1];
+        }
+}
+
 static void affine(const ref_call *c) {
     const int64_t d = c->in[0].dim[3];
     for (int64_t i = 0; i < count(&c->in[0]); i++)
@@ -145,6 +186,8 @@ bool ref_op(const ref_call *c) {
         { "affine", affine }, { "linear", linear }, { "activation", activation }, { "scores", scores },
         { "softmax", softmax }, { "mix", mix }, { "spread", spread }, { "edited_copy", copy }, { "copy", copy },
         { "head_linear", head_linear }, { "choose", choose }, { "head_delta", head_delta },
+        { "rms_scale", rms_scale }, { "rms_normalize", rms_normalize }, { "multiply", multiply }, { "rotate", rotate },
+        { "reorder", reorder },
     };
     for (size_t i = 0; i < sizeof formula / sizeof *formula; i++)
         if (!strcmp(formula[i].name, c->op)) {

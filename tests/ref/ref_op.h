@@ -18,6 +18,9 @@ typedef struct {
     const char    *act;             /* "gelu_tanh", "gelu", "silu", "relu" */
     const int32_t *ids;
     const uint8_t *mask;
+    const double  *angle;           /* [rows, dims/2] */
+    int64_t        dims;            /* numbers of a head that rotate */
+    bool           pairs;           /* points are neighbours, not halves */
 } ref_call;
 
 /* Fills out.data; false: there is no formula for this operation. */

@@ -1,0 +1,107 @@
+/* The Llama family (Llama 1, 2, 3 and models of the same shape): RMS norm before each half, rotary positions, grouped
+ * key/value heads, gated MLP. Touvron et al., LLaMA: Open and Efficient Foundation Language Models, 2023; fields and
+ * defaults as transformers 5 (LlamaConfig) has them. */
+#include "arch.h"
+#include "config.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
+
+/* A size that null means to leave out. */
+static sonde_status size_or(const json *file, config_range f, int64_t *out, sonde_error *err) {
+    const json *j = json_get(file, f.name);
+    *out = f.fallback;
+    return j && j->kind != JSON_NULL ? config_int(file, f, out, err) : SONDE_OK;
+}
+
+static sonde_status read_sizes(const json *file, arch_config *c, sonde_error *err) {
+    SONDE_TRY(config_int(file, (config_range){ "hidden_size", NULL, 4096, 1, MOST_WIDTH }, &c->d, err));
+    SONDE_TRY(config_int(file, (config_range){ "intermediate_size", NULL, 11008, 1, MOST_INNER }, &c->f, err));
+    SONDE_TRY(config_int(file, (config_range){ "num_hidden_layers", NULL, 32, 1, MOST_LAYERS }, &c->layers, err));
+    SONDE_TRY(config_int(file, (config_range){ "num_attention_heads", NULL, 32, 1, MOST_WIDTH }, &c->heads, err));
+    SONDE_TRY(config_int(file, (config_range){ "vocab_size", NULL, 32000, 1, MOST_VOCAB }, &c->vocab, err));
+    SONDE_TRY(config_int(file, (config_range){ "max_position_embeddings", NULL, 2048, 1, MOST_CONTEXT }, &c->context,
+                         err));
+    SONDE_TRY(size_or(file, (config_range){ "num_key_value_heads", NULL, c->heads, 1, MOST_WIDTH }, &c->kv_heads, err));
+    SONDE_FAIL_IF(c->heads % c->kv_heads, err, SONDE_FORMAT,
+                  "num_key_value_heads is %" PRId64 ", expected a divisor of num_attention_heads %" PRId64, c->kv_heads,
+                  c->heads);
+    SONDE_TRY(size_or(file, (config_range){ "head_dim", NULL, 0, 1, MOST_WIDTH }, &c->e, err));
+    SONDE_FAIL_IF(!c->e && c->d % c->heads, err, SONDE_FORMAT,
+                  "num_attention_heads is %" PRId64 ", expected a divisor of hidden_size %" PRId64, c->heads, c->d);
+    if (!c->e) c->e = c->d / c->heads;
+    SONDE_FAIL_IF(c->e > MOST_WIDTH / c->heads, err, SONDE_FORMAT,
+                  "head_dim is %" PRId64 " in %" PRId64 " heads, expected at most %d numbers in all", c->e, c->heads,
+                  (int)MOST_WIDTH);
+    return SONDE_OK;
+}
+
+/* Fields of relatives that compute other numbers: absent, null, false or zero here. */
+static sonde_status refuse_relatives(const json *file, sonde_error *err) {
+    static const char *const names[] = {
+        "sliding_window", "attn_logit_softcapping", "final_logit_softcapping", "logit_scale", "clip_qkv",
+        "use_qk_norm", "qk_layernorm", "num_local_experts", "num_experts",
+    };
+    bool sliding;
+    SONDE_TRY(config_bool(file, "use_sliding_window", true, &sliding, err));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const json *j = json_get(file, names[i]);
+        double zero;
+        bool   on;
+        if (!j || j->kind == JSON_NULL || (i == 0 && !sliding)) continue;
+        if ((json_bool(j, &on) && !on) || (json_double(j, &zero) && zero == 0)) continue;
+        return sonde_fail(err, SONDE_UNSUPPORTED, "%s is %s, expected a model without it", names[i], json_shown(j).text);
+    }
+    int64_t slices;
+    SONDE_TRY(size_or(file, (config_range){ "pretraining_tp", NULL, 1, INT32_MIN, INT32_MAX }, &slices, err));
+    SONDE_FAIL_IF(slices != 1, err, SONDE_UNSUPPORTED, "pretraining_tp is %" PRId64 ", expected 1: whole products",
+                  slices);
+    return SONDE_OK;
+}
+
+static sonde_status read_config(const json *file, arch_config *c, sonde_error *err) {
+    SONDE_TRY(read_sizes(file, c, err));
+    SONDE_TRY(refuse_relatives(file, err));
+    SONDE_TRY(config_activation(file, "hidden_act", "silu", &c->act, err));
+    SONDE_TRY(config_double(file, "rms_norm_eps", 1e-6, 1, &c->norm_eps, err));
+    SONDE_TRY(config_bool(file, "tie_word_embeddings", false, &c->tied, err));
+    SONDE_TRY(config_bool(file, "attention_bias", false, &c->attn_bias, err));
+    SONDE_TRY(config_bool(file, "mlp_bias", false, &c->mlp_bias, err));
+    SONDE_TRY(config_token(file, "bos_token_id", 1, c->vocab, &c->bos, err));
+    SONDE_TRY(config_token(file, "eos_token_id", 2, c->vocab, &c->eos, err));
+    c->score_scale = 1 / sqrt((double)c->e);
+    return rope_config(file, c->e, c->context, &c->rope, err);
+}
+
+static const weight_row rows[] = {
+    { W_EMBED,   .hf = "embed_tokens.weight",                       .layout = LAYOUT_OUT_IN },
+    { W_LN1,     .hf = "layers.%d.input_layernorm.weight"           },
+    { W_Q,       .hf = "layers.%d.self_attn.q_proj.weight",         .layout = LAYOUT_OUT_IN },
+    { B_Q,       .hf = "layers.%d.self_attn.q_proj.bias",           .when = WHEN_ATTN_BIAS },
+    { W_K,       .hf = "layers.%d.self_attn.k_proj.weight",         .layout = LAYOUT_OUT_IN },
+    { B_K,       .hf = "layers.%d.self_attn.k_proj.bias",           .when = WHEN_ATTN_BIAS },
+    { W_V,       .hf = "layers.%d.self_attn.v_proj.weight",         .layout = LAYOUT_OUT_IN },
+    { B_V,       .hf = "layers.%d.self_attn.v_proj.bias",           .when = WHEN_ATTN_BIAS },
+    { W_O,       .hf = "layers.%d.self_attn.o_proj.weight",         .layout = LAYOUT_OUT_IN },
+    { B_O,       .hf = "layers.%d.self_attn.o_proj.bias",           .when = WHEN_ATTN_BIAS },
+    { W_LN2,     .hf = "layers.%d.post_attention_layernorm.weight"  },
+    { W_GATE,    .hf = "layers.%d.mlp.gate_proj.weight",            .layout = LAYOUT_OUT_IN },
+    { B_GATE,    .hf = "layers.%d.mlp.gate_proj.bias",              .when = WHEN_MLP_BIAS },
+    { W_IN,      .hf = "layers.%d.mlp.up_proj.weight",              .layout = LAYOUT_OUT_IN },
+    { B_IN,      .hf = "layers.%d.mlp.up_proj.bias",                .when = WHEN_MLP_BIAS },
+    { W_OUT,     .hf = "layers.%d.mlp.down_proj.weight",            .layout = LAYOUT_OUT_IN },
+    { B_OUT,     .hf = "layers.%d.mlp.down_proj.bias",              .when = WHEN_MLP_BIAS },
+    { W_LNF,     .hf = "norm.weight"                                },
+    { W_UNEMBED, .hf = "lm_head.weight",                            .layout = LAYOUT_OUT_IN, .optional = true },
+    { W_NONE,    .hf = NULL                                         },
+};
+
+static const char *const classes[]  = { "LlamaForCausalLM", "LLaMAForCausalLM", NULL };
+static const char *const prefixes[] = { "model.", "", NULL };
+static const char *const ignored[]  = { "layers.%d.self_attn.rotary_emb.inv_freq", NULL };
+
+const arch arch_llama = {
+    .name = "llama", .hf_classes = classes, .hf_type = "llama", .prefixes = prefixes, .ignored = ignored,
+    .part = { { PART_SELF, .before = W_LN1 }, { PART_MLP, .before = W_LN2 } },
+    .norm = NORM_RMS, .weights = rows, .config = read_config,
+};
