@@ -1,51 +1,60 @@
 /* dtype.h - storage types: what a stored number is called and how many bytes it takes.
  *
- * One row a type; what widens its items to float32 stands in dtype.c beside it. */
+ * One row a type; what widens its items to float32 stands in dtype.c, of GGML's blocks in ggml_*.c. */
 #ifndef SONDE_DTYPE_H
 #define SONDE_DTYPE_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/*  DTYPE(id, safetensors name, gguf number or -1, items per block, bytes per block, function in dtype.c) */
-#define DTYPE_MAP(D)                    \
-    D(F64,  "F64",  28, 1, 8, f64)      \
-    D(F32,  "F32",   0, 1, 4, f32)      \
-    D(F16,  "F16",   1, 1, 2, f16)      \
-    D(BF16, "BF16", 30, 1, 2, bf16)     \
-    D(I64,  "I64",  27, 1, 8, i64)      \
-    D(I32,  "I32",  26, 1, 4, i32)      \
-    D(I16,  "I16",  25, 1, 2, i16)      \
-    D(I8,   "I8",   24, 1, 1, i8)       \
-    D(U64,  "U64",  -1, 1, 8, u64)      \
-    D(U32,  "U32",  -1, 1, 4, u32)      \
-    D(U16,  "U16",  -1, 1, 2, u16)      \
-    D(U8,   "U8",   -1, 1, 1, u8)       \
-    D(BOOL, "BOOL", -1, 1, 1, boolean)     \
-    D(Q4_0, "Q4_0", 2, 32, 18, q4_0) \
-    D(Q4_1, "Q4_1", 3, 32, 20, q4_1) \
-    D(Q5_0, "Q5_0", 6, 32, 22, q5_0) \
-    D(Q5_1, "Q5_1", 7, 32, 24, q5_1) \
-    D(Q8_0, "Q8_0", 8, 32, 34, q8_0) \
-    D(Q2_K, "Q2_K", 10, 256, 84, q2_k) \
-    D(Q3_K, "Q3_K", 11, 256, 110, q3_k) \
-    D(Q4_K, "Q4_K", 12, 256, 144, q4_k) \
-    D(Q5_K, "Q5_K", 13, 256, 176, q5_k) \
-    D(Q6_K, "Q6_K", 14, 256, 210, q6_k) \
-    D(IQ4_NL, "IQ4_NL", 20, 32, 18, iq4_nl) \
-    D(IQ4_XS, "IQ4_XS", 23, 256, 136, iq4_xs) \
-    D(IQ2_XXS, "IQ2_XXS", 16, 256, 66, iq2_xxs) \
-    D(IQ2_XS, "IQ2_XS", 17, 256, 74, iq2_xs) \
-    D(IQ2_S, "IQ2_S", 22, 256, 82, iq2_s) \
-    D(IQ3_XXS, "IQ3_XXS", 18, 256, 98, iq3_xxs) \
-    D(IQ3_S, "IQ3_S", 21, 256, 110, iq3_s) \
-    D(IQ1_S, "IQ1_S", 19, 256, 50, iq1_s) \
-    D(TQ1_0, "TQ1_0", 34, 256, 54, tq1_0) \
-    D(TQ2_0, "TQ2_0", 35, 256, 66, tq2_0) \
-    D(MXFP4, "MXFP4", 39, 32, 17, mxfp4)
+/*  D(id and name, gguf number or -1, items per block, bytes per block, function that widens, function of integers)
+ *  Plain types have safetensors's names, blocks GGML's. */
+#define DTYPE_PLAIN(D)                                              \
+    D(F64,       28,    1,    8, f64_to_f32,      NULL)             \
+    D(F32,        0,    1,    4, f32_to_f32,      NULL)             \
+    D(F16,        1,    1,    2, f16_to_f32,      NULL)             \
+    D(BF16,      30,    1,    2, bf16_to_f32,     NULL)             \
+    D(F8_E4M3,   -1,    1,    1, f8_e4m3_to_f32,  NULL)             \
+    D(F8_E5M2,   -1,    1,    1, f8_e5m2_to_f32,  NULL)             \
+    D(I64,       27,    1,    8, i64_to_f32,      i64_to_int)       \
+    D(I32,       26,    1,    4, i32_to_f32,      i32_to_int)       \
+    D(I16,       25,    1,    2, i16_to_f32,      i16_to_int)       \
+    D(I8,        24,    1,    1, i8_to_f32,       i8_to_int)        \
+    D(U64,       -1,    1,    8, u64_to_f32,      u64_to_int)       \
+    D(U32,       -1,    1,    4, u32_to_f32,      u32_to_int)       \
+    D(U16,       -1,    1,    2, u16_to_f32,      u16_to_int)       \
+    D(U8,        -1,    1,    1, u8_to_f32,       u8_to_int)        \
+    D(BOOL,      -1,    1,    1, bool_to_f32,     bool_to_int)
+#define DTYPE_BLOCKS(D)                                             \
+    D(Q4_0,       2,   32,   18, q4_0_to_f32,     NULL)             \
+    D(Q4_1,       3,   32,   20, q4_1_to_f32,     NULL)             \
+    D(Q5_0,       6,   32,   22, q5_0_to_f32,     NULL)             \
+    D(Q5_1,       7,   32,   24, q5_1_to_f32,     NULL)             \
+    D(Q8_0,       8,   32,   34, q8_0_to_f32,     NULL)             \
+    D(Q2_K,      10,  256,   84, q2_k_to_f32,     NULL)             \
+    D(Q3_K,      11,  256,  110, q3_k_to_f32,     NULL)             \
+    D(Q4_K,      12,  256,  144, q4_k_to_f32,     NULL)             \
+    D(Q5_K,      13,  256,  176, q5_k_to_f32,     NULL)             \
+    D(Q6_K,      14,  256,  210, q6_k_to_f32,     NULL)             \
+    D(IQ4_NL,    20,   32,   18, iq4_nl_to_f32,   NULL)             \
+    D(IQ4_XS,    23,  256,  136, iq4_xs_to_f32,   NULL)             \
+    D(IQ3_XXS,   18,  256,   98, iq3_xxs_to_f32,  NULL)             \
+    D(IQ3_S,     21,  256,  110, iq3_s_to_f32,    NULL)             \
+    D(IQ2_XXS,   16,  256,   66, iq2_xxs_to_f32,  NULL)             \
+    D(IQ2_XS,    17,  256,   74, iq2_xs_to_f32,   NULL)             \
+    D(IQ2_S,     22,  256,   82, iq2_s_to_f32,    NULL)             \
+    D(IQ1_S,     19,  256,   50, iq1_s_to_f32,    NULL)             \
+    D(IQ1_M,     29,  256,   56, iq1_m_to_f32,    NULL)             \
+    D(TQ1_0,     34,  256,   54, tq1_0_to_f32,    NULL)             \
+    D(TQ2_0,     35,  256,   66, tq2_0_to_f32,    NULL)             \
+    D(MXFP4,     39,   32,   17, mxfp4_to_f32,    NULL)             \
+    D(NVFP4,     40,   64,   36, nvfp4_to_f32,    NULL)
+#define DTYPE_MAP(D) DTYPE_PLAIN(D) DTYPE_BLOCKS(D)
+
+enum { DTYPE_MOST_ITEMS = 256 };        /* in a block */
 
 typedef enum {
-#define D(id, st, gguf, items, bytes, fn) DTYPE_##id,
+#define D(id, gguf, items, bytes, widens, reads) DTYPE_##id,
     DTYPE_MAP(D)
 #undef D
     DTYPE_COUNT
@@ -61,4 +70,8 @@ typedef struct {
 
 extern const dtype dtype_table[DTYPE_COUNT];
 bool dtype_find(const char *safetensors_name, dtype_id *out);
+bool dtype_of_gguf(uint32_t number, dtype_id *out);
+/* GGML's name of a type by its number, also of those that are not read (retired ones, those of working memory);
+ * NULL: GGML has none of this number, or it is too new. */
+const char *dtype_gguf_name(uint32_t number);
 #endif

@@ -67,11 +67,14 @@ static sonde_status locate(const sonde_array_file *f, size_t which, int64_t firs
                            sonde_error *err) {
     SONDE_FAIL_IF(which >= f->w->n, err, SONDE_USAGE, "array %zu of a file of %zu", which, f->w->n);
     const stored_tensor *t = weights_at(f->w, which);
-    const int64_t size = dtype_table[t->type].bytes, count = (int64_t)t->bytes / size;
+    const int64_t size = dtype_table[t->type].bytes, items = dtype_table[t->type].items;
+    const int64_t count = (int64_t)t->bytes / size * items;
     SONDE_FAIL_IF(first < 0 || n < 0 || n > count || first > count - n, err, SONDE_USAGE,
                   "array %s: %" PRId64 " items from %" PRId64 " on, it has %" PRId64, name_shown(t->name).text, n,
                   first, count);
-    *at = t->data + first * size;
+    SONDE_FAIL_IF(first % items || n % items, err, SONDE_USAGE, "array %s: its %s blocks of %" PRId64 " are read whole",
+                  name_shown(t->name).text, dtype_table[t->type].name, items);
+    *at = t->data + first / items * size;
     return SONDE_OK;
 }
 

@@ -14,8 +14,8 @@ typedef struct { const uint8_t *data; uint64_t size; } section;
 
 /* Types of the format that this version does not widen. */
 static bool known_elsewhere(const char *type) {
-    static const char *const names[] = { "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F4", "F6_E2M3",
-                                         "F6_E3M2", "C64", "C128" };
+    static const char *const names[] = { "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F4", "F6_E2M3", "F6_E3M2", "C64",
+                                         "C128" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(type, names[i]) == 0) return true;
     return false;

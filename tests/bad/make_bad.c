@@ -187,7 +187,7 @@ static void change_header(const change *c) {
 /* The first tensor is transformer.wte.weight, F32, [8,4], bytes [0,128). */
 static const change headers[] = {
     { "st_dtype_unknown", "F32", "F31" },
-    { "st_dtype_f8", "F32", "F8_E4M3" },
+    { "st_dtype_f8", "F32", "F8_E8M0" },
     { "st_dtype_missing", "\"dtype\":\"F32\",", "" },
     { "st_shape_negative", "[8,4]", "[-8,4]" },
     { "st_shape_real", "[8,4]", "[8.0,4]" },
