@@ -67,7 +67,10 @@ static sonde_status locate(const sonde_array_file *f, size_t which, int64_t firs
                            sonde_error *err) {
     SONDE_FAIL_IF(which >= f->w->n, err, SONDE_USAGE, "array %zu of a file of %zu", which, f->w->n);
     const stored_tensor *t = weights_at(f->w, which);
-    const int64_t size = dtype_table[t->type].bytes, count = (int64_t)t->bytes / size;
+    const dtype *type = &dtype_table[t->type];
+    SONDE_FAIL_IF(type->items > 1, err, SONDE_UNSUPPORTED, "array %s: is %s, in blocks of %d, expected plain numbers",
+                  name_shown(t->name).text, type->name, type->items);
+    const int64_t size = type->bytes, count = (int64_t)t->bytes / size;
     SONDE_FAIL_IF(first < 0 || n < 0 || n > count || first > count - n, err, SONDE_USAGE,
                   "array %s: %" PRId64 " items from %" PRId64 " on, it has %" PRId64, name_shown(t->name).text, n,
                   first, count);

@@ -34,7 +34,8 @@ typedef struct {
 
 extern const format *const format_table[];      /* from formats.def, NULL-terminated */
 
-/* A file of any format in the table, or a folder: model.safetensors, or model.safetensors.index.json with its shards. */
+/* A file of any format in the table, or a folder: model.safetensors, or model.safetensors.index.json with its shards, or its
+ * only GGUF model. */
 sonde_status weights_open(const char *path, weights **out, sonde_error *err);
 /* A whole safetensors file that lies in memory (which must outlive it). */
 sonde_status weights_open_memory(const uint8_t *data, size_t size, weights **out, sonde_error *err);
