@@ -230,9 +230,6 @@ static void files_of_other_programs_are_named(void) {
         { "pytorch_model.bin", "PK\3\4rest", 8, "is a zip file, as torch writes (pickle)", torch },
         { "x.pth", "\200\2\212\12", 4, "is a pickle, which may hold code", torch },
         { "weights.bin", "whatever", 8, "is named like torch weights (pickle)", torch },
-        { "m.gguf", "GGUF\3\0\0\0", 8, "is a GGUF file", "; use the safetensors files that it was converted from" },
-        { "renamed.safetensors", "GGUF\3\0\0\0\0\0\0\0", 12, "is a GGUF file",
-          "; use the safetensors files that it was converted from" },
         { "tf_model.h5", "\211HDF\r\n\32\n", 8, "is an HDF5 file", "; use the model's model.safetensors instead" },
         { "model.onnx", "\10\7", 2, "is an ONNX graph", "; use the model's model.safetensors instead" },
         { "flax_model.msgpack", "\201", 1, "is Flax weights", "; use the model's model.safetensors instead" },
@@ -253,7 +250,7 @@ static void a_folder_of_another_program_names_the_file(void) {
     const scratch s = scratch_new();
     weights *w;
     CHECK_EQ(open_path(s.path, &w), SONDE_NOT_FOUND);
-    CHECK_STR(behind(s.path), "holds no model.safetensors and no model.safetensors.index.json");
+    CHECK_STR(behind(s.path), "holds no model.safetensors, no model.safetensors.index.json and no .gguf");
     scratch_write(&s, "config.json", "{}", 2);
     scratch_write(&s, "pytorch_model.bin", "", 0);
     CHECK_EQ(open_path(s.path, &w), SONDE_UNSUPPORTED);

@@ -20,21 +20,35 @@ struct weights {
     const json    *notes;       /* an object of strings, or NULL */
     meta_value    *meta;        /* [n_meta], in the file's order */
     size_t         n_meta;
+    struct map    *meta_place;  /* key -> its place in meta */
     uint64_t       copied;      /* bytes of arrays that lie in memory instead of the file */
     weights      **part;        /* shards, or NULL */
     size_t         parts;
 };
 
-/* Takes over the file, as safetensors_read and npy_read do, in any case. */
+/* Takes over the file, as the functions *_read do, in any case. */
 weights     *weights_new(file_map file);
 void         weights_sort(weights *w);
+
+/* The tensors of all parts become w's, each name once; name[i] is what part i is called in messages. Takes notes of the first. */
+sonde_status weights_join(weights *w, const char *const *name, sonde_error *err);
 
 /* Bytes of rank dims of this type (the last one whole blocks), and that the product of the dims that are not 0 fits in 63 bits. */
 bool         shape_bytes(const int64_t *dim, int rank, dtype_id type, uint64_t *bytes);
 
+/* Metadata: room first, then one after the other; the key must outlive w. False: the key is there already. */
+void         weights_meta_reserve(weights *w, size_t most);
+bool         weights_meta_add(weights *w, const meta_value *v);
+/* What `from` says becomes what w says; `from` must outlive w's use of it. */
+void         weights_meta_lend(weights *w, const weights *from);
+
 sonde_status safetensors_read(file_map file, weights **out, sonde_error *err);
+sonde_status gguf_read(file_map file, weights **out, sonde_error *err);        /* one file; of a split set, one part */
 sonde_status npy_read(file_map file, weights **out, sonde_error *err);         /* one array, named "" */
 bool         npy_probe(const uint8_t *head, size_t n);
+
+/* The only GGUF file of a folder, or a file of the only set of them; *path is NULL where it holds none. USAGE: several. */
+sonde_status gguf_of_folder(const char *folder, arena *a, const char **path, sonde_error *err);
 
 /* UNSUPPORTED, saying what to use instead, if this is a model file of another program (by its first bytes, else its
  * name) or a Git LFS pointer; OK otherwise. `head` may be NULL. */

@@ -26,7 +26,6 @@ static const foreign others[] = {
     { NONE, ".npz",        "a numpy archive", "save the arrays as one .safetensors file" },
     { NONE, ".ckpt",       "a checkpoint that may hold code (pickle)", from_torch },
     { NONE, ".pkl",        "a pickle, which may hold code", from_torch },
-    { MAGIC(0, "GGUF"),    ".gguf", "a GGUF file", "use the safetensors files that it was converted from" },
     { MAGIC(0, "lmgg"),    NULL, "a GGML file", from_other },
     { MAGIC(0, "tjgg"),    NULL, "a GGML file", from_other },
     { MAGIC(0, "fmgg"),    NULL, "a GGML file", from_other },

@@ -61,16 +61,6 @@ bool shape_bytes(const int64_t *dim, int rank, dtype_id type, uint64_t *bytes) {
     return true;
 }
 
-size_t weights_meta_count(const weights *w) { return w->n_meta; }
-
-const meta_value *weights_meta_at(const weights *w, size_t i) { return &w->meta[i]; }
-
-const meta_value *weights_meta(const weights *w, const char *key) {
-    for (size_t i = 0; i < w->n_meta; i++)
-        if (strcmp(w->meta[i].key, key) == 0) return &w->meta[i];
-    return NULL;
-}
-
 uint64_t weights_copied(const weights *w) {
     uint64_t copied = w->copied;
     for (size_t i = 0; i < w->parts; i++) copied += weights_copied(w->part[i]);
@@ -84,6 +74,12 @@ const stored_tensor *weights_at(const weights *w, size_t i) { return &w->tensor[
 const stored_tensor *weights_find(const weights *w, const char *name) {
     const stored_tensor key = { .name = name };
     return w->n ? bsearch(&key, w->tensor, w->n, sizeof key, by_name) : NULL;
+}
+
+size_t weights_parts(const weights *w) { return w->parts ? w->parts : 1; }
+
+const stored_tensor *weights_find_part(const weights *w, size_t part, const char *name) {
+    return weights_find(w->parts ? w->part[part] : w, name);
 }
 
 const char *weights_note(const weights *w, const char *key) {
@@ -123,7 +119,7 @@ static sonde_status recognise(const file_map *f, const char *path, const format 
     if (*reads) return SONDE_OK;
     SONDE_FAIL_IF(ends_with(path, ".json"), err, SONDE_UNSUPPORTED,
                   "is JSON, expected weights; name the model's folder instead");
-    return sonde_fail(err, SONDE_UNSUPPORTED, "is no safetensors file, and this version reads no other weights");
+    return sonde_fail(err, SONDE_UNSUPPORTED, "is no file of weights that this version reads: safetensors, GGUF");
 }
 
 static sonde_status open_file(const char *path, weights **out, sonde_error *err) {
@@ -183,13 +179,13 @@ static sonde_status check_index(const weights *w, const shards *sh, sonde_error 
     return SONDE_OK;
 }
 
-static const char *shard_of(const weights *w, const shards *sh, const stored_tensor *t) {
+static const char *part_of(const weights *w, const char *const *name, const stored_tensor *t) {
     size_t i = 0;
     while (i + 1 < w->parts && weights_find(w->part[i], t->name) == NULL) i++;
-    return sh->name[i];
+    return name[i];
 }
 
-static sonde_status join(weights *w, const shards *sh, sonde_error *err) {
+sonde_status weights_join(weights *w, const char *const *name, sonde_error *err) {
     size_t total = 0;
     for (size_t i = 0; i < w->parts; i++) total += w->part[i]->n;
     SONDE_FAIL_IF(total > WEIGHT_MAX_TENSORS, err, SONDE_FORMAT,
@@ -201,7 +197,7 @@ static sonde_status join(weights *w, const shards *sh, sonde_error *err) {
     for (size_t i = 1; i < w->n; i++)
         SONDE_FAIL_IF(strcmp(w->tensor[i - 1].name, w->tensor[i].name) == 0, err, SONDE_FORMAT,
                       "tensor %s lies in two shards, %s is the first", name_shown(w->tensor[i].name).text,
-                      shard_of(w, sh, &w->tensor[i]));
+                      part_of(w, name, &w->tensor[i]));
     if (w->parts) w->notes = w->part[0]->notes;
     return SONDE_OK;
 }
@@ -219,7 +215,7 @@ static sonde_status read_index(weights *w, const char *folder, sonde_error *err)
     sh.number = map_new(w->memory, 16);
     SONDE_TRY(open_shards(w, &sh, err));
     SONDE_TRY(check_index(w, &sh, err));
-    return join(w, &sh, err);
+    return weights_join(w, sh.name, err);
 }
 
 static sonde_status open_index(const char *path, const char *folder, weights **out, sonde_error *err) {
@@ -235,8 +231,8 @@ static sonde_status open_index(const char *path, const char *folder, weights **o
     return sonde_fail_at(err, s, "%s", name_shown(path).text);
 }
 
-/* The first, by name, of the folder's files that would be weights of another program. */
-static sonde_status refuse_foreign_folder(const char *folder, sonde_error *err) {
+/* Names the first, by name, of the folder's files that would be weights of another program. */
+static sonde_status refuse_other_folder(const char *folder, sonde_error *err) {
     struct dirent **entry;
     const int n = scandir(folder, &entry, NULL, alphasort);
     sonde_status s = SONDE_OK;
@@ -249,6 +245,8 @@ static sonde_status refuse_foreign_folder(const char *folder, sonde_error *err) 
         free(entry[i]);
     }
     if (n >= 0) free(entry);
+    SONDE_FAIL_IF(s == SONDE_OK, err, SONDE_NOT_FOUND,
+                  "%s: holds no model.safetensors, no model.safetensors.index.json and no .gguf", name_shown(folder).text);
     return s;
 }
 
@@ -263,10 +261,10 @@ sonde_status weights_open(const char *path, weights **out, sonde_error *err) {
     } else if (file_exists(index)) {
         s = open_index(index, path, out, err);
     } else {
-        s = refuse_foreign_folder(path, err);
-        if (s == SONDE_OK)
-            s = sonde_fail(err, SONDE_NOT_FOUND, "%s: holds no model.safetensors and no model.safetensors.index.json",
-                           name_shown(path).text);
+        const char *gguf;
+        s = gguf_of_folder(path, a, &gguf, err);
+        if (s == SONDE_OK && gguf) s = open_file(gguf, out, err);
+        else if (s == SONDE_OK) s = refuse_other_folder(path, err);
     }
     arena_free(a);
     return s;

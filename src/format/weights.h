@@ -34,7 +34,8 @@ typedef struct {
 
 extern const format *const format_table[];      /* from formats.def, NULL-terminated */
 
-/* A file of any format in the table, or a folder: model.safetensors, or model.safetensors.index.json with its shards. */
+/* A file of any format in the table, or a folder: model.safetensors, or model.safetensors.index.json with its shards, or its
+ * only GGUF model. */
 sonde_status weights_open(const char *path, weights **out, sonde_error *err);
 /* A whole safetensors file that lies in memory (which must outlive it). */
 sonde_status weights_open_memory(const uint8_t *data, size_t size, weights **out, sonde_error *err);
@@ -42,6 +43,10 @@ void         weights_close(weights *w);                                 /* accep
 size_t       weights_count(const weights *w);
 const stored_tensor *weights_at(const weights *w, size_t i);            /* sorted by name */
 const stored_tensor *weights_find(const weights *w, const char *name);  /* NULL if there is none */
+/* The files that it lies in, and the array of this name in one of them (NULL: not there): Meta's checkpoints hold parts of
+ * one array under one name in each. */
+size_t       weights_parts(const weights *w);
+const stored_tensor *weights_find_part(const weights *w, size_t part, const char *name);
 uint64_t     weights_copied(const weights *w);                          /* bytes that could not stay where they lie */
 const char  *weights_note(const weights *w, const char *key);           /* __metadata__, or NULL */
 #endif

@@ -74,27 +74,82 @@ static sonde_status read_config(const json *file, arch_config *c, sonde_error *e
 }
 
 static const weight_row rows[] = {
-    { W_EMBED,   .hf = "embed_tokens.weight",                       .layout = LAYOUT_OUT_IN },
-    { W_LN1,     .hf = "layers.%d.input_layernorm.weight"           },
-    { W_Q,       .hf = "layers.%d.self_attn.q_proj.weight",         .layout = LAYOUT_OUT_IN },
-    { B_Q,       .hf = "layers.%d.self_attn.q_proj.bias",           .when = WHEN_ATTN_BIAS },
-    { W_K,       .hf = "layers.%d.self_attn.k_proj.weight",         .layout = LAYOUT_OUT_IN },
-    { B_K,       .hf = "layers.%d.self_attn.k_proj.bias",           .when = WHEN_ATTN_BIAS },
-    { W_V,       .hf = "layers.%d.self_attn.v_proj.weight",         .layout = LAYOUT_OUT_IN },
-    { B_V,       .hf = "layers.%d.self_attn.v_proj.bias",           .when = WHEN_ATTN_BIAS },
-    { W_O,       .hf = "layers.%d.self_attn.o_proj.weight",         .layout = LAYOUT_OUT_IN },
-    { B_O,       .hf = "layers.%d.self_attn.o_proj.bias",           .when = WHEN_ATTN_BIAS },
-    { W_LN2,     .hf = "layers.%d.post_attention_layernorm.weight"  },
-    { W_GATE,    .hf = "layers.%d.mlp.gate_proj.weight",            .layout = LAYOUT_OUT_IN },
-    { B_GATE,    .hf = "layers.%d.mlp.gate_proj.bias",              .when = WHEN_MLP_BIAS },
-    { W_IN,      .hf = "layers.%d.mlp.up_proj.weight",              .layout = LAYOUT_OUT_IN },
-    { B_IN,      .hf = "layers.%d.mlp.up_proj.bias",                .when = WHEN_MLP_BIAS },
-    { W_OUT,     .hf = "layers.%d.mlp.down_proj.weight",            .layout = LAYOUT_OUT_IN },
-    { B_OUT,     .hf = "layers.%d.mlp.down_proj.bias",              .when = WHEN_MLP_BIAS },
-    { W_LNF,     .hf = "norm.weight"                                },
-    { W_UNEMBED, .hf = "lm_head.weight",                            .layout = LAYOUT_OUT_IN, .optional = true },
-    { W_NONE,    .hf = NULL                                         },
+    { W_EMBED,   .hf = "embed_tokens.weight",
+                 .gguf = "token_embd.weight", .meta = "tok_embeddings.weight" },
+    { W_LN1,     .hf = "layers.%d.input_layernorm.weight",
+                 .gguf = "blk.%d.attn_norm.weight", .meta = "layers.%d.attention_norm.weight" },
+    { W_Q,       .hf = "layers.%d.self_attn.q_proj.weight",
+                 .gguf = "blk.%d.attn_q.weight", .meta = "layers.%d.attention.wq.weight", .pairs = true },
+    { B_Q,       .hf = "layers.%d.self_attn.q_proj.bias",
+                 .gguf = "blk.%d.attn_q.bias", .when = WHEN_ATTN_BIAS, .pairs = true },
+    { W_K,       .hf = "layers.%d.self_attn.k_proj.weight",
+                 .gguf = "blk.%d.attn_k.weight", .meta = "layers.%d.attention.wk.weight", .pairs = true },
+    { B_K,       .hf = "layers.%d.self_attn.k_proj.bias",
+                 .gguf = "blk.%d.attn_k.bias", .when = WHEN_ATTN_BIAS, .pairs = true },
+    { W_V,       .hf = "layers.%d.self_attn.v_proj.weight",
+                 .gguf = "blk.%d.attn_v.weight", .meta = "layers.%d.attention.wv.weight" },
+    { B_V,       .hf = "layers.%d.self_attn.v_proj.bias",
+                 .gguf = "blk.%d.attn_v.bias", .when = WHEN_ATTN_BIAS },
+    { W_O,       .hf = "layers.%d.self_attn.o_proj.weight",
+                 .gguf = "blk.%d.attn_output.weight", .meta = "layers.%d.attention.wo.weight" },
+    { B_O,       .hf = "layers.%d.self_attn.o_proj.bias",
+                 .gguf = "blk.%d.attn_output.bias", .when = WHEN_ATTN_BIAS },
+    { W_LN2,     .hf = "layers.%d.post_attention_layernorm.weight",
+                 .gguf = "blk.%d.ffn_norm.weight", .meta = "layers.%d.ffn_norm.weight" },
+    { W_GATE,    .hf = "layers.%d.mlp.gate_proj.weight",
+                 .gguf = "blk.%d.ffn_gate.weight", .meta = "layers.%d.feed_forward.w1.weight" },
+    { B_GATE,    .hf = "layers.%d.mlp.gate_proj.bias",
+                 .gguf = "blk.%d.ffn_gate.bias", .when = WHEN_MLP_BIAS },
+    { W_IN,      .hf = "layers.%d.mlp.up_proj.weight",
+                 .gguf = "blk.%d.ffn_up.weight", .meta = "layers.%d.feed_forward.w3.weight" },
+    { B_IN,      .hf = "layers.%d.mlp.up_proj.bias",
+                 .gguf = "blk.%d.ffn_up.bias", .when = WHEN_MLP_BIAS },
+    { W_OUT,     .hf = "layers.%d.mlp.down_proj.weight",
+                 .gguf = "blk.%d.ffn_down.weight", .meta = "layers.%d.feed_forward.w2.weight" },
+    { B_OUT,     .hf = "layers.%d.mlp.down_proj.bias",
+                 .gguf = "blk.%d.ffn_down.bias", .when = WHEN_MLP_BIAS },
+    { W_LNF,     .hf = "norm.weight",
+                 .gguf = "output_norm.weight", .meta = "norm.weight" },
+    { W_UNEMBED, .hf = "lm_head.weight",
+                 .gguf = "output.weight", .meta = "output.weight", .optional = true },
+    { W_ROPE,    .gguf = "rope_freqs.weight", .optional = true },
+    { .id = W_NONE },
 };
+
+static const config_row fields[] = {
+    { "hidden_size",             .gguf = "embedding_length",        .meta = "dim" },
+    { "num_hidden_layers",       .gguf = "block_count",             .meta = "n_layers" },
+    { "num_attention_heads",     .gguf = "attention.head_count",    .meta = "n_heads" },
+    { "num_key_value_heads",     .gguf = "attention.head_count_kv", .meta = "n_kv_heads" },
+    { "head_dim",                .gguf = "attention.key_length" },
+    { "head_dim",                .gguf = "attention.value_length" },
+    { "head_dim",                .gguf = "rope.dimension_count" },
+    { "intermediate_size",       .gguf = "feed_forward_length",     .meta = "hidden_dim", .rows_of = W_GATE },
+    { "max_position_embeddings", .gguf = "context_length",          .meta = "seq_len" },
+    { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", .meta = "norm_eps" },
+    { "rope_theta",              .gguf = "rope.freq_base",          .meta = "rope_theta" },
+    { "num_local_experts",       .gguf = "expert_count" },
+    { "sliding_window",          .gguf = "attention.sliding_window" },
+    { "logit_scale",             .gguf = "logit_scale" },
+    { "vocab_size",              .rows_of = W_EMBED },
+    { .hf = NULL },
+};
+
+/* What Meta's params.json leaves to the reader's code: Llama 1's and 2's context, Llama 3's (known by its base), and the
+ * scaling of 3.1 on. llama2.c's header says its context. Its norm's eps is written nowhere: 1e-5. */
+static const char *meta_more(const json *params, arena *into) {
+    bool   scaled = false;
+    double base = 1e4;
+    if (!params) return "\"rms_norm_eps\": 1e-05";
+    json_bool(json_get(params, "use_scaled_rope"), &scaled);
+    json_double(json_get(params, "rope_theta"), &base);
+    const int context = scaled ? 131072 : base >= 5e5 ? 8192 : 4096;
+    static const char scaling[] =
+        ",\n  \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0, \"low_freq_factor\": 1.0, "
+        "\"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 8192}";
+    return arena_printf(into, "\"max_position_embeddings\": %d,\n  \"bos_token_id\": null,\n  \"eos_token_id\": null%s",
+                        context, scaled ? scaling : "");
+}
 
 static const char *const classes[]  = { "LlamaForCausalLM", "LLaMAForCausalLM", NULL };
 static const char *const prefixes[] = { "model.", "", NULL };
@@ -103,5 +158,6 @@ static const char *const ignored[]  = { "layers.%d.self_attn.rotary_emb.inv_freq
 const arch arch_llama = {
     .name = "llama", .hf_classes = classes, .hf_type = "llama", .prefixes = prefixes, .ignored = ignored,
     .part = { { PART_SELF, .before = W_LN1 }, { PART_MLP, .before = W_LN2 } },
-    .norm = NORM_RMS, .weights = rows, .config = read_config,
+    .norm = NORM_RMS, .gguf = "llama", .weights = rows, .fields = fields, .meta_more = meta_more,
+    .config = read_config,
 };

@@ -40,6 +40,12 @@ static void choose_names(binder *b) {
     b->prefix = a->prefixes[0];
 }
 
+static bool in_pairs(const binder *b) {
+    const weight_row *r = b->m->config.arch->weights;
+    while (r->id != W_NONE && r->id != W_Q) r++;
+    return r->pairs && b->spelled != SPELLED_HF;
+}
+
 /* Heads stand outside the prefix. */
 static const stored_tensor *find(const binder *b, const weight_row *r, int64_t layer) {
     const char *name = row_spelled(r, b->spelled);
@@ -197,8 +203,12 @@ sonde_status model_bind(sonde_model *m, sonde_error *err) {
     binder b = { .m = m, .file = m->files->weights, .names = arena_new(), .err = err };
     choose_names(&b);
     m->config.spelled = b.spelled;
+    m->config.qk_pairs = in_pairs(&b);
     const sonde_status s = bind_all(&b);
     arena_free(b.names);
+    SONDE_TRY(s);
+    SONDE_TRY(widen_vectors(m, err));
+    m->config.rope.divisor = m->front[W_ROPE].vector;
     rope_prepare(&m->config.rope, m->memory);
-    return s == SONDE_OK ? widen_vectors(m, err) : s;
+    return SONDE_OK;
 }

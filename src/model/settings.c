@@ -60,9 +60,11 @@ static bool rows_of(const writer *o, weight_id id, int64_t width, int64_t *out) 
     for (const weight_row *r = o->a->weights; r->id != W_NONE; r++) {
         const char *name = r->id == id ? row_spelled(r, o->spelled) : NULL;
         if (!name) continue;
-        const stored_tensor *t = weights_find(o->w, row_name(o->into, "", name, 0));
+        name = row_name(o->into, "", name, 0);
+        const stored_tensor *t = weights_find(o->w, name);
         if (!t || t->rank != 2) return false;
-        const int64_t parts = (int64_t)weights_parts(o->w);
+        int64_t parts = 0;
+        for (size_t i = 0; i < weights_parts(o->w); i++) parts += weights_find_part(o->w, i, name) != NULL;
         return !__builtin_mul_overflow(t->dim[0], t->dim[1] == width ? parts : 1, out);
     }
     return false;
@@ -121,12 +123,25 @@ static bool has_tensor(const writer *o, weight_id id) {
     return false;
 }
 
+/* Biases are there or not; config.json says so. */
+static void add_biases(writer *o) {
+    static const struct { weight_when when; const char *field; } rows[] = {
+        { WHEN_ATTN_BIAS, "attention_bias" }, { WHEN_MLP_BIAS, "mlp_bias" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const weight_row *r = o->a->weights;
+        while (r->id != W_NONE && r->when != rows[i].when) r++;
+        if (r->id != W_NONE) add(o, rows[i].field, has_tensor(o, r->id) ? "true" : "false");
+    }
+}
+
 static void begin(writer *o) {
     o->members = arena_printf(o->into, "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"%s\"", o->a->hf_classes[0],
                               o->a->hf_type);
 }
 
 static void end(writer *o, settings_text *out) {
+    add_biases(o);
     add(o, "tie_word_embeddings", has_tensor(o, W_UNEMBED) ? "false" : "true");
     out->text = arena_printf(o->into, "%s\n}\n", o->members);
     out->len = strlen(out->text);

@@ -32,6 +32,7 @@ const weight_meaning weight_table[WEIGHT_COUNT] = {
     [B_LNF]     = FRONT_VECTOR("ln_final.b", "d"),
     [W_UNEMBED] = { "unembed.W_U", WEIGHT_MATRIX, false, "dv", "v", "d" },
     [B_UNEMBED] = FRONT_VECTOR("unembed.b_U", "v"),
+    [W_ROPE]    = FRONT_VECTOR("rope.divisors", "r"),
 };
 
 int64_t weight_axis(const arch_config *c, char axis) {
@@ -43,6 +44,7 @@ int64_t weight_axis(const arch_config *c, char axis) {
         case 'g': return c->kv_heads;
         case 'e': return c->e;
         case 'f': return c->f;
+        case 'r': return c->rope.dims / 2;
         default:  assert(false && "an axis of weight_table"); return 0;
     }
 }

@@ -1,6 +1,7 @@
 /* weight_table.h - what each weight is called and how large it is, whatever file it comes from.
  *
- * Axes are letters as in interface.md 3, and c: positions of the context. */
+ * Axes are letters as in interface.md 3, and c: positions of the context,
+ * r: pairs of numbers that rotate. */
 #ifndef SONDE_WEIGHT_TABLE_H
 #define SONDE_WEIGHT_TABLE_H
 #include "arch.h"
