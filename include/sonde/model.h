@@ -24,6 +24,11 @@ typedef struct {
  * UNSUPPORTED: well formed, but not something this version opens. */
 SONDE_API sonde_status sonde_model_open(sonde_model **out, const char *name, const sonde_model_search *search,
                                         sonde_error *err);
+/* The same for questions about tokens and files alone: a file or folder of a tokenizer opens too (tokenizer.json,
+ * tokenizer.model, vocab.txt, ..), a GGUF file with a vocabulary and no weights, and a model of a family that this version
+ * does not run. Then info.layers is 0, and calls that run the model are USAGE. */
+SONDE_API sonde_status sonde_tokenizer_open(sonde_model **out, const char *name, const sonde_model_search *search,
+                                            sonde_error *err);
 SONDE_API sonde_model *sonde_model_share(sonde_model *m);                       /* another owner of the same model */
 SONDE_API void         sonde_model_close(sonde_model *m);                       /* accepts NULL */
 /* The same model with its norms folded into the matrices behind them, as TransformerLens folds it: norm weights and biases

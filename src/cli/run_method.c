@@ -43,7 +43,8 @@ static sonde_status open_model(opened *o, command *c, sonde_error *err) {
     if (!named && usual && *usual) named = usual;
     sonde_model_search where = named ? o->search : (sonde_model_search){ 0 };
     where.tokenizer = option_text(c, OPTION_TOKENIZER);
-    SONDE_TRY(sonde_model_open(&o->model, named, &where, err));
+    const bool bare = c->about->takes & TAKES_BARE;
+    SONDE_TRY((bare ? sonde_tokenizer_open : sonde_model_open)(&o->model, named, &where, err));
     if (!option_given(c, OPTION_FOLD)) return SONDE_OK;
     sonde_model *whole = o->model;
     const sonde_status s = sonde_model_fold(whole, &o->model, err);
@@ -61,6 +62,7 @@ static sonde_status open_all(opened *o, command *c, sonde_error *err) {
     if (!(c->about->takes & NEEDS_MODEL)) return SONDE_OK;
     SONDE_TRY(open_model(o, c, err));
     SONDE_TRY(inputs_read(&o->in, c, o->model, err));
+    if (c->about->takes & TAKES_BARE && sonde_model_describe(o->model)->layers == 0) return SONDE_OK;
     SONDE_TRY(sonde_session_new(&o->session, o->model, how, err));
     sonde_session_stop_when(o->session, stop_asked, NULL);
     SONDE_FAIL_IF(stop_asked(NULL), err, SONDE_CANCELLED, "interrupted");

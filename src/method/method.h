@@ -17,7 +17,7 @@ typedef struct method_prompt {
 
 typedef struct sonde_context {
     const sonde_model       *model;
-    sonde_session           *session;
+    sonde_session           *session;                       /* NULL: a method that takes a bare tokenizer got one */
     const method_prompt     *prompts; size_t n_prompts;
     bool                     batch;                         /* they are a file of prompts, if only of one */
     const method_prompt     *documents; size_t n_documents; /* of --text, cut to the context; each has a token at least */
@@ -40,7 +40,8 @@ enum {                                  /* what a method takes */
     NEEDS_MODEL = 1, NEEDS_PROMPT = 2, TAKES_PROMPT = 4, MANY_PROMPTS = 8, TAKES_EDITS = 16, WRITES_OUT = 32,
     NEEDS_TEXT = 64, TAKES_TEXT = 128,      /* documents: --text; TAKES_TEXT beside NEEDS_PROMPT: one of the two */
     KEEPS_CELLS = 256,                      /* work over prompts that --results, if given, keeps */
-    READS_TEXTS = 512                       /* parameters of its own name texts, which --bos and --plain are about too */
+    READS_TEXTS = 512,                      /* parameters of its own name texts, which --bos and --plain are about too */
+    TAKES_BARE = 1024                       /* a tokenizer is enough of a model; then there is no session */
 };
 
 typedef struct method {

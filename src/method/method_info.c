@@ -299,6 +299,6 @@ const method method_info = {
                "of all weights below it, a tied weight has none of its own; not_finite: weights that are NaN or infinite",
     .example = "info",
     .params = params,
-    .takes = NEEDS_MODEL,
+    .takes = NEEDS_MODEL | TAKES_BARE,
     .run = info_run,
 };

@@ -10,7 +10,7 @@
 enum { NEAREST = 3 };
 
 static bool holds_config(arena *a, const char *folder) {
-    return file_exists(arena_printf(a, "%s/config.json", folder));
+    return file_exists(arena_printf(a, "%s/config.json", folder)) || file_exists(arena_printf(a, "%s/params.json", folder));
 }
 
 /* The next entry of a list separated by ':', as a copy; NULL at its end. Empty entries are passed over. */
@@ -160,7 +160,8 @@ static sonde_status fail_unknown(const char *name, const sonde_model_search *sea
 
 sonde_status model_locate(located *out, const char *name, const sonde_model_search *search, arena *into,
                           sonde_error *err) {
-    *out = (located){ .name = arena_printf(into, "%s", name ? name : EMBEDDED_MODEL) };
+    *out = (located){ .name = arena_printf(into, "%s", name ? name : EMBEDDED_MODEL),
+                      .tokenizer = search ? search->tokenizer : NULL };
     if (name && is_path(into, name)) {
         take_path(out, into, name);
         return SONDE_OK;

@@ -12,6 +12,7 @@ typedef struct {
     const char *name;           /* what sonde_model_open takes */
     const char *folder;         /* where config.json is; not for the embedded one */
     const char *weights;        /* file or folder for weights_open */
+    const char *tokenizer;      /* file or folder that the caller named, or NULL */
     const char *label;          /* stands for the folder in messages, fit to be shown */
 } located;
 

@@ -11,7 +11,11 @@ static const char *const file_names[FILE_COUNT] = {
     [FILE_CONFIG] = "config.json",    [FILE_TOKENIZER] = "tokenizer.json",
     [FILE_VOCAB]  = "vocab.json",     [FILE_MERGES]    = "merges.txt",
     [FILE_TOKENIZER_CONFIG] = "tokenizer_config.json",
-    [FILE_PARAMS] = "params.json",
+    [FILE_PARAMS] = "params.json",            [FILE_SPM]       = "tokenizer.model",
+    [FILE_SPIECE] = "spiece.model",           [FILE_VOCAB_TXT] = "vocab.txt",
+    [FILE_BIN]    = "tokenizer.bin",          [FILE_ADDED]     = "added_tokens.json",
+    [FILE_SPECIAL_MAP] = "special_tokens_map.json",
+    [FILE_GIVEN]  = "the tokenizer given",
 };
 
 const char *model_file_name(model_file f) { return file_names[f]; }
@@ -94,7 +98,7 @@ static sonde_status read_config(sonde_model *m, const located *at, sonde_error *
     return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", where);
 }
 
-static sonde_status read_all(sonde_model *m, const located *at, sonde_error *err) {
+sonde_status model_read_all(sonde_model *m, const located *at, sonde_error *err) {
     SONDE_TRY(open_weights(m, at, err));
     SONDE_TRY(read_config(m, at, err));
     SONDE_TRY(model_read_tokenizer(m, at, err));
@@ -117,7 +121,7 @@ sonde_model *model_new(void) {
     return m;
 }
 
-static void model_free(sonde_model *m) {
+void model_free(sonde_model *m) {
     struct model_files *f = m->files;
     if (f->folded) sonde_model_close(f->folded);
     else tokenizer_free(m->tokenizer);
@@ -136,7 +140,7 @@ sonde_status sonde_model_open(sonde_model **out, const char *name, const sonde_m
     sonde_model *m = model_new();
     located at;
     sonde_status s = model_locate(&at, name, search, m->memory, err);
-    if (s == SONDE_OK) s = read_all(m, &at, err);
+    if (s == SONDE_OK) s = model_read_all(m, &at, err);
     if (s == SONDE_OK) *out = m;
     else model_free(m);
     return s;

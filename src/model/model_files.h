@@ -10,7 +10,8 @@
 #include <stdatomic.h>
 
 typedef enum {
-    FILE_CONFIG, FILE_TOKENIZER, FILE_VOCAB, FILE_MERGES, FILE_TOKENIZER_CONFIG, FILE_PARAMS, FILE_COUNT
+    FILE_CONFIG, FILE_TOKENIZER, FILE_VOCAB, FILE_MERGES, FILE_TOKENIZER_CONFIG, FILE_PARAMS, FILE_SPM, FILE_SPIECE,
+    FILE_VOCAB_TXT, FILE_BIN, FILE_SPECIAL_MAP, FILE_ADDED, FILE_GIVEN, FILE_COUNT
 } model_file;
 
 typedef struct {                /* a row of sonde_model_weight */
@@ -37,9 +38,15 @@ struct model_files {
 const char *model_file_name(model_file f);      /* "config.json" */
 /* Maps it, or the embedded one. NOT_FOUND: it is not there; *found, where it is not NULL, says so and makes that OK. */
 sonde_status model_open_file(sonde_model *m, const located *at, model_file f, bool *found, sonde_error *err);
-/* The model's own, from files beside the weights or out of their container; none is no error. In model_tokenizer.c. */
+/* The model's own, from files beside the weights or out of their container, or the one that was named; none is no error.
+ * In model_tokenizer.c, as the one below. */
 sonde_status model_read_tokenizer(sonde_model *m, const located *at, sonde_error *err);
+/* Of a file or a folder of a tokenizer, or of a GGUF file's vocabulary. */
+sonde_status model_tokenizer_of_path(sonde_model *m, const char *path, sonde_error *err);
 sonde_model *model_new(void);                   /* with one owner, its files and its memory */
+void         model_free(sonde_model *m);
+/* All steps of opening; what was read before one of them failed stays in `m`. */
+sonde_status model_read_all(sonde_model *m, const located *at, sonde_error *err);
 /* Finds every weight that the description names in the opened files, checks it, and widens the vectors. */
 sonde_status model_bind(sonde_model *m, sonde_error *err);
 /* Fills m->info, all but the hash, and the list of weights; everything else is there. */

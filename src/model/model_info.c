@@ -53,7 +53,7 @@ void model_summarise(sonde_model *m, const char *name) {
     const arch_config *c = &m->config;
     const int32_t eos = c->eos >= 0 || !m->tokenizer ? c->eos : tokenizer_eos(m->tokenizer);
     m->info = (sonde_model_info){
-        .name = name, .family = c->arch->name, .hash = m->files->hash,
+        .name = name, .family = c->arch ? c->arch->name : "none", .hash = m->files->hash,
         .layers = c->layers, .heads = c->heads, .kv_heads = c->kv_heads, .d = c->d, .e = c->e, .f = c->f,
         .vocab = c->vocab, .context = c->context, .tied = c->tied,
         .eos = eos < c->vocab ? eos : -1, .has_tokenizer = m->tokenizer != NULL,

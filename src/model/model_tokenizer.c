@@ -1,9 +1,16 @@
-/* The tokenizer of a model: in the container of its weights, or in files beside them. */
+/* The tokenizer of a model: in the container of its weights, in files beside them, or the one that the caller names. */
 #define _GNU_SOURCE
 #include "model_files.h"
 #include "base/text.h"
 #include "vocab_meta.h"
 #include <inttypes.h>
+#include <string.h>
+
+/* What a folder's tokenizer is made of, the first that is there; `with` has to be there too. */
+static const struct { model_file file, with; } layouts[] = {
+    { FILE_TOKENIZER, FILE_TOKENIZER }, { FILE_SPM, FILE_SPM },             { FILE_SPIECE, FILE_SPIECE },
+    { FILE_VOCAB, FILE_MERGES },        { FILE_VOCAB_TXT, FILE_VOCAB_TXT }, { FILE_BIN, FILE_BIN },
+};
 
 static text_file text_of(sonde_model *m, const located *at, model_file f) {
     const file_map *map = &m->files->file[f];
@@ -12,7 +19,8 @@ static text_file text_of(sonde_model *m, const located *at, model_file f) {
 }
 
 /* Rows of the embedding must be enough; special tokens that were added behind them only fail where they are used. */
-static sonde_status check_vocabulary(const sonde_model *m, const located *at, sonde_error *err) {
+static sonde_status check_vocabulary(const sonde_model *m, const char *where, sonde_error *err) {
+    if (!m->tokenizer || !m->config.arch) return SONDE_OK;
     const int64_t size = tokenizer_size(m->tokenizer);
     for (int64_t id = m->config.vocab; id < size; id++) {
         const char *bytes;
@@ -20,35 +28,88 @@ static sonde_status check_vocabulary(const sonde_model *m, const located *at, so
         const bool spare = !tokenizer_bytes(m->tokenizer, (int32_t)id, &bytes, &len) ||
                            tokenizer_special(m->tokenizer, (int32_t)id);
         SONDE_FAIL_IF(!spare, err, SONDE_FORMAT,
-                      "%s: the tokenizer has token %" PRId64 ", expected ids below vocab_size %" PRId64, at->label, id,
+                      "%s: the tokenizer has token %" PRId64 ", expected ids below vocab_size %" PRId64, where, id,
                       m->config.vocab);
     }
     return SONDE_OK;
 }
 
-static sonde_status read_own_vocabulary(sonde_model *m, const located *at, sonde_error *err) {
-    SONDE_TRY(tokenizer_of_meta(&m->tokenizer, m->files->weights, name_shown(at->weights).text, err));
-    return check_vocabulary(m, at, err);
+/* *found: one of layouts, or FILE_COUNT. */
+static sonde_status find_layout(sonde_model *m, const located *at, model_file *found, sonde_error *err) {
+    *found = FILE_COUNT;
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
+        bool there, whole = true;
+        SONDE_TRY(model_open_file(m, at, layouts[i].file, &there, err));
+        if (there && layouts[i].with != layouts[i].file) SONDE_TRY(model_open_file(m, at, layouts[i].with, &whole, err));
+        if (there && whole) {
+            *found = layouts[i].file;
+            return SONDE_OK;
+        }
+        file_map_close(&m->files->file[layouts[i].file]);
+    }
+    return SONDE_OK;
 }
 
-sonde_status model_read_tokenizer(sonde_model *m, const located *at, sonde_error *err) {
-    if (vocab_in_meta(m->files->weights)) return read_own_vocabulary(m, at, err);
-    bool whole, vocab = false, merges = false, config;
-    SONDE_TRY(model_open_file(m, at, FILE_TOKENIZER, &whole, err));
-    if (!whole) {
-        SONDE_TRY(model_open_file(m, at, FILE_VOCAB, &vocab, err));
-        SONDE_TRY(model_open_file(m, at, FILE_MERGES, &merges, err));
+static sonde_status of_folder(sonde_model *m, const located *at, sonde_error *err) {
+    static const model_file beside[] = { FILE_TOKENIZER_CONFIG, FILE_SPECIAL_MAP, FILE_ADDED };
+    model_file layout;
+    bool       there;
+    SONDE_TRY(find_layout(m, at, &layout, err));
+    if (layout == FILE_COUNT) return SONDE_OK;
+    if (layout == FILE_BIN) {
+        const text_file bin = text_of(m, at, FILE_BIN);
+        return tokenizer_of_bin(&m->tokenizer, &bin, m->config.arch ? m->config.vocab : -1, err);
     }
-    if (!whole && !(vocab && merges)) {
-        file_map_close(&m->files->file[FILE_VOCAB]);
-        file_map_close(&m->files->file[FILE_MERGES]);
-        return SONDE_OK;
-    }
-    SONDE_TRY(model_open_file(m, at, FILE_TOKENIZER_CONFIG, &config, err));
+    const size_t n = layout == FILE_TOKENIZER ? 1 : sizeof beside / sizeof *beside;
+    for (size_t i = 0; i < n; i++) SONDE_TRY(model_open_file(m, at, beside[i], &there, err));
     const tokenizer_files files = {
         .json = text_of(m, at, FILE_TOKENIZER), .vocab = text_of(m, at, FILE_VOCAB),
         .merges = text_of(m, at, FILE_MERGES), .config = text_of(m, at, FILE_TOKENIZER_CONFIG),
+        .model = text_of(m, at, layout == FILE_SPIECE ? FILE_SPIECE : FILE_SPM),
+        .vocab_txt = text_of(m, at, FILE_VOCAB_TXT),
+        .special = text_of(m, at, FILE_SPECIAL_MAP), .added = text_of(m, at, FILE_ADDED),
     };
-    SONDE_TRY(tokenizer_new(&m->tokenizer, &files, err));
-    return check_vocabulary(m, at, err);
+    return tokenizer_new(&m->tokenizer, &files, err);
+}
+
+static sonde_status of_weights(sonde_model *m, const weights *w, const char *name, sonde_error *err) {
+    const sonde_status s = tokenizer_of_meta(&m->tokenizer, w, name, err);
+    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", name);
+}
+
+/* The vocabulary of a GGUF file, read for that alone. */
+static sonde_status of_container(sonde_model *m, const char *path, const char *name, sonde_error *err) {
+    weights *w;
+    SONDE_TRY(weights_open(path, &w, err));
+    const sonde_status s = vocab_in_meta(w) ? of_weights(m, w, name, err)
+                                            : sonde_fail(err, SONDE_FORMAT, "%s: holds no vocabulary", name);
+    weights_close(w);
+    return s;
+}
+
+sonde_status model_tokenizer_of_path(sonde_model *m, const char *path, sonde_error *err) {
+    located at = { .folder = path, .label = arena_printf(m->memory, "%s", name_shown(path).text) };
+    if (folder_exists(path)) {
+        SONDE_TRY(of_folder(m, &at, err));
+        SONDE_FAIL_IF(!m->tokenizer, err, SONDE_NOT_FOUND, "%s: holds no tokenizer (tokenizer.json, tokenizer.model, "
+                      "spiece.model, vocab.json and merges.txt, vocab.txt, tokenizer.bin)", at.label);
+        return SONDE_OK;
+    }
+    file_map *map = &m->files->file[FILE_GIVEN];
+    SONDE_TRY(file_map_open(map, path, err));
+    SONDE_FAIL_IF(map->size == 0, err, SONDE_FORMAT, "%s: is empty", at.label);
+    if (map->size >= 4 && memcmp(map->data, "GGUF", 4) == 0) return of_container(m, path, at.label, err);
+    const text_file file = { .data = (const char *)map->data, .size = map->size, .name = at.label };
+    return tokenizer_of_file(&m->tokenizer, &file, err);
+}
+
+sonde_status model_read_tokenizer(sonde_model *m, const located *at, sonde_error *err) {
+    if (at->tokenizer) {
+        SONDE_TRY(model_tokenizer_of_path(m, at->tokenizer, err));
+        return check_vocabulary(m, name_shown(at->tokenizer).text, err);
+    }
+    if (m->files->weights && vocab_in_meta(m->files->weights))
+        SONDE_TRY(of_weights(m, m->files->weights, arena_printf(m->memory, "%s", name_shown(at->weights).text), err));
+    else SONDE_TRY(of_folder(m, at, err));
+    return check_vocabulary(m, at->label, err);
 }

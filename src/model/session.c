@@ -47,6 +47,8 @@ static int64_t default_budget(void) {
 sonde_status sonde_session_new(sonde_session **out, const sonde_model *m, sonde_session_options o, sonde_error *err) {
     SONDE_FAIL_IF(o.threads < 0 || o.threads > 1024, err, SONDE_USAGE, "threads: %d is outside 0..1024", o.threads);
     SONDE_FAIL_IF(o.memory < 0, err, SONDE_USAGE, "memory: %lld bytes", (long long)o.memory);
+    SONDE_FAIL_IF(m->config.layers == 0, err, SONDE_USAGE, "%s: its tokenizer alone was opened, expected a model that runs",
+                  m->info.name);
     pthread_once(&isa_once, choose_isa);
     sonde_session *s = calloc(1, sizeof *s);
     if (!s) abort();
