@@ -23,6 +23,7 @@ struct weights {
     uint64_t       copied;      /* bytes of arrays that lie in memory instead of the file */
     weights      **part;        /* shards, or NULL */
     size_t         parts;
+    bool           sliced;      /* each part holds a slice of every tensor */
 };
 
 /* Takes over the file, as safetensors_read and npy_read do, in any case. */
@@ -35,6 +36,14 @@ bool         shape_bytes(const int64_t *dim, int rank, dtype_id type, uint64_t *
 sonde_status safetensors_read(file_map file, weights **out, sonde_error *err);
 sonde_status npy_read(file_map file, weights **out, sonde_error *err);         /* one array, named "" */
 bool         npy_probe(const uint8_t *head, size_t n);
+sonde_status npy_read_array(const file_map *f, stored_tensor *out, sonde_error *err);  /* into a zeroed one */
+
+/* "safetensors, ..": the names in format_table. */
+typedef struct { char text[256]; } format_list;
+format_list  formats_known(void);
+
+/* UNSUPPORTED if the folder, or the file beside which it stands, is a LoRA adapter: says of what model. */
+sonde_status adapter_refuse(const char *folder, sonde_error *err);
 
 /* UNSUPPORTED, saying what to use instead, if this is a model file of another program (by its first bytes, else its
  * name) or a Git LFS pointer; OK otherwise. `head` may be NULL. */
