@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "test.h"
 #include "scratch.h"
-#include "format/weights.h"
+#include "format/container.h"
 
 static sonde_error err;
 
@@ -225,21 +225,28 @@ static void a_file_or_its_folder_opens(void) {
 }
 
 static void files_of_other_programs_are_named(void) {
-    static const char torch[] = "; save it again with safe_serialization=True, which writes model.safetensors";
+    static const char other[] = "; use the model's model.safetensors instead";
+    static const char pickle[] = "; save the model's state_dict() by torch.save or safetensors";
+    static const char arrays[] = "; save the arrays under the model's names as safetensors";
+    static const char objects[] = "is a pickle of Python objects (joblib, scikit-learn), which may hold code";
     static const struct { const char *name, *bytes; size_t n; const char *is, *instead; } rows[] = {
-        { "pytorch_model.bin", "PK\3\4rest", 8, "is a zip file, as torch writes (pickle)", torch },
-        { "x.pth", "\200\2\212\12", 4, "is a pickle, which may hold code", torch },
-        { "weights.bin", "whatever", 8, "is named like torch weights (pickle)", torch },
-        { "tf_model.h5", "\211HDF\r\n\32\n", 8, "is an HDF5 file", "; use the model's model.safetensors instead" },
-        { "model.onnx", "\10\7", 2, "is an ONNX graph", "; use the model's model.safetensors instead" },
-        { "flax_model.msgpack", "\201", 1, "is Flax weights", "; use the model's model.safetensors instead" },
+        { "x.pth", "\200\2\212\12", 4, objects, pickle },
+        { "model.pickle", "\200\4\225", 3, objects, pickle },
+        { "svm.joblib", "\200\3", 2, "is a pickle of Python objects (joblib)", pickle },
+        { "tf_model.h5", "\211HDF\r\n\32\n", 8, "is an HDF5 file, as Keras and TensorFlow write", other },
+        { "model.onnx", "\10\7", 2, "is an ONNX graph", other },
+        { "m.tflite", "\34\0\0\0TFL3", 8, "is a TensorFlow Lite model", other },
+        { "flax_model.msgpack", "\201", 1, "is Flax weights", other },
+        { "a.npz", "PK\3\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\5\0\0\0a.npy", 35,
+          "is a numpy archive of arrays, not a model", arrays },
+        { "a.npy", "\223NUMPY\1", 7, "is a numpy array, not a model", arrays },
     };
     const scratch s = scratch_new();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char want[300];
         weights *w;
         scratch_write(&s, rows[i].name, rows[i].bytes, rows[i].n);
-        snprintf(want, sizeof want, "%s, this version reads safetensors%s", rows[i].is, rows[i].instead);
+        snprintf(want, sizeof want, "%s, this version reads %s%s", rows[i].is, formats_known().text, rows[i].instead);
         CHECK_EQ(open_path(in_scratch(&s, rows[i].name).text, &w), SONDE_UNSUPPORTED);
         CHECK_STR(behind(in_scratch(&s, rows[i].name).text), want);
     }
@@ -250,11 +257,16 @@ static void a_folder_of_another_program_names_the_file(void) {
     const scratch s = scratch_new();
     weights *w;
     CHECK_EQ(open_path(s.path, &w), SONDE_NOT_FOUND);
-    CHECK_STR(behind(s.path), "holds no model.safetensors, no model.safetensors.index.json and no .gguf");
+    CHECK_STR(behind(s.path), "holds none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, "
+                              "pytorch_model.bin.index.json, consolidated.00.pth, consolidated.safetensors");
     scratch_write(&s, "config.json", "{}", 2);
-    scratch_write(&s, "pytorch_model.bin", "", 0);
+    scratch_write(&s, "tf_model.h5", "", 0);
     CHECK_EQ(open_path(s.path, &w), SONDE_UNSUPPORTED);
-    CHECK(strstr(behind(in_scratch(&s, "pytorch_model.bin").text), "is named like torch weights (pickle)"));
+    CHECK(strstr(behind(in_scratch(&s, "tf_model.h5").text), "is an HDF5 file"));
+    scratch_write(&s, "pytorch_model.bin", "", 0);
+    CHECK_EQ(open_path(s.path, &w), SONDE_FORMAT);
+    CHECK_STR(behind(in_scratch(&s, "pytorch_model.bin").text),
+              "begins neither like the zip nor like the pickle that torch.save writes");
     scratch_end(&s);
 }
 

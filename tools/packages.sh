@@ -12,10 +12,11 @@ missing_packages() {
         pkg-config --exists libcrypto || echo libssl-dev
         pkg-config --exists lapacke openblas || echo liblapacke-dev libopenblas-dev
         pkg-config --exists sqlite3 || echo libsqlite3-dev
+        pkg-config --exists zlib || echo zlib1g-dev
         pkg-config --exists cairo || echo libcairo2-dev
     else
         echo pkg-config libpcre2-dev libutf8proc-dev libyajl-dev libssl-dev liblapacke-dev libopenblas-dev libsqlite3-dev
-        echo libcairo2-dev
+        echo zlib1g-dev libcairo2-dev
     fi
 }
 

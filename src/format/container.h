@@ -24,6 +24,7 @@ struct weights {
     uint64_t       copied;      /* bytes of arrays that lie in memory instead of the file */
     weights      **part;        /* shards, or NULL */
     size_t         parts;
+    bool           sliced;      /* each part holds a slice of every tensor */
 };
 
 /* Takes over the file, as the functions *_read do, in any case. */
@@ -46,6 +47,14 @@ sonde_status safetensors_read(file_map file, weights **out, sonde_error *err);
 sonde_status gguf_read(file_map file, weights **out, sonde_error *err);        /* one file; of a split set, one part */
 sonde_status npy_read(file_map file, weights **out, sonde_error *err);         /* one array, named "" */
 bool         npy_probe(const uint8_t *head, size_t n);
+sonde_status npy_read_array(const file_map *f, stored_tensor *out, sonde_error *err);  /* into a zeroed one */
+
+/* "safetensors, ..": the names in format_table. */
+typedef struct { char text[256]; } format_list;
+format_list  formats_known(void);
+
+/* UNSUPPORTED if the folder, or the file beside which it stands, is a LoRA adapter: says of what model. */
+sonde_status adapter_refuse(const char *folder, sonde_error *err);
 
 /* The only GGUF file of a folder, or a file of the only set of them; *path is NULL where it holds none. USAGE: several. */
 sonde_status gguf_of_folder(const char *folder, arena *a, const char **path, sonde_error *err);

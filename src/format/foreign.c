@@ -14,30 +14,34 @@ typedef struct {
 #define MAGIC(at, text) (text), sizeof(text) - 1, (at)
 #define NONE            NULL, 0, 0
 
-static const char from_torch[] = "save it again with safe_serialization=True, which writes model.safetensors";
+static const char from_pickle[] = "save the model's state_dict() by torch.save or safetensors";
 static const char from_other[] = "use the model's model.safetensors instead";
 
 /* Numbers in magics are bytes in octal. Names first: a zip may be anything. */
 static const foreign others[] = {
     { NONE, ".onnx",       "an ONNX graph", from_other },
     { NONE, ".tflite",     "a TensorFlow Lite model", from_other },
+    { MAGIC(4, "TFL3"),    NULL, "a TensorFlow Lite model", from_other },
+    { NONE, ".pb",         "a TensorFlow graph", from_other },
     { NONE, ".msgpack",    "Flax weights", from_other },
     { NONE, ".ot",         "rust-bert weights", from_other },
-    { NONE, ".npz",        "a numpy archive", "save the arrays as one .safetensors file" },
-    { NONE, ".ckpt",       "a checkpoint that may hold code (pickle)", from_torch },
-    { NONE, ".pkl",        "a pickle, which may hold code", from_torch },
+    { NONE, ".keras",      "a Keras model", from_other },
+    { MAGIC(0, "\211HDF\r\n\032\n"), ".h5", "an HDF5 file, as Keras and TensorFlow write", from_other },
+    { NONE, ".mlmodel",    "a Core ML model", from_other },
+    { NONE, ".engine",     "a TensorRT engine", from_other },
+    { NONE, ".npz",        "a numpy archive of arrays, not a model", "save the arrays under the model's names as safetensors" },
+    { NONE, ".npy",        "a numpy array, not a model", "save the arrays under the model's names as safetensors" },
+    { NONE, ".joblib",     "a pickle of Python objects (joblib)", from_pickle },
+    { NONE, ".pkl",        "a pickle of Python objects, which may hold code", from_pickle },
+    { NONE, ".ckpt",       "a checkpoint of another program", from_other },
     { MAGIC(0, "lmgg"),    NULL, "a GGML file", from_other },
     { MAGIC(0, "tjgg"),    NULL, "a GGML file", from_other },
     { MAGIC(0, "fmgg"),    NULL, "a GGML file", from_other },
-    { MAGIC(0, "\211HDF\r\n\032\n"), ".h5", "an HDF5 file", from_other },
-    { MAGIC(4, "TFL3"),    NULL, "a TensorFlow Lite model", from_other },
-    { MAGIC(0, "PK\003\004"), NULL, "a zip file, as torch writes (pickle)", from_torch },
-    { MAGIC(0, "\200\002"), NULL, "a pickle, which may hold code", from_torch },
-    { MAGIC(0, "\200\004"), NULL, "a pickle, which may hold code", from_torch },
-    { MAGIC(0, "\200\005"), NULL, "a pickle, which may hold code", from_torch },
-    { NONE, ".bin",        "named like torch weights (pickle)", from_torch },
-    { NONE, ".pth",        "named like torch weights (pickle)", from_torch },
-    { NONE, ".pt",         "named like torch weights (pickle)", from_torch },
+    { MAGIC(257, "ustar"), NULL, "a tar archive, as torch wrote before version 0.2", "load it with that torch and save it again" },
+    { MAGIC(0, "\200\002"), NULL, "a pickle of Python objects (joblib, scikit-learn), which may hold code", from_pickle },
+    { MAGIC(0, "\200\003"), NULL, "a pickle of Python objects (joblib, scikit-learn), which may hold code", from_pickle },
+    { MAGIC(0, "\200\004"), NULL, "a pickle of Python objects (joblib, scikit-learn), which may hold code", from_pickle },
+    { MAGIC(0, "\200\005"), NULL, "a pickle of Python objects (joblib, scikit-learn), which may hold code", from_pickle },
 };
 
 static bool ends_with(const char *name, const char *ending) {
@@ -55,7 +59,34 @@ sonde_status foreign_refuse(const char *name, const uint8_t *head, size_t n, son
     SONDE_FAIL_IF(head && n >= sizeof lfs - 1 && memcmp(head, lfs, sizeof lfs - 1) == 0, err, SONDE_UNSUPPORTED,
                   "is a Git LFS pointer, not the file itself; fetch it with: git lfs pull");
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        SONDE_FAIL_IF(matches(&others[i], name, head, n), err, SONDE_UNSUPPORTED,
-                      "is %s, this version reads safetensors; %s", others[i].what, others[i].instead);
+        SONDE_FAIL_IF(matches(&others[i], name, head, n), err, SONDE_UNSUPPORTED, "is %s, this version reads %s; %s",
+                      others[i].what, formats_known().text, others[i].instead);
     return SONDE_OK;
+}
+
+/* What adapter_config.json says, as a message. */
+static sonde_status refuse_adapter(const file_map *f, arena *memory, sonde_error *err) {
+    const json *root;
+    const char *base;
+    size_t len;
+    const bool told = json_parse((const char *)f->data, f->size, memory, &root, NULL) == SONDE_OK
+                      && json_string(json_get(root, "base_model_name_or_path"), &base, &len);
+    return sonde_fail(err, SONDE_UNSUPPORTED, "is a LoRA adapter of %s; merge it into that model (peft's "
+                      "merge_and_unload) and save the result, or use that model", told ? text_shown(base, len).text
+                                                                                       : "another model");
+}
+
+sonde_status adapter_refuse(const char *folder, sonde_error *err) {
+    arena *a = arena_new();
+    file_map f;
+    sonde_status s = file_map_open(&f, arena_printf(a, "%s/adapter_config.json", folder), NULL);
+    if (s == SONDE_OK) {
+        s = refuse_adapter(&f, a, err);
+        file_map_close(&f);
+        sonde_fail_at(err, s, "%s", name_shown(folder).text);
+    } else {
+        s = SONDE_OK;
+    }
+    arena_free(a);
+    return s;
 }

@@ -149,11 +149,10 @@ static sonde_status split(const file_map *f, literal *l, cursor *c, sonde_error 
     return SONDE_OK;
 }
 
-static sonde_status read_file(weights *w, sonde_error *err) {
+sonde_status npy_read_array(const file_map *f, stored_tensor *t, sonde_error *err) {
     literal l;
     cursor c;
-    SONDE_TRY(split(&w->file, &l, &c, err));
-    stored_tensor *t = arena_new_array(w->memory, stored_tensor, 1);
+    SONDE_TRY(split(f, &l, &c, err));
     SONDE_TRY(read_dictionary(&l, t, err));
     const uint64_t left = (uint64_t)(c.end - c.at);
     SONDE_FAIL_IF(!shape_bytes(t->dim, t->rank, t->type, &t->bytes), err, SONDE_FORMAT,
@@ -162,7 +161,12 @@ static sonde_status read_file(weights *w, sonde_error *err) {
                   "npy: %" PRIu64 " bytes follow the header, dtype and shape need %" PRIu64, left, t->bytes);
     t->name = "";
     t->data = c.at;
-    w->tensor = t;
+    return SONDE_OK;
+}
+
+static sonde_status read_file(weights *w, sonde_error *err) {
+    w->tensor = arena_new_array(w->memory, stored_tensor, 1);
+    SONDE_TRY(npy_read_array(&w->file, w->tensor, err));
     w->n = 1;
     return SONDE_OK;
 }

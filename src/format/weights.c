@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SHARDS = 10000 };
+enum { MOST_SHARDS = 10000, MOST_SLICES = 100 };
 
 #define FORMAT(name) extern const format format_##name;
 #include "formats.def"
@@ -69,6 +69,12 @@ uint64_t weights_copied(const weights *w) {
 
 size_t weights_count(const weights *w) { return w->n; }
 
+size_t weights_parts(const weights *w) { return w->sliced ? w->parts : 1; }
+
+const stored_tensor *weights_find_part(const weights *w, size_t part, const char *name) {
+    return weights_find(w->sliced ? w->part[part] : w, name);
+}
+
 const stored_tensor *weights_at(const weights *w, size_t i) { return &w->tensor[i]; }
 
 const stored_tensor *weights_find(const weights *w, const char *name) {
@@ -105,9 +111,20 @@ static const format *by_bytes(const uint8_t *head, size_t n) {
 
 static const format *by_ending(const char *path) {
     const char *dot = strrchr(path, '.');
-    for (const format *const *f = format_table; dot && *f; f++)
+    for (const format *const *f = format_table; dot && *f; f++) {
         if (strcmp(dot + 1, (*f)->name) == 0) return *f;
+        for (const char *const *e = (*f)->endings; *e; e++)
+            if (strcmp(dot + 1, *e) == 0) return *f;
+    }
     return NULL;
+}
+
+format_list formats_known(void) {
+    format_list list = { "" };
+    size_t n = 0;
+    for (const format *const *f = format_table; *f; f++)
+        n += (size_t)snprintf(list.text + n, sizeof list.text - n, "%s%s", n ? ", " : "", (*f)->name);
+    return list;
 }
 
 /* A name that promises a format decides where the bytes are nobody's, so that its reader says what is wrong. */
@@ -119,7 +136,8 @@ static sonde_status recognise(const file_map *f, const char *path, const format 
     if (*reads) return SONDE_OK;
     SONDE_FAIL_IF(ends_with(path, ".json"), err, SONDE_UNSUPPORTED,
                   "is JSON, expected weights; name the model's folder instead");
-    return sonde_fail(err, SONDE_UNSUPPORTED, "is no file of weights that this version reads: safetensors, GGUF");
+    return sonde_fail(err, SONDE_UNSUPPORTED, "is no file of weights that this version reads: %s",
+                      formats_known().text);
 }
 
 static sonde_status open_file(const char *path, weights **out, sonde_error *err) {
@@ -250,22 +268,104 @@ static sonde_status refuse_other_folder(const char *folder, sonde_error *err) {
     return s;
 }
 
+/* Every part has the tensors of the first, of the same types and ranks. */
+static sonde_status check_slices(const weights *w, sonde_error *err) {
+    for (size_t i = 1; i < w->parts; i++) {
+        const weights *part = w->part[i];
+        SONDE_FAIL_IF(part->n != w->n, err, SONDE_FORMAT, "part %zu has %zu tensors, part 0 has %zu", i, part->n, w->n);
+        for (size_t k = 0; k < w->n; k++) {
+            const stored_tensor *a = &w->tensor[k], *b = &part->tensor[k];
+            SONDE_FAIL_IF(strcmp(a->name, b->name) != 0, err, SONDE_FORMAT, "part %zu has tensor %s, part 0 has %s", i,
+                          name_shown(b->name).text, name_shown(a->name).text);
+            SONDE_FAIL_IF(a->type != b->type || a->rank != b->rank, err, SONDE_FORMAT,
+                          "tensor %s is %s of %d dimensions in part %zu, and %s of %d in part 0", name_shown(a->name).text,
+                          dtype_table[b->type].name, b->rank, i, dtype_table[a->type].name, a->rank);
+        }
+    }
+    return SONDE_OK;
+}
+
+static const char *slice_path(arena *a, const char *folder, size_t i) {
+    return arena_printf(a, "%s/consolidated.%02zu.pth", folder, i);
+}
+
+/* Parts are numbered from 0 without gaps; *n is 0 where there are none. */
+static sonde_status count_slices(arena *a, const char *folder, size_t *n, sonde_error *err) {
+    for (*n = 0; *n < MOST_SLICES && file_exists(slice_path(a, folder, *n)); ) ++*n;
+    for (size_t i = *n + 1; i < MOST_SLICES; i++)
+        SONDE_FAIL_IF(file_exists(slice_path(a, folder, i)), err, SONDE_NOT_FOUND,
+                      "%s: holds consolidated.%02zu.pth, but no consolidated.%02zu.pth", name_shown(folder).text, i, *n);
+    return SONDE_OK;
+}
+
+static sonde_status open_slices(const char *folder, size_t n, weights **out, sonde_error *err) {
+    weights *w = weights_new((file_map){ 0 });
+    sonde_status s = SONDE_OK;
+    w->part = arena_new_array(w->memory, weights *, n);
+    w->sliced = true;
+    while (s == SONDE_OK && w->parts < n) {
+        s = open_file(slice_path(w->memory, folder, w->parts), &w->part[w->parts], err);
+        w->parts += s == SONDE_OK;
+    }
+    if (s == SONDE_OK) {
+        w->tensor = w->part[0]->tensor;
+        w->n = w->part[0]->n;
+        s = check_slices(w, err);
+        if (s != SONDE_OK) sonde_fail_at(err, s, "%s", name_shown(folder).text);
+    }
+    if (s == SONDE_OK) *out = w;
+    else weights_close(w);
+    return s;
+}
+
+typedef enum { FOLDER_FILE, FOLDER_INDEX, FOLDER_SLICES, FOLDER_ONLY } folder_kind;
+
+/* What a model's folder may hold, the preferred ones first. */
+static const struct { const char *name; folder_kind kind; } folder_files[] = {
+    { "model.safetensors", FOLDER_FILE },   { "model.safetensors.index.json", FOLDER_INDEX },
+    { "pytorch_model.bin", FOLDER_FILE },   { "pytorch_model.bin.index.json", FOLDER_INDEX },
+    { "consolidated.00.pth", FOLDER_SLICES }, { "consolidated.safetensors", FOLDER_FILE },
+    { "one .gguf", FOLDER_ONLY },
+};
+enum { FOLDER_FILES = sizeof folder_files / sizeof *folder_files };
+
+static sonde_status fail_folder(const char *folder, arena *a, sonde_error *err) {
+    const char *names = "";
+    for (int i = 0; i < FOLDER_FILES; i++) names = arena_printf(a, "%s%s%s", names, i ? ", " : "", folder_files[i].name);
+    SONDE_TRY(adapter_refuse(folder, err));
+    SONDE_TRY(refuse_foreign_folder(folder, err));
+    return sonde_fail(err, SONDE_NOT_FOUND, "%s: holds none of %s", name_shown(folder).text, names);
+}
+
+static sonde_status open_folder(const char *folder, arena *a, weights **out, sonde_error *err) {
+    size_t slices;
+    for (int i = 0; i < FOLDER_FILES; i++) {
+        const char *path = arena_printf(a, "%s/%s", folder, folder_files[i].name);
+        switch (folder_files[i].kind) {
+        case FOLDER_FILE:
+            if (file_exists(path)) return open_file(path, out, err);
+            break;
+        case FOLDER_INDEX:
+            if (file_exists(path)) return open_index(path, folder, out, err);
+            break;
+        case FOLDER_SLICES:
+            SONDE_TRY(count_slices(a, folder, &slices, err));
+            if (slices == 1) return open_file(path, out, err);
+            if (slices) return open_slices(folder, slices, out, err);
+            break;
+        case FOLDER_ONLY:
+            SONDE_TRY(gguf_of_folder(folder, a, &path, err));
+            if (path) return open_file(path, out, err);
+            break;
+        }
+    }
+    return fail_folder(folder, a, err);
+}
+
 sonde_status weights_open(const char *path, weights **out, sonde_error *err) {
     if (!folder_exists(path)) return open_file(path, out, err);
     arena *a = arena_new();
-    const char *single = arena_printf(a, "%s/model.safetensors", path);
-    const char *index = arena_printf(a, "%s/model.safetensors.index.json", path);
-    sonde_status s;
-    if (file_exists(single)) {
-        s = open_file(single, out, err);
-    } else if (file_exists(index)) {
-        s = open_index(index, path, out, err);
-    } else {
-        const char *gguf;
-        s = gguf_of_folder(path, a, &gguf, err);
-        if (s == SONDE_OK && gguf) s = open_file(gguf, out, err);
-        else if (s == SONDE_OK) s = refuse_other_folder(path, err);
-    }
+    const sonde_status s = open_folder(path, a, out, err);
     arena_free(a);
     return s;
 }

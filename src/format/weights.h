@@ -26,6 +26,7 @@ typedef struct weights weights;
 
 typedef struct {
     const char *name, *doc;
+    const char *endings[4];     /* of file names besides its own name; the reader says what is wrong with such a file */
     /* Could these first bytes be ours? Cheap, never fails. */
     bool      (*probe)(const uint8_t *head, size_t n);
     /* Check the whole header before trusting any of it. `path` is a file. */
@@ -34,8 +35,9 @@ typedef struct {
 
 extern const format *const format_table[];      /* from formats.def, NULL-terminated */
 
-/* A file of any format in the table, or a folder: model.safetensors, or model.safetensors.index.json with its shards, or its
- * only GGUF model. */
+/* A file of any format in the table, or a folder, of which the first of these is read: model.safetensors, its index with the
+ * shards, pytorch_model.bin, its index, consolidated.00.pth with the parts behind it, consolidated.safetensors,
+ * its only GGUF model. */
 sonde_status weights_open(const char *path, weights **out, sonde_error *err);
 /* A whole safetensors file that lies in memory (which must outlive it). */
 sonde_status weights_open_memory(const uint8_t *data, size_t size, weights **out, sonde_error *err);
@@ -43,8 +45,8 @@ void         weights_close(weights *w);                                 /* accep
 size_t       weights_count(const weights *w);
 const stored_tensor *weights_at(const weights *w, size_t i);            /* sorted by name */
 const stored_tensor *weights_find(const weights *w, const char *name);  /* NULL if there is none */
-/* The files that it lies in, and the array of this name in one of them (NULL: not there): Meta's checkpoints hold parts of
- * one array under one name in each. */
+/* Meta's checkpoints are cut along an axis: several parts hold a tensor of each name, and weights_at and weights_find give
+ * the first one's. 1 for all others. All parts have the same names, with the same types and ranks. */
 size_t       weights_parts(const weights *w);
 const stored_tensor *weights_find_part(const weights *w, size_t part, const char *name);
 uint64_t     weights_copied(const weights *w);                          /* bytes that could not stay where they lie */
