@@ -33,6 +33,7 @@ void weights_close(weights *w) {
     if (!w) return;
     for (size_t i = 0; i < w->parts; i++) weights_close(w->part[i]);
     file_map_close(&w->file);
+    free(w->own);
     arena_free(w->memory);
     free(w);
 }
@@ -113,7 +114,7 @@ static sonde_status recognise(const file_map *f, const char *path, const format 
     if (*reads) return SONDE_OK;
     SONDE_FAIL_IF(ends_with(path, ".json"), err, SONDE_UNSUPPORTED,
                   "is JSON, expected weights; name the model's folder instead");
-    return sonde_fail(err, SONDE_UNSUPPORTED, "is no file of weights that this version reads: safetensors, GGUF");
+    return sonde_fail(err, SONDE_UNSUPPORTED, "is no file of weights that this version reads: safetensors, GGUF, llama2.c");
 }
 
 static sonde_status open_file(const char *path, weights **out, sonde_error *err) {
