@@ -1,146 +1,11 @@
 /* What the GGUF reader says of a file, against what gguf-py's reader says (tools/truth/gguf_files.py). */
 #define _GNU_SOURCE
-#include "test.h"
+#include "weights_lines.h"
+#include "gguf_bytes.h"
 #include "scratch.h"
-#include "base/arena.h"
-#include "base/sha256.h"
-#include "format/meta.h"
-#include <inttypes.h>
-#include <stdarg.h>
 
-enum { LONGEST = 256 };
 static const char truth[] = SONDE_SOURCE_DIR "/tests/truth/gguf";
 static const char shared_data[] = SONDE_SOURCE_DIR "/../shared/data";
-static sonde_error err;
-
-/* -- what a file holds, as the lines of a .tsv -- */
-
-typedef struct { char *at; size_t n; } text;
-
-__attribute__((format(printf, 2, 3)))
-static void put(text *t, const char *fmt, ...) {
-    va_list ap;
-    va_start(ap, fmt);
-    char *more = NULL;
-    const int n = vasprintf(&more, fmt, ap);
-    va_end(ap);
-    t->at = realloc(t->at, t->n + (size_t)n + 1);
-    memcpy(t->at + t->n, more, (size_t)n + 1);
-    t->n += (size_t)n;
-    free(more);
-}
-
-static void put_hex(text *t, meta_text from) {
-    for (size_t i = 0; i < from.len; i++) put(t, "%02x", (uint8_t)from.at[i]);
-}
-
-static void put_number(text *t, double x) {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    put(t, "%016" PRIx64, bits);
-}
-
-static void put_sha256(text *t, const void *bytes, size_t n) {
-    uint8_t digest[32];
-    char hex[65];
-    sha256 *h = sha256_new();
-    sha256_add(h, bytes, n);
-    CHECK_EQ(sha256_end(h, digest, &err), SONDE_OK);
-    sha256_hex(digest, hex);
-    put(t, "%s", hex);
-}
-
-static void put_item(text *t, const meta_value *v, size_t i) {
-    int64_t whole;
-    double x;
-    if (v->of == META_TEXT) {
-        put_hex(t, v->texts[i]);
-    } else if (meta_item_int(v, i, &whole)) {
-        put(t, "%" PRId64, whole);
-    } else {
-        CHECK(meta_item_number(v, i, &x));
-        put_number(t, x);
-    }
-}
-
-static void put_list(text *t, const meta_value *v) {
-    text items = { 0 };
-    put(&items, "%s", "");
-    for (size_t i = 0; i < v->n; i++) {
-        if (i) put(&items, ",");
-        put_item(&items, v, i);
-    }
-    put(t, "\t9:%" PRIu32 ":%zu\t", v->stored, v->n);
-    if (items.n <= LONGEST) put(t, "%s", items.at);
-    else put_sha256(t, items.at, items.n);
-    free(items.at);
-}
-
-static void put_value(text *t, const meta_value *v) {
-    if (v->kind == META_LIST) {
-        put_list(t, v);
-        return;
-    }
-    put(t, "\t%" PRIu32 "\t", v->stored);
-    if (v->kind == META_TEXT) put_hex(t, v->text);
-    else if (v->kind == META_NUMBER) put_number(t, v->number);
-    else put(t, "%" PRId64, v->integer);
-}
-
-static text describe(const char *name, const weights *w) {
-    text t = { 0 };
-    for (size_t i = 0; i < weights_meta_count(w); i++) {
-        const meta_value *v = weights_meta_at(w, i);
-        CHECK(weights_meta(w, v->key) == v);
-        put(&t, "%s\t%s", name, v->key);
-        put_value(&t, v);
-        put(&t, "\n");
-    }
-    for (size_t i = 0; i < weights_count(w); i++) {
-        const stored_tensor *x = weights_at(w, i);
-        CHECK(weights_find(w, x->name) == x);
-        put(&t, "%s\t%s\t%s\t", name, x->name, dtype_table[x->type].name);
-        for (int k = 0; k < x->rank; k++) put(&t, "%s%" PRId64, k ? "x" : "", x->dim[k]);
-        put(&t, "\t");
-        put_sha256(&t, x->data, x->bytes);
-        put(&t, "\n");
-    }
-    return t;
-}
-
-static text read_text(const char *path) {
-    text t = { 0 };
-    FILE *f = fopen(path, "rb");
-    char line[8192];
-    if (!f) FAIL_("%s is not there", path);
-    while (fgets(line, sizeof line, f)) put(&t, "%s", line);
-    fclose(f);
-    return t;
-}
-
-/* Every file that a .tsv speaks of, in `folder`. */
-static int agree_with(const char *tsv, const char *folder) {
-    text want = read_text(tsv);
-    int files = 0;
-    for (const char *at = want.at; *at; files++) {
-        char name[200], path[1024];
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(at, "\t"), at);
-        snprintf(path, sizeof path, "%s/%s", folder, name);
-        weights *w = NULL;
-        if (weights_open(path, &w, &err) != SONDE_OK) FAIL_("%s", err.message);
-        text got = describe(name, w);
-        const size_t name_length = strlen(name);
-        for (const char *line = got.at; *line; line = strchr(line, '\n') + 1, at = strchr(at, '\n') + 1)
-            if (strncmp(line, at, strcspn(line, "\n") + 1) != 0)
-                FAIL_("found    %.200s\nexpected %.200s", line, at);
-        CHECK(strncmp(at, name, name_length) != 0 || at[name_length] != '\t');
-        CHECK_EQ((long long)weights_copied(w), 0);
-        weights_close(w);
-        free(got.at);
-    }
-    free(want.at);
-    return files;
-}
 
 static void files_of_gguf_py_are_read_as_gguf_py_reads_them(void) {
     char tsv[512];
@@ -173,8 +38,123 @@ static void a_key_that_is_not_there_is_null(void) {
     weights_close(w);
 }
 
+/* -- sets of files, and folders -- */
+
+typedef struct { int no, count, tensors; const char *tensor; } part;     /* -1: without that key */
+
+/* A file with one tensor of three numbers, or none. */
+static void write_part(const scratch *s, const char *name, part p) {
+    gguf_bytes b = { 0 };
+    gguf_begin(&b, p.tensor != NULL, (uint64_t)(1 + (p.no >= 0) + (p.count >= 0) + (p.tensors >= 0)));
+    gguf_pair_u32(&b, "part", (uint32_t)p.no);
+    if (p.no >= 0) gguf_pair_u32(&b, "split.no", (uint32_t)p.no);
+    if (p.count >= 0) gguf_pair_u32(&b, "split.count", (uint32_t)p.count);
+    if (p.tensors >= 0) gguf_pair_u32(&b, "split.tensors.count", (uint32_t)p.tensors);
+    if (p.tensor) gguf_tensor(&b, (gguf_line){ p.tensor, 1, { 3 }, 0, 0 });
+    gguf_pad(&b, 32);
+    if (p.tensor) gguf_put(&b, "aaaabbbbcccc", 12);
+    scratch_write(s, name, b.at, b.n);
+    free(b.at);
+}
+
+static sonde_status open_in(const scratch *s, const char *name, weights **w) {
+    *w = NULL;
+    err = (sonde_error){ 0 };
+    return weights_open(name ? in_scratch(s, name).text : s->path, w, &err);
+}
+
+/* The message, without the folder in front of it. */
+static const char *message(const scratch *s) {
+    const size_t n = strlen(s->path);
+    CHECK(strncmp(err.message, s->path, n) == 0);
+    return err.message + n + 1;
+}
+
+static void any_file_of_a_set_opens_the_set(void) {
+    static const char *const names[] = { "m-00001-of-00003.gguf", "m-00002-of-00003.gguf", "m-00003-of-00003.gguf", NULL };
+    static const char *const tensors[] = { NULL, "b", "a" };        /* the first may hold metadata alone */
+    const scratch s = scratch_new();
+    for (int i = 0; i < 3; i++) write_part(&s, names[i], (part){ i, 3, 2, tensors[i] });
+    for (int i = 0; i < 4; i++) {                                   /* and so does the folder */
+        weights *w;
+        CHECK_EQ(open_in(&s, names[i], &w), SONDE_OK);
+        CHECK_EQ((long long)weights_count(w), 2);
+        CHECK_STR(weights_at(w, 0)->name, "a");
+        CHECK(memcmp(weights_find(w, "b")->data, "aaaabbbbcccc", 12) == 0);
+        CHECK_EQ(weights_meta(w, "part")->integer, 0);
+        weights_close(w);
+    }
+    scratch_end(&s);
+}
+
+/* One file of a sound set of two is replaced by that of a row, and the set is opened by it. */
+static void what_is_no_set_is_refused_in_words(void) {
+    static const char first[] = "m-00001-of-00002.gguf", second[] = "m-00002-of-00002.gguf";
+    static const struct { const char *name; part p; const char *message; } rows[] = {
+        { first, { 1, 2, 2, "a" }, "m-00001-of-00002.gguf: key split.no: is 1, expected 0" },
+        { first, { -1, 2, 2, "a" }, "m-00001-of-00002.gguf: key split.no: is not there, expected 0" },
+        { first, { 0, 3, 2, "a" }, "m-00001-of-00002.gguf: split.count is 3, but the file is called one of 2" },
+        { first, { 0, 2, 5, "a" }, "m-00001-of-00002.gguf: key split.tensors.count: is 5, expected 2" },
+        { first, { 0, 2, -1, "a" }, "m-00001-of-00002.gguf: key split.tensors.count: is not there, expected 2" },
+        { first, { 0, 2, 2, "b" }, "m-00001-of-00002.gguf: tensor b lies in two shards, " },
+        { second, { 0, 2, 2, "b" }, "m-00002-of-00002.gguf: key split.no: is 0, expected 1" },
+        { second, { 1, 2, 3, "b" }, "m-00002-of-00002.gguf: key split.tensors.count: is 3, expected 2" },
+        { "other.gguf", { 0, 2, 2, "a" },
+          "other.gguf: split.count is 2, but the file is not called NAME-00001-of-00002.gguf" },
+        { "m-00003-of-00002.gguf", { 2, 2, 2, "a" }, "m-00003-of-00002.gguf: the file is called number 3 of 2" },
+        { "m-00001-of-65535.gguf", { 0, 65535, 2, "a" },
+          "m-00001-of-65535.gguf: split.count is 65535, at most 10000 is allowed" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const scratch s = scratch_new();
+        weights *w;
+        write_part(&s, first, (part){ 0, 2, 2, "a" });
+        write_part(&s, second, (part){ 1, 2, 2, "b" });
+        write_part(&s, rows[i].name, rows[i].p);
+        CHECK_EQ(open_in(&s, rows[i].name, &w), SONDE_FORMAT);
+        CHECK(!w);
+        if (strncmp(message(&s), rows[i].message, strlen(rows[i].message)) != 0)
+            FAIL_("found %s, expected %s", message(&s), rows[i].message);
+        scratch_end(&s);
+    }
+}
+
+static void a_gap_in_a_set_is_a_file_not_found(void) {
+    const scratch s = scratch_new();
+    weights *w;
+    write_part(&s, "m-00001-of-00003.gguf", (part){ 0, 3, 2, "a" });
+    write_part(&s, "m-00003-of-00003.gguf", (part){ 2, 3, 2, "b" });
+    CHECK_EQ(open_in(&s, "m-00003-of-00003.gguf", &w), SONDE_NOT_FOUND);
+    CHECK_STR(message(&s), "m-00002-of-00003.gguf: No such file or directory");
+    CHECK_EQ(open_in(&s, NULL, &w), SONDE_NOT_FOUND);
+    scratch_end(&s);
+}
+
+static void a_folder_with_one_gguf_opens_as_that(void) {
+    const scratch s = scratch_new();
+    weights *w;
+    write_part(&s, "m.gguf", (part){ -1, -1, -1, "a" });
+    scratch_write(&s, "README.md", "text", 4);
+    CHECK_EQ(open_in(&s, NULL, &w), SONDE_OK);
+    CHECK(weights_find(w, "a"));
+    weights_close(w);
+    write_part(&s, "k-00001-of-00002.gguf", (part){ 0, 2, 2, "a" });
+    write_part(&s, "k-00002-of-00002.gguf", (part){ 1, 2, 2, "b" });
+    CHECK_EQ(open_in(&s, NULL, &w), SONDE_USAGE);
+    CHECK_STR(message(&s) - 1, ": holds 2 models as GGUF, name one of them: k-00001-of-00002.gguf, m.gguf");
+    scratch_write(&s, "model.safetensors", "\2\0\0\0\0\0\0\0{}", 10);
+    CHECK_EQ(open_in(&s, NULL, &w), SONDE_OK);          /* comes first, whatever else is there */
+    CHECK_EQ((long long)weights_count(w), 0);
+    weights_close(w);
+    scratch_end(&s);
+}
+
 #define TESTS(X) \
     X(files_of_gguf_py_are_read_as_gguf_py_reads_them) \
     X(vocabularies_and_the_small_model_are_read_as_gguf_py_reads_them) \
-    X(a_key_that_is_not_there_is_null)
+    X(a_key_that_is_not_there_is_null) \
+    X(any_file_of_a_set_opens_the_set) \
+    X(what_is_no_set_is_refused_in_words) \
+    X(a_gap_in_a_set_is_a_file_not_found) \
+    X(a_folder_with_one_gguf_opens_as_that)
 TEST_MAIN(TESTS)

@@ -22,6 +22,7 @@ struct weights {
     size_t         n_meta;
     struct map    *meta_place;  /* key -> its place in meta */
     uint64_t       copied;      /* bytes of arrays that lie in memory instead of the file */
+    void          *own;         /* those arrays, from malloc; or NULL */
     weights      **part;        /* shards, or NULL */
     size_t         parts;
     bool           sliced;      /* each part holds a slice of every tensor */
@@ -45,6 +46,7 @@ void         weights_meta_lend(weights *w, const weights *from);
 
 sonde_status safetensors_read(file_map file, weights **out, sonde_error *err);
 sonde_status gguf_read(file_map file, weights **out, sonde_error *err);        /* one file; of a split set, one part */
+sonde_status llama2c_read(file_map file, weights **out, sonde_error *err);
 sonde_status npy_read(file_map file, weights **out, sonde_error *err);         /* one array, named "" */
 bool         npy_probe(const uint8_t *head, size_t n);
 sonde_status npy_read_array(const file_map *f, stored_tensor *out, sonde_error *err);  /* into a zeroed one */

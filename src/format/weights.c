@@ -33,6 +33,7 @@ void weights_close(weights *w) {
     if (!w) return;
     for (size_t i = 0; i < w->parts; i++) weights_close(w->part[i]);
     file_map_close(&w->file);
+    free(w->own);
     arena_free(w->memory);
     free(w);
 }
