@@ -83,12 +83,6 @@ const stored_tensor *weights_find(const weights *w, const char *name) {
     return w->n ? bsearch(&key, w->tensor, w->n, sizeof key, by_name) : NULL;
 }
 
-size_t weights_parts(const weights *w) { return w->parts ? w->parts : 1; }
-
-const stored_tensor *weights_find_part(const weights *w, size_t part, const char *name) {
-    return weights_find(w->parts ? w->part[part] : w, name);
-}
-
 const char *weights_note(const weights *w, const char *key) {
     const char *text;
     size_t len;
@@ -250,7 +244,7 @@ static sonde_status open_index(const char *path, const char *folder, weights **o
     return sonde_fail_at(err, s, "%s", name_shown(path).text);
 }
 
-/* Names the first, by name, of the folder's files that would be weights of another program. */
+/* The first, by name, of the folder's files that would be weights of another program. */
 static sonde_status refuse_other_folder(const char *folder, sonde_error *err) {
     struct dirent **entry;
     const int n = scandir(folder, &entry, NULL, alphasort);
@@ -264,8 +258,6 @@ static sonde_status refuse_other_folder(const char *folder, sonde_error *err) {
         free(entry[i]);
     }
     if (n >= 0) free(entry);
-    SONDE_FAIL_IF(s == SONDE_OK, err, SONDE_NOT_FOUND,
-                  "%s: holds no model.safetensors, no model.safetensors.index.json and no .gguf", name_shown(folder).text);
     return s;
 }
 
@@ -334,7 +326,7 @@ static sonde_status fail_folder(const char *folder, arena *a, sonde_error *err) 
     const char *names = "";
     for (int i = 0; i < FOLDER_FILES; i++) names = arena_printf(a, "%s%s%s", names, i ? ", " : "", folder_files[i].name);
     SONDE_TRY(adapter_refuse(folder, err));
-    SONDE_TRY(refuse_foreign_folder(folder, err));
+    SONDE_TRY(refuse_other_folder(folder, err));
     return sonde_fail(err, SONDE_NOT_FOUND, "%s: holds none of %s", name_shown(folder).text, names);
 }
 

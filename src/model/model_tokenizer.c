@@ -52,20 +52,20 @@ static sonde_status find_layout(sonde_model *m, const located *at, model_file *f
 
 static sonde_status of_folder(sonde_model *m, const located *at, sonde_error *err) {
     static const model_file beside[] = { FILE_TOKENIZER_CONFIG, FILE_SPECIAL_MAP, FILE_ADDED };
-    model_file layout;
+    model_file found;
     bool       there;
-    SONDE_TRY(find_layout(m, at, &layout, err));
-    if (layout == FILE_COUNT) return SONDE_OK;
-    if (layout == FILE_BIN) {
+    SONDE_TRY(find_layout(m, at, &found, err));
+    if (found == FILE_COUNT) return SONDE_OK;
+    if (found == FILE_BIN) {
         const text_file bin = text_of(m, at, FILE_BIN);
         return tokenizer_of_bin(&m->tokenizer, &bin, m->config.arch ? m->config.vocab : -1, err);
     }
-    const size_t n = layout == FILE_TOKENIZER ? 1 : sizeof beside / sizeof *beside;
+    const size_t n = found == FILE_TOKENIZER ? 1 : sizeof beside / sizeof *beside;
     for (size_t i = 0; i < n; i++) SONDE_TRY(model_open_file(m, at, beside[i], &there, err));
     const tokenizer_files files = {
         .json = text_of(m, at, FILE_TOKENIZER), .vocab = text_of(m, at, FILE_VOCAB),
         .merges = text_of(m, at, FILE_MERGES), .config = text_of(m, at, FILE_TOKENIZER_CONFIG),
-        .model = text_of(m, at, layout == FILE_SPIECE ? FILE_SPIECE : FILE_SPM),
+        .model = text_of(m, at, found == FILE_SPIECE ? FILE_SPIECE : FILE_SPM),
         .vocab_txt = text_of(m, at, FILE_VOCAB_TXT),
         .special = text_of(m, at, FILE_SPECIAL_MAP), .added = text_of(m, at, FILE_ADDED),
     };
