@@ -10,6 +10,7 @@
 #include "sonde/error.h"
 #include "tensor/act.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum { NORM_LAYER, NORM_RMS } norm_kind;
@@ -45,12 +46,18 @@ typedef struct {                /* where a weight lies in a checkpoint */
     weight_when when;           /* models of the family that have it; others do not read it, even if it is there */
 } weight_row;
 
+typedef enum { FIELD_NONE, FIELD_INT, FIELD_NUMBER } field_kind;
+
 typedef struct {                /* a field of config.json, and where other containers say the same */
     const char *hf;
     const char *gguf;           /* behind "ARCHITECTURE."; two rows of one field must agree */
     const char *meta;           /* in params.json, and behind "llama2c." */
     weight_id   rows_of;        /* where no key says it: the rows of this tensor; W_NONE: left out */
+    field_kind  kind;           /* how a written GGUF file says it, from an int64_t or a double of arch_config at `at` */
+    size_t      at;
 } config_row;
+
+#define SAYS(KIND, member) .kind = FIELD_##KIND, .at = offsetof(arch_config, member)
 
 typedef struct {                /* one of up to three parts of a block */
     part_kind kind;

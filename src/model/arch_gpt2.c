@@ -72,12 +72,12 @@ static const weight_row rows[] = {
 };
 
 static const config_row fields[] = {
-    { "n_embd",             .gguf = "embedding_length" },
-    { "n_layer",            .gguf = "block_count" },
-    { "n_head",             .gguf = "attention.head_count" },
-    { "n_inner",            .gguf = "feed_forward_length" },
-    { "n_positions",        .gguf = "context_length" },
-    { "layer_norm_epsilon", .gguf = "attention.layer_norm_epsilon" },
+    { "n_embd",             .gguf = "embedding_length", SAYS(INT, d) },
+    { "n_layer",            .gguf = "block_count", SAYS(INT, layers) },
+    { "n_head",             .gguf = "attention.head_count", SAYS(INT, heads) },
+    { "n_inner",            .gguf = "feed_forward_length", SAYS(INT, f) },
+    { "n_positions",        .gguf = "context_length", SAYS(INT, context) },
+    { "layer_norm_epsilon", .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps) },
     { "vocab_size",         .rows_of = W_EMBED },
     { .hf = NULL },
 };

@@ -117,21 +117,21 @@ static const weight_row rows[] = {
 };
 
 static const config_row fields[] = {
-    { "hidden_size",             .gguf = "embedding_length",        .meta = "dim" },
-    { "num_hidden_layers",       .gguf = "block_count",             .meta = "n_layers" },
-    { "num_attention_heads",     .gguf = "attention.head_count",    .meta = "n_heads" },
-    { "num_key_value_heads",     .gguf = "attention.head_count_kv", .meta = "n_kv_heads" },
-    { "head_dim",                .gguf = "attention.key_length" },
-    { "head_dim",                .gguf = "attention.value_length" },
-    { "head_dim",                .gguf = "rope.dimension_count" },
-    { "intermediate_size",       .gguf = "feed_forward_length",     .meta = "hidden_dim", .rows_of = W_GATE },
-    { "max_position_embeddings", .gguf = "context_length",          .meta = "seq_len" },
-    { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", .meta = "norm_eps" },
-    { "rope_theta",              .gguf = "rope.freq_base",          .meta = "rope_theta" },
+    { "hidden_size",             .gguf = "embedding_length",        .meta = "dim",        SAYS(INT, d) },
+    { "num_hidden_layers",       .gguf = "block_count",             .meta = "n_layers",   SAYS(INT, layers) },
+    { "num_attention_heads",     .gguf = "attention.head_count",    .meta = "n_heads",    SAYS(INT, heads) },
+    { "num_key_value_heads",     .gguf = "attention.head_count_kv", .meta = "n_kv_heads", SAYS(INT, kv_heads) },
+    { "head_dim",                .gguf = "attention.key_length",    SAYS(INT, e) },
+    { "head_dim",                .gguf = "attention.value_length",  SAYS(INT, e) },
+    { "head_dim",                .gguf = "rope.dimension_count",    SAYS(INT, rope.dims) },
+    { "intermediate_size",       .gguf = "feed_forward_length",     .meta = "hidden_dim", SAYS(INT, f), .rows_of = W_GATE },
+    { "max_position_embeddings", .gguf = "context_length",          .meta = "seq_len",    SAYS(INT, context) },
+    { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", .meta = "norm_eps", SAYS(NUMBER, norm_eps) },
+    { "rope_theta",              .gguf = "rope.freq_base",          .meta = "rope_theta", SAYS(NUMBER, rope.base) },
+    { "vocab_size",              .gguf = "vocab_size",              SAYS(INT, vocab), .rows_of = W_EMBED },
     { "num_local_experts",       .gguf = "expert_count" },
     { "sliding_window",          .gguf = "attention.sliding_window" },
     { "logit_scale",             .gguf = "logit_scale" },
-    { "vocab_size",              .rows_of = W_EMBED },
     { .hf = NULL },
 };
 

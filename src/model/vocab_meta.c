@@ -3,13 +3,13 @@
 #include "vocab_meta.h"
 #include "base/arena.h"
 #include "base/text.h"
-#include "format/meta.h"
+#include "format/gguf_types.h"
 #include <inttypes.h>
 #include <string.h>
 
 #define KEY "tokenizer.ggml."
 
-enum { MOST_TOKENS = 4000000, GGUF_F32 = 6, GGUF_I32 = 5, GGUF_U8 = 0 };
+enum { MOST_TOKENS = 4000000 };
 
 typedef struct { const weights *w; arena *scratch; sonde_error *err; vocab_pieces out; } reader;
 
@@ -81,7 +81,7 @@ static sonde_status read_lists(reader *r) {
     }
     SONDE_TRY(of_kind(r, KEY "precompiled_charsmap", META_LIST, &v));
     if (!v || v->n == 0) return SONDE_OK;
-    SONDE_FAIL_IF(v->stored > 1, r->err, SONDE_FORMAT, KEY "precompiled_charsmap: items have type %" PRIu32 ", expected bytes",
+    SONDE_FAIL_IF(v->stored != GGUF_U8 && v->stored != GGUF_I8, r->err, SONDE_FORMAT, KEY "precompiled_charsmap: items have type %" PRIu32 ", expected bytes",
                   v->stored);
     p->charsmap = v->data;
     p->charsmap_len = v->n;
