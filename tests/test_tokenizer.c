@@ -415,7 +415,8 @@ static void broken_files_say_where(void) {
               "tokenizer.json: added_tokens[0].lstrip: expected true or false");
     CHECK_STR(refused("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
               "tokenizer.json: a Git LFS pointer, not the file it stands for");
-    CHECK_STR(refused(""), "no tokenizer: neither tokenizer.json nor vocab.json and merges.txt");
+    CHECK_STR(refused(""), "no tokenizer: neither tokenizer.json, tokenizer.model, vocab.json and "
+              "merges.txt, vocab.txt nor tokenizer.bin");
 }
 
 static void broken_templates_say_where(void) {
@@ -458,9 +459,9 @@ static void broken_older_files_say_where(void) {
         { small_vocab, "a  b\n", "{}", "merges.txt: line 1: \"a  b\", expected two texts with one space between" },
         { small_vocab, "a b\nb b\n", "{}", "merges.txt: merge 1: \"bb\" is not in the vocabulary" },
         { "[1]", "a b\n", "{}", "vocab.json: no object, expected an object of token texts and ids" },
-        { small_vocab, "a b\n", "{\"tokenizer_class\":\"Qwen2Tokenizer\"}",
-          "tokenizer_config.json: tokenizer_class \"Qwen2Tokenizer\": vocab.json and merges.txt are read as GPT-2's only; "
-          "save a tokenizer.json" },
+        { small_vocab, "a b\n", "{\"tokenizer_class\":\"XTokenizer\"}",
+          "tokenizer_config.json: tokenizer_class \"XTokenizer\": vocab.json and merges.txt are read as GPT-2's, Qwen2's, "
+          "GPT-NeoX's or RoBERTa's only; save a tokenizer.json" },
         { small_vocab, "a b\n", "{\"added_tokens_decoder\":{\"x\":{\"content\":\"a\"}}}",
           "tokenizer_config.json: added_tokens_decoder: \"x\" is no token id" },
         { small_vocab, "a b\n", "{\"add_prefix_space\":1}", "tokenizer_config.json: add_prefix_space: expected true or false" },

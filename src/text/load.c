@@ -64,38 +64,79 @@ sonde_status load_added(loader *l, const json *entry, bool special, const char *
 }
 
 /* Of two whose normalised texts agree the first counts; `tokenizers` takes one at random. */
-void load_added_close(loader *l) {
+static sonde_status add_entries(loader *l, split_work *work) {
     tokenizer *t = l->t;
-    vocab_close(&t->vocab);
     for (size_t i = 0; i < l->n_added; i++) {
         added_token a = l->added[i].token;
         a.id = vocab_id(&t->vocab, a.text, a.len);
         stretch text = { .text = a.text, .len = a.len };
-        if (l->added[i].normalized && t->nfc) text = unicode_nfc(&text, t->memory);
+        for (size_t k = 0; k < t->n_normal && l->added[i].normalized; k++) {
+            const stretch before = text;
+            SONDE_TRY(normal_run(&t->normal[k], &before, t->memory, work, &text, l->err));
+        }
+        if (text.len == 0) continue;
         a.text = text.text;
         a.len = text.len;
         added_add(l->added[i].normalized ? &t->normalized : &t->raw, a);
     }
-    added_close(&t->raw);
-    added_close(&t->normalized);
+    return SONDE_OK;
 }
 
-sonde_status load_stage(loader *l, splitter *split, const char *where) {
+sonde_status load_added_close(loader *l) {
     tokenizer *t = l->t;
-    if (t->n_stages == MOST_STAGES) {
-        splitter_free(split);
-        return sonde_fail(l->err, SONDE_UNSUPPORTED, "%s: more than %d steps", where, MOST_STAGES);
-    }
-    t->stages[t->n_stages++] = (stage){ split };
+    vocab_close(&t->vocab);
+    split_work *work = split_work_new();
+    SONDE_FAIL_IF(!work, l->err, SONDE_NOMEM, "no memory for matching");
+    const sonde_status s = add_entries(l, work);
+    split_work_free(work);
+    added_close(&t->raw);
+    added_close(&t->normalized);
+    return s;
+}
+
+sonde_status load_stage(loader *l, stage s, const char *where) {
+    tokenizer *t = l->t;
+    SONDE_FAIL_IF(t->n_stages == MOST_STAGES, l->err, SONDE_UNSUPPORTED, "%s: more than %d steps", where, MOST_STAGES);
+    t->stages[t->n_stages++] = s;
+    return SONDE_OK;
+}
+
+sonde_status load_normal(loader *l, normal_step k, const char *where) {
+    tokenizer *t = l->t;
+    SONDE_FAIL_IF(t->n_normal == MOST_STAGES, l->err, SONDE_UNSUPPORTED, "%s: more than %d steps", where, MOST_STAGES);
+    t->normal[t->n_normal++] = k;
+    return SONDE_OK;
+}
+
+sonde_status load_pattern(loader *l, const char *pattern, size_t len, bool literal, const splitter **out) {
+    tokenizer *t = l->t;
+    SONDE_FAIL_IF(t->n_owned == 2 * MOST_STAGES, l->err, SONDE_UNSUPPORTED, "more than %d patterns", 2 * MOST_STAGES);
+    splitter *s;
+    SONDE_TRY(splitter_new(&s, pattern, len, literal, l->err));
+    *out = t->owned[t->n_owned++] = s;
     return SONDE_OK;
 }
 
 sonde_status load_gpt2_stages(loader *l, bool prefix_space, bool use_regex, const char *where) {
-    if (prefix_space) SONDE_TRY(load_stage(l, NULL, where));
+    if (prefix_space) SONDE_TRY(load_stage(l, (stage){ .kind = STAGE_SPACE, .name = "" }, where));
     if (!use_regex) return SONDE_OK;
-    splitter *s;
-    SONDE_TRY(splitter_new(&s, split_gpt2, strlen(split_gpt2), false, l->err));
-    return load_stage(l, s, where);
+    return load_cut(l, split_gpt2, strlen(split_gpt2), where);
+}
+
+sonde_status load_cut(loader *l, const char *pattern, size_t len, const char *where) {
+    const splitter *s;
+    SONDE_TRY(load_pattern(l, pattern, len, false, &s));
+    return load_stage(l, (stage){ .kind = STAGE_PATTERN, .pattern = s, .name = splitter_pattern(s) }, where);
+}
+
+void load_around(loader *l, int32_t before, int32_t after) {
+    tokenizer *t = l->t;
+    t->n_before = before >= 0;
+    t->n_after = after >= 0;
+    t->before = arena_new_array(t->memory, int32_t, 2);
+    t->after = t->before + 1;
+    t->before[0] = before;
+    t->after[0] = after;
 }
 
 bool load_split_merge(const char *line, size_t len, merge_text *out) {

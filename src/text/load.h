@@ -1,28 +1,34 @@
-/* load.h - the parts of a tokenizer, and the two layouts of files they are read from. For src/text alone. */
+/* load.h - the parts of a tokenizer, and the layouts of files they are read from. For src/text alone. */
 #ifndef SONDE_LOAD_H
 #define SONDE_LOAD_H
 #include "added.h"
 #include "bpe.h"
-#include "split.h"
+#include "model.h"
+#include "normal.h"
+#include "pieces.h"
+#include "stage.h"
 #include "tokenizer.h"
-#include "vocab.h"
 
 enum { MOST_STAGES = 32 };
 
-/* One step of the pre-tokenizer: a space in front of each piece that has none, or (split not NULL) a cut. */
-typedef struct { splitter *split; } stage;
-
 struct tokenizer {
-    arena    *memory;
-    vocab     vocab;
-    bpe      *model;
-    added_set raw, normalized;          /* looked for in the text as it came; in the normalised text between those */
-    bool      nfc;
-    stage     stages[MOST_STAGES];
-    size_t    n_stages;
-    int32_t  *before, *after;           /* what the post-processor puts around the text */
-    size_t    n_before, n_after;
-    int32_t   bos, eos;
+    arena       *memory;
+    vocab        vocab;
+    bpe         *model;                 /* byte-level BPE, or NULL: */
+    const text_model *text;             /* any other */
+    added_set    raw, normalized;       /* looked for in the text as it came; in the normalised text between those */
+    normal_step  normal[MOST_STAGES];
+    stage        stages[MOST_STAGES];
+    size_t       n_normal, n_stages;
+    splitter    *owned[2 * MOST_STAGES];        /* the patterns of all steps */
+    size_t       n_owned;
+    bool         drop_first_space;      /* when decoding: it was put in front */
+    int32_t     *before, *after;        /* what the post-processor puts around the text */
+    size_t       n_before, n_after;
+    int32_t      bos, eos;
+    double      *score;                 /* by id, where the model has them */
+    uint8_t     *type;                  /* piece_type by id, likewise */
+    size_t       n_pieces;
 };
 
 /* An added token as files describe it; `id` and `order` of the token are not set. */
@@ -35,20 +41,49 @@ typedef struct {
     size_t       n_added, cap_added;
     map         *added_place;           /* text: place in `added` */
     bool         byte_level;            /* a ByteLevel pre-tokenizer was read */
+    const json  *config;                /* tokenizer_config.json, NULL where there is none */
+    const json  *special_map, *added_map;       /* special_tokens_map.json, added_tokens.json */
     sonde_error *err;
 } loader;
 
-/* Fill l->t. Messages begin with the name of the file. */
-sonde_status load_tokenizer_json(loader *l, const json *root);
-sonde_status load_vocab_and_merges(loader *l, const tokenizer_files *files, const json *config);
+/* A tokenizer filled by `fill`, which gets `from`. */
+typedef sonde_status load_fill(loader *l, const void *from);
+sonde_status load_tokenizer(tokenizer **out, load_fill *fill, const void *from, sonde_error *err);
 
-/* Shared by the two. */
+/* Fill l->t. Messages begin with the name of the file, but for pieces. */
+sonde_status load_tokenizer_json(loader *l, const json *root);
+sonde_status load_vocab_and_merges(loader *l, const tokenizer_files *files);
+sonde_status load_pieces(loader *l, const void *vocab_pieces);
+sonde_status load_sentencepiece(loader *l, const text_file *f);
+sonde_status load_bin(loader *l, const text_file *f, int64_t n_tokens);
+
+/* What stands beside a file that is no tokenizer.json, as transformers reads it: the tokens it adds or makes special
+ * (then `more`, which may be NULL); once those are closed, bos and eos, and whether they are put around the text. */
+sonde_status load_config_tokens(loader *l, const json *more);
+sonde_status load_config_ends(loader *l, bool add_bos, bool add_eos);
+
+/* Shared by them. */
 /* {"content": text, flags}; `special`: it is, whatever the flags say. */
 sonde_status load_added(loader *l, const json *entry, bool special, const char *where);
 sonde_status load_added_text(loader *l, added_entry e, const char *where);  /* of two with one text the later counts */
-void         load_added_close(loader *l);                                   /* into the sets; closes the vocabulary */
+sonde_status load_added_close(loader *l);                                   /* into the sets; closes the vocabulary */
 bool         load_knows_added(const loader *l, const char *text, size_t len);
-sonde_status load_stage(loader *l, splitter *split, const char *where);     /* NULL: the space in front */
+sonde_status load_stage(loader *l, stage s, const char *where);
+sonde_status load_normal(loader *l, normal_step k, const char *where);
+/* The tokenizer owns the pattern from now on, even where this fails. */
+sonde_status load_pattern(loader *l, const char *pattern, size_t len, bool literal, const splitter **out);
+/* A step that cuts by the expression. */
+sonde_status load_cut(loader *l, const char *pattern, size_t len, const char *where);
+/* The ids around the text: none where the id is negative. */
+void         load_around(loader *l, int32_t before, int32_t after);
+/* Of p->text, p->score and p->type, as SentencePiece reads its own file. */
+typedef struct {
+    const vocab_pieces *pieces;
+    bool unigram, bytes;                /* the model; byte fallback */
+    bool control;                       /* texts of control pieces are special tokens of the text */
+    normal_step normal;                 /* of kind SENTENCEPIECE; `whole` is not set */
+} spm_parts;
+sonde_status load_spm(loader *l, const spm_parts *s);
 sonde_status load_gpt2_stages(loader *l, bool prefix_space, bool use_regex, const char *where);
 bool         load_split_merge(const char *line, size_t len, merge_text *out);
 /* Member `key` of `j`, `*out` where there is none. `where` may be "". */

@@ -39,9 +39,8 @@ static sonde_status read_each(loader *l, const part_row *rows, const json *j, co
 /* Normalizers. */
 
 static sonde_status read_nfc(loader *l, const json *j, const char *where) {
-    (void)j, (void)where;
-    l->t->nfc = true;
-    return SONDE_OK;
+    (void)j;
+    return load_normal(l, (normal_step){ .kind = NORMAL_FORM, .form = FORM_C }, where);
 }
 
 static const part_row normalizers_inside[] = { { "NFC", read_nfc }, { NULL, NULL } };
@@ -83,10 +82,10 @@ static sonde_status read_split(loader *l, const json *j, const char *where) {
     const bool literal = json_string(json_get(pattern, "String"), &text, &len);
     SONDE_FAIL_IF(!literal && !json_string(json_get(pattern, "Regex"), &text, &len), l->err, SONDE_FORMAT,
                   "%s.pattern: expected {\"Regex\": text} or {\"String\": text}", where);
-    splitter *s;
-    const sonde_status status = splitter_new(&s, text, len, literal, l->err);
+    const splitter *s;
+    const sonde_status status = load_pattern(l, text, len, literal, &s);
     if (status != SONDE_OK) return sonde_fail_at(l->err, status, "%s", where);
-    return load_stage(l, s, where);
+    return load_stage(l, (stage){ .kind = STAGE_PATTERN, .pattern = s, .name = splitter_pattern(s) }, where);
 }
 
 static const part_row pre_tokenizers_inside[] = {
@@ -259,7 +258,7 @@ sonde_status load_tokenizer_json(loader *l, const json *root) {
     SONDE_FAIL_IF(!l->byte_level, l->err, SONDE_UNSUPPORTED,
                   "pre_tokenizer: BPE over characters is not supported, only with ByteLevel");
     SONDE_TRY(read_added(l, json_get(root, "added_tokens")));
-    load_added_close(l);
+    SONDE_TRY(load_added_close(l));
     SONDE_TRY(optional(l, processors, root, "post_processor"));
     return optional(l, decoders, root, "decoder");
 }

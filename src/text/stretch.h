@@ -22,6 +22,40 @@ static inline stretch stretch_part(const stretch *s, size_t start, size_t end) {
     return (stretch){ s->text + start, end - start, s->origin ? s->origin + start : NULL, s->base + start };
 }
 
+/* A stretch in the making. `first` is the origin of the first of the n bytes, `rest` that of the others. */
+typedef struct {
+    arena  *memory;
+    char   *text;
+    size_t *origin;
+    size_t  len, cap, origin_cap;
+} stretch_maker;
+
+static inline void stretch_put(stretch_maker *m, const char *bytes, size_t n, size_t first, size_t rest) {
+    m->text = grow(m->memory, m->text, m->len, m->len + n, &m->cap, 1);
+    m->origin = grow(m->memory, m->origin, m->len, m->len + n + 1, &m->origin_cap, sizeof *m->origin);
+    for (size_t i = 0; i < n; i++) {
+        m->text[m->len] = bytes[i];
+        m->origin[m->len++] = i ? rest : first;
+    }
+}
+
+/* Bytes [start, end) of `s` as they are. */
+static inline void stretch_copy(stretch_maker *m, const stretch *s, size_t start, size_t end) {
+    m->text = grow(m->memory, m->text, m->len, m->len + (end - start), &m->cap, 1);
+    m->origin = grow(m->memory, m->origin, m->len, m->len + (end - start) + 1, &m->origin_cap, sizeof *m->origin);
+    for (size_t i = start; i < end; i++) {
+        m->text[m->len] = s->text[i];
+        m->origin[m->len++] = stretch_origin(s, i);
+    }
+}
+
+/* `end`: where what was taken in ends. */
+static inline stretch stretch_made(stretch_maker *m, size_t end) {
+    m->origin = grow(m->memory, m->origin, m->len, m->len + 1, &m->origin_cap, sizeof *m->origin);
+    m->origin[m->len] = end;
+    return (stretch){ .text = m->text, .len = m->len, .origin = m->origin };
+}
+
 /* What a pre-tokenizer makes of a stretch: spans that tile it. `bad`: one byte that is not UTF-8; no stage splits it
  * or looks across it. */
 typedef struct { size_t start, end; bool bad; } piece;

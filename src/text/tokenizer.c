@@ -15,9 +15,9 @@ typedef struct {
     const tokenizer *t;
     tokenizer_options options;
     arena           *scratch;
-    split_work      *split;
+    stage_work       stage;
     bpe_work         bpe;
-    piece_list       pieces, next;
+    model_work       model;
     token_span      *spans;
     size_t           n, cap;
     token_word      *words;
@@ -27,15 +27,12 @@ typedef struct {
     sonde_error     *err;
 } encoding;
 
-static sonde_status read_json(const text_file *f, const char *usual, arena *scratch, const json **root,
-                              sonde_error *err) {
-    static const char pointer[] = "version https://git-lfs.github.com/";
-    const char *name = f->name ? f->name : usual;
+static sonde_status read_json(loader *l, const text_file *f, const char *usual, const json **root) {
     *root = NULL;
-    SONDE_FAIL_IF(f->size >= sizeof pointer - 1 && memcmp(f->data, pointer, sizeof pointer - 1) == 0, err, SONDE_FORMAT,
-                  "%s: a Git LFS pointer, not the file it stands for", name);
-    const sonde_status s = json_parse(f->data, f->size, scratch, root, err);
-    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", name);
+    if (!f->size) return SONDE_OK;
+    const char *name = f->name ? f->name : usual;
+    const sonde_status s = json_parse(f->data, f->size, l->scratch, root, l->err);
+    return s == SONDE_OK ? s : sonde_fail_at(l->err, s, "%s", name);
 }
 
 /* The ids the configuration names, else those the post-processor puts at the ends. */
@@ -48,22 +45,51 @@ static void name_ends(tokenizer *t, const json *config) {
     if (load_named_text(config, "eos_token", &text, &len)) t->eos = vocab_id(&t->vocab, text, len);
 }
 
-static sonde_status load(loader *l, const tokenizer_files *files) {
-    const json *config = NULL, *root;
-    SONDE_FAIL_IF(!files->json.size && !files->vocab.size, l->err, SONDE_FORMAT,
-                  "no tokenizer: neither tokenizer.json nor vocab.json and merges.txt");
-    SONDE_FAIL_IF(!files->json.size && !files->merges.size && !files->merges.name, l->err, SONDE_FORMAT,
-                  "%s without merges.txt", files->vocab.name ? files->vocab.name : "vocab.json");
-    if (files->config.size) SONDE_TRY(read_json(&files->config, "tokenizer_config.json", l->scratch, &config, l->err));
-    if (!files->json.size) return load_vocab_and_merges(l, files, config);
-    SONDE_TRY(read_json(&files->json, "tokenizer.json", l->scratch, &root, l->err));
+static sonde_status load_json(loader *l, const tokenizer_files *files) {
+    const json *root;
+    SONDE_TRY(read_json(l, &files->json, "tokenizer.json", &root));
     const sonde_status s = load_tokenizer_json(l, root);
     if (s != SONDE_OK) return sonde_fail_at(l->err, s, "%s", files->json.name ? files->json.name : "tokenizer.json");
-    name_ends(l->t, config);
+    name_ends(l->t, l->config);
     return SONDE_OK;
 }
 
-sonde_status tokenizer_new(tokenizer **out, const tokenizer_files *files, sonde_error *err) {
+static sonde_status check_pointers(const tokenizer_files *files, sonde_error *err) {
+    static const char pointer[] = "version https://git-lfs.github.com/";
+    const struct { const text_file *f; const char *usual; } all[] = {
+        { &files->json, "tokenizer.json" }, { &files->config, "tokenizer_config.json" }, { &files->vocab, "vocab.json" },
+        { &files->merges, "merges.txt" }, { &files->model, "tokenizer.model" }, { &files->vocab_txt, "vocab.txt" },
+        { &files->bin, "tokenizer.bin" }, { &files->special, "special_tokens_map.json" },
+        { &files->added, "added_tokens.json" },
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const text_file *f = all[i].f;
+        const bool is = f->size >= sizeof pointer - 1 && memcmp(f->data, pointer, sizeof pointer - 1) == 0;
+        SONDE_FAIL_IF(is, err, SONDE_FORMAT, "%s: a Git LFS pointer, not the file it stands for",
+                      f->name ? f->name : all[i].usual);
+    }
+    return SONDE_OK;
+}
+
+static sonde_status load_files(loader *l, const void *from) {
+    const tokenizer_files *files = from;
+    SONDE_TRY(check_pointers(files, l->err));
+    SONDE_TRY(read_json(l, &files->config, "tokenizer_config.json", &l->config));
+    if (files->json.size) return load_json(l, files);
+    SONDE_TRY(read_json(l, &files->special, "special_tokens_map.json", &l->special_map));
+    SONDE_TRY(read_json(l, &files->added, "added_tokens.json", &l->added_map));
+    if (files->model.size) return load_sentencepiece(l, &files->model);
+    if (files->vocab.size) {
+        SONDE_FAIL_IF(!files->merges.size && !files->merges.name, l->err, SONDE_FORMAT, "%s without merges.txt",
+                      files->vocab.name ? files->vocab.name : "vocab.json");
+        return load_vocab_and_merges(l, files);
+    }
+    if (files->bin.size) return load_bin(l, &files->bin, -1);
+    return sonde_fail(l->err, SONDE_FORMAT, "no tokenizer: neither tokenizer.json, tokenizer.model, vocab.json and "
+                      "merges.txt, vocab.txt nor tokenizer.bin");
+}
+
+sonde_status load_tokenizer(tokenizer **out, load_fill *fill, const void *from, sonde_error *err) {
     *out = NULL;
     arena *memory = arena_new();
     tokenizer *t = arena_alloc(memory, sizeof *t);
@@ -73,15 +99,19 @@ sonde_status tokenizer_new(tokenizer **out, const tokenizer_files *files, sonde_
     vocab_init(&t->vocab, memory);
     loader l = { .t = t, .scratch = arena_new(), .err = err };
     l.added_place = map_new(l.scratch, 0);
-    const sonde_status s = load(&l, files);
+    const sonde_status s = fill(&l, from);
     arena_free(l.scratch);
     if (s == SONDE_OK) *out = t; else tokenizer_free(t);
     return s;
 }
 
+sonde_status tokenizer_new(tokenizer **out, const tokenizer_files *files, sonde_error *err) {
+    return load_tokenizer(out, load_files, files, err);
+}
+
 void tokenizer_free(tokenizer *t) {
     if (!t) return;
-    for (size_t i = 0; i < t->n_stages; i++) splitter_free(t->stages[i].split);
+    for (size_t i = 0; i < t->n_owned; i++) splitter_free(t->owned[i]);
     bpe_free(t->model);
     arena_free(t->memory);
 }
@@ -103,15 +133,27 @@ bool tokenizer_special(const tokenizer *t, int32_t id) {
     return k && k->special;
 }
 
+/* As the vocabulary spells it; `out` has room for 3 n. */
+static size_t spell(const vocab *v, const char *bytes, size_t n, char *out) {
+    if (v->spelling == SPELL_BYTES) return bytes_spell(bytes, n, out);
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        const bool space = bytes[i] == ' ' && v->spelling == SPELL_SPACES;
+        memcpy(out + len, space ? "\xe2\x96\x81" : bytes + i, space ? 3 : 1);
+        len += space ? 3 : 1;
+    }
+    return len;
+}
+
 int32_t tokenizer_find(const tokenizer *t, const char *bytes, size_t len) {
     int64_t added;
     if (map_get(t->vocab.by_added_text, bytes, len, &added)) return (int32_t)added;
     if (len > VOCAB_LONGEST) return -1;
-    char *text = malloc(2 * len + 1);
+    char *text = malloc(3 * len + 1);
     if (!text) return -1;
-    const int32_t id = vocab_model_id(&t->vocab, text, bytes_spell(bytes, len, text));
+    const int32_t id = vocab_model_id(&t->vocab, text, spell(&t->vocab, bytes, len, text));
     free(text);
-    return id;
+    return id < 0 && len == 1 ? t->vocab.byte_id[(uint8_t)*bytes] : id;
 }
 
 static void add_span(encoding *e, int32_t id, size_t start, size_t end) {
@@ -125,9 +167,9 @@ static void add_word(encoding *e, const token_word *w) {
     e->words[e->n_words++] = *w;
 }
 
-static void add_merges(encoding *e) {
-    for (size_t i = 0; i < e->bpe.n_steps; i++) {
-        const bpe_step *s = &e->bpe.steps[i];
+static void add_merges(encoding *e, const bpe_step *steps, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const bpe_step *s = &steps[i];
         e->merges = grow(e->scratch, e->merges, e->n_merges, e->n_merges + 1, &e->cap_merges, sizeof *e->merges);
         e->merges[e->n_merges++] = (token_merge){ e->n_words, s->left, s->right, s->made, s->rank };
     }
@@ -145,66 +187,41 @@ static void split_valid(const stretch *s, piece_list *out) {
     }
 }
 
-/* The stretch with a space in front of each piece that has none. A piece behind a bad byte goes on, does not begin. */
-static stretch add_spaces(encoding *e, const stretch *s) {
-    piece_list *p = &e->pieces;
-    char *text = arena_alloc(e->scratch, s->len + p->n + 1);
-    size_t *origin = arena_new_array(e->scratch, size_t, s->len + p->n + 1);
-    size_t n = 0;
-    bool after_bad = false;
-    for (size_t i = 0; i < p->n; i++) {
-        piece *q = &p->at[i];
-        const size_t start = n;
-        if (!q->bad && !after_bad && s->text[q->start] != ' ') {
-            text[n] = ' ';
-            origin[n++] = stretch_origin(s, q->start);
-        }
-        after_bad = q->bad;
-        for (size_t k = q->start; k < q->end; k++) {
-            text[n] = s->text[k];
-            origin[n++] = stretch_origin(s, k);
-        }
-        *q = (piece){ start, n, q->bad };
+static void encode_bytes(encoding *e, const stretch *s, piece p) {
+    size_t n;
+    bpe_encode(e->t->model, s->text + p.start, p.end - p.start, &e->bpe, &n);
+    for (size_t k = 0; k < n; k++) {
+        const bpe_symbol *y = &e->bpe.symbols[k];
+        const size_t start = p.start + y->start;
+        add_span(e, y->id, stretch_origin(s, start), stretch_origin(s, start + y->len));
     }
-    origin[n] = stretch_origin(s, s->len);
-    return (stretch){ .text = text, .len = n, .origin = origin };
+    add_merges(e, e->bpe.steps, e->bpe.n_steps);
 }
 
-static sonde_status run_split(encoding *e, const splitter *split, const stretch *s) {
-    e->next.n = 0;
-    for (size_t i = 0; i < e->pieces.n; i++) {
-        const piece p = e->pieces.at[i];
-        if (p.bad) pieces_add(&e->next, p.start, p.end, true);
-        else SONDE_TRY(splitter_run(split, s->text, p, e->split, &e->next, e->err));
+static sonde_status encode_text(encoding *e, const stretch *s, piece p) {
+    model_work *w = &e->model;
+    SONDE_TRY(model_encode(e->t->text, s->text + p.start, p.end - p.start, w, e->err));
+    for (size_t k = 0; k < w->n; k++) {
+        const size_t start = p.start + w->tokens[k].start;
+        add_span(e, w->tokens[k].id, stretch_origin(s, start), stretch_origin(s, start + w->tokens[k].len));
     }
-    const piece_list done = e->pieces;
-    e->pieces = e->next;
-    e->next = done;
+    add_merges(e, w->steps, w->n_steps);
     return SONDE_OK;
 }
 
 /* Pre-tokenizer and model. */
 static sonde_status encode_stretch(encoding *e, stretch s) {
-    e->pieces.n = 0;
-    split_valid(&s, &e->pieces);
-    for (size_t i = 0; i < e->t->n_stages; i++) {
-        const stage *g = &e->t->stages[i];
-        if (g->split) SONDE_TRY(run_split(e, g->split, &s));
-        else s = add_spaces(e, &s);
-    }
-    for (size_t i = 0; i < e->pieces.n; i++) {
-        const piece p = e->pieces.at[i];
+    piece_list *pieces = &e->stage.pieces;
+    pieces->n = 0;
+    split_valid(&s, pieces);
+    for (size_t i = 0; i < e->t->n_stages; i++) SONDE_TRY(stage_run(&e->t->stages[i], &s, &e->stage, e->err));
+    for (size_t i = 0; i < pieces->n; i++) {
+        const piece p = pieces->at[i];
         const size_t first = e->n;
-        size_t n;
-        bpe_encode(e->t->model, s.text + p.start, p.end - p.start, &e->bpe, &n);
-        for (size_t k = 0; k < n; k++) {
-            const bpe_symbol *y = &e->bpe.symbols[k];
-            const size_t start = p.start + y->start;
-            add_span(e, y->id, stretch_origin(&s, start), stretch_origin(&s, start + y->len));
-        }
-        add_merges(e);
+        if (e->t->model) encode_bytes(e, &s, p);
+        else SONDE_TRY(encode_text(e, &s, p));
         add_word(e, &(token_word){ .start = (int64_t)stretch_origin(&s, p.start), .end = (int64_t)stretch_origin(&s, p.end),
-                                   .first = first, .n = n });
+                                   .first = first, .n = e->n - first });
     }
     return SONDE_OK;
 }
@@ -224,7 +241,10 @@ static sonde_status walk(encoding *e, const added_set *set, const stretch *s,
 }
 
 static sonde_status encode_part(encoding *e, stretch s) {
-    if (e->t->nfc) s = unicode_nfc(&s, e->scratch);
+    for (size_t i = 0; i < e->t->n_normal; i++) {
+        const stretch before = s;
+        SONDE_TRY(normal_run(&e->t->normal[i], &before, e->scratch, e->stage.split, &s, e->err));
+    }
     return walk(e, &e->t->normalized, &s, encode_stretch);
 }
 
@@ -241,25 +261,37 @@ static void *keep(arena *into, const void *items, size_t n, size_t size) {
 
 const char *tokenizer_stage(const tokenizer *t, size_t i) {
     if (i >= t->n_stages) return NULL;
-    return t->stages[i].split ? splitter_pattern(t->stages[i].split) : "";
+    return t->stages[i].name;
+}
+
+/* Byte-level BPE takes any bytes, where no step before it needs characters. */
+static sonde_status check_text(const tokenizer *t, text_bytes text, sonde_error *err) {
+    SONDE_FAIL_IF(text.len > LONGEST_TEXT, err, SONDE_USAGE, "a text of %zu bytes, at most %d", text.len, LONGEST_TEXT);
+    bool any = t->model != NULL;
+    for (size_t i = 0; i < t->n_normal && any; i++) any = t->normal[i].kind == NORMAL_FORM;
+    size_t bad = 0;
+    SONDE_FAIL_IF(!any && !utf8_valid(text.at, text.len, &bad), err, SONDE_USAGE,
+                  "byte %zu of the text is not UTF-8, which this tokenizer needs", bad);
+    return SONDE_OK;
 }
 
 sonde_status tokenizer_encode(const tokenizer *t, text_bytes text, tokenizer_options o, arena *into, token_list *out,
                               sonde_error *err) {
-    SONDE_FAIL_IF(text.len > LONGEST_TEXT, err, SONDE_USAGE, "a text of %zu bytes, at most %d", text.len, LONGEST_TEXT);
-    encoding e = { .t = t, .options = o, .scratch = arena_new(), .split = split_work_new(), .err = err };
-    e.bpe.watch = o.merges;
-    e.pieces.memory = e.next.memory = e.bpe.memory = e.scratch;
+    SONDE_TRY(check_text(t, text, err));
+    encoding e = { .t = t, .options = o, .scratch = arena_new(), .err = err };
+    e.stage.split = split_work_new();
+    e.bpe.watch = e.model.watch = o.merges;
+    e.stage.memory = e.stage.pieces.memory = e.stage.next.memory = e.bpe.memory = e.model.memory = e.scratch;
     const stretch all = { .text = text.at, .len = text.len };
     add_around(&e, t->before, t->n_before, 0);
-    const sonde_status s = e.split ? walk(&e, &t->raw, &all, encode_part)
-                                   : sonde_fail(err, SONDE_NOMEM, "no memory for matching");
+    const sonde_status s = e.stage.split ? walk(&e, &t->raw, &all, encode_part)
+                                         : sonde_fail(err, SONDE_NOMEM, "no memory for matching");
     add_around(&e, t->after, t->n_after, text.len);
     if (s == SONDE_OK)
         *out = (token_list){ .at = keep(into, e.spans, e.n, sizeof *e.spans), .n = e.n,
                              .words = keep(into, e.words, e.n_words, sizeof *e.words), .n_words = e.n_words,
                              .merges = keep(into, e.merges, e.n_merges, sizeof *e.merges), .n_merges = e.n_merges };
-    split_work_free(e.split);
+    split_work_free(e.stage.split);
     arena_free(e.scratch);
     return s;
 }
@@ -273,12 +305,16 @@ sonde_status tokenizer_decode(const tokenizer *t, id_list ids, bool skip_special
                                                               SONDE_USAGE, "%zu ids are too many", ids.n);
     }
     char *bytes = arena_alloc(into, size + 1);
-    *out = (text_bytes){ bytes, size };
+    bool first = t->drop_first_space;
+    char *at = bytes;
     for (size_t i = 0; i < ids.n; i++) {
         const token *k = vocab_token(&t->vocab, ids.at[i]);
         if (!k || (skip_special && k->special)) continue;
-        if (k->bytes_len) memcpy(bytes, k->bytes, k->bytes_len);
-        bytes += k->bytes_len;
+        const size_t drop = first && !k->special && k->bytes_len && *k->bytes == ' ';
+        if (!k->special) first = false;
+        if (k->bytes_len > drop) memcpy(at, k->bytes + drop, k->bytes_len - drop);
+        at += k->bytes_len - drop;
     }
+    *out = (text_bytes){ bytes, (size_t)(at - bytes) };
     return SONDE_OK;
 }

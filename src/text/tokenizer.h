@@ -37,12 +37,20 @@ typedef struct {
     text_file json;             /* tokenizer.json; size 0: there is none */
     text_file vocab, merges;    /* vocab.json and merges.txt, used when json has size 0 */
     text_file config;           /* tokenizer_config.json, may be absent */
-} tokenizer_files;
+    text_file model;            /* tokenizer.model, spiece.model: SentencePiece's file, or tiktoken's text */
+    text_file vocab_txt;        /* BERT's vocab.txt */
+    text_file bin;              /* llama2.c's tokenizer.bin */
+    text_file special, added;   /* special_tokens_map.json and added_tokens.json, beside those that are no tokenizer.json */
+} tokenizer_files;              /* the first that is there of: json, model, vocab and merges, vocab_txt, bin */
 
 /* FORMAT for what breaks the format, UNSUPPORTED (naming it) for a component that is not known. Nothing of `files` is
  * kept. A tokenizer.json is followed as it stands; beside it `config` only names bos and eos (else they are what the
  * post-processor puts at the ends). Beside vocab.json and merges.txt <|endoftext|> is special, bos and eos. */
 sonde_status tokenizer_new(tokenizer **out, const tokenizer_files *files, sonde_error *err);
+/* One file alone, known by its content: tokenizer.json, SentencePiece's file, tiktoken's text, vocab.txt, tokenizer.bin. */
+sonde_status tokenizer_of_file(tokenizer **out, const text_file *f, sonde_error *err);
+/* llama2.c's tokenizer.bin of `n_tokens` records; -1: as many as there are. */
+sonde_status tokenizer_of_bin(tokenizer **out, const text_file *f, int64_t n_tokens, sonde_error *err);
 void         tokenizer_free(tokenizer *t);                              /* accepts NULL */
 
 int64_t      tokenizer_size(const tokenizer *t);                        /* 1 + the largest id */

@@ -5,10 +5,13 @@
 #include "base/text.h"
 #include <utf8proc.h>
 
+enum { LONGEST = 18 };                      /* code points of one decomposition */
+
 typedef struct { int32_t c; uint8_t class; } mark;
 
 typedef struct {
     arena   *memory;
+    unicode_form form;
     mark    *group, *sorted;        /* decomposed */
     int32_t *original;              /* the group's characters as they came */
     size_t   n, cap, sorted_cap, n_original, original_cap;
@@ -52,14 +55,16 @@ static void emit(composer *k, const char *bytes, size_t n, size_t first, size_t 
 }
 
 static void decompose(composer *k, uint32_t c) {
-    utf8proc_int32_t part[8];
+    utf8proc_int32_t part[LONGEST];
     int bound = 0;
-    utf8proc_ssize_t n = utf8proc_decompose_char((int32_t)c, part, 8, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE, &bound);
-    if (n < 1 || n > 8) {
+    const utf8proc_option_t compat = k->form == FORM_KC || k->form == FORM_KD ? UTF8PROC_COMPAT : 0;
+    utf8proc_ssize_t n = utf8proc_decompose_char((int32_t)c, part, LONGEST, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | compat,
+                                                 &bound);
+    if (n < 1 || n > LONGEST) {
         part[0] = (int32_t)c;
         n = 1;
     }
-    k->group = grow(k->memory, k->group, k->n, k->n + 8, &k->cap, sizeof *k->group);
+    k->group = grow(k->memory, k->group, k->n, k->n + LONGEST, &k->cap, sizeof *k->group);
     for (int i = 0; i < n; i++)
         k->group[k->n++] = (mark){ part[i], (uint8_t)utf8proc_get_property(part[i])->combining_class };
     k->original = grow(k->memory, k->original, k->n_original, k->n_original + 1, &k->original_cap, sizeof *k->original);
@@ -128,7 +133,7 @@ static void flush(composer *k, const stretch *s, size_t end) {
         for (hi = lo + 1; hi < k->n && k->group[hi].class != 0; hi++) { }
         if (k->group[lo].class == 0) order(k, lo + 1, hi); else order(k, lo, hi);
     }
-    compose(k);
+    if (k->form == FORM_C || k->form == FORM_KC) compose(k);
     if (unchanged(k)) {
         for (size_t i = k->start; i < end; i++) emit(k, s->text + i, 1, stretch_origin(s, i), 0);
     } else {
@@ -142,22 +147,28 @@ static void flush(composer *k, const stretch *s, size_t end) {
     k->start = end;
 }
 
-static bool may_attach(uint32_t c) {
+static bool may_attach(const composer *k, uint32_t c) {
     if (c < 0x300) return false;
+    if (c >= 0xff00 && (k->form == FORM_KC || k->form == FORM_KD)) {        /* half-width Jamo and sound marks */
+        utf8proc_int32_t part[LONGEST];
+        int bound = 0;
+        if (utf8proc_decompose_char((int32_t)c, part, LONGEST, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT,
+                                    &bound) > 0) c = (uint32_t)part[0];
+    }
     const utf8proc_property_t *p = utf8proc_get_property((int32_t)c);
     return p->combining_class != 0 || p->category == UTF8PROC_CATEGORY_MN || p->category == UTF8PROC_CATEGORY_MC
         || (c >= 0x1160 && c <= 0x11ff) || (c >= 0xd7b0 && c <= 0xd7ff);
 }
 
-stretch unicode_nfc(const stretch *s, arena *into) {
-    size_t plain = 0;                           /* nothing below U+0300 changes */
-    while (plain < s->len && (uint8_t)s->text[plain] < 0xcc) plain++;
+stretch unicode_normal(const stretch *s, unicode_form form, arena *into) {
+    size_t plain = 0;                           /* nothing below U+0300, or U+0080, changes */
+    while (plain < s->len && (uint8_t)s->text[plain] < (form == FORM_C ? 0xcc : 0x80)) plain++;
     if (plain == s->len) return *s;
-    composer k = { .memory = into };
+    composer k = { .memory = into, .form = form };
     for (size_t i = 0; i < s->len; ) {
         uint32_t c;
         const size_t size = utf8_next(s->text + i, s->len - i, &c);
-        if (size == 0 || !may_attach(c)) flush(&k, s, i);
+        if (size == 0 || !may_attach(&k, c)) flush(&k, s, i);
         if (size) decompose(&k, c);
         else {
             emit(&k, s->text + i, 1, stretch_origin(s, i), 0);

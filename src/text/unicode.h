@@ -1,4 +1,4 @@
-/* unicode.h - what a code point is, and normal form C. utf8proc is behind this file alone. */
+/* unicode.h - what a code point is, and normal forms. utf8proc is behind this file alone. */
 #ifndef SONDE_UNICODE_H
 #define SONDE_UNICODE_H
 #include "stretch.h"
@@ -9,6 +9,8 @@ bool unicode_word(uint32_t c);                  /* \w of Rust's regex */
 /* Length of the character that ends at text[end], 0 if none does. */
 size_t unicode_before(const char *text, size_t end, uint32_t *c);
 
-/* Normal form C. Bytes that are not UTF-8 stay as they are. Memory from the arena where something changes. */
-stretch unicode_nfc(const stretch *s, arena *into);
+typedef enum { FORM_C, FORM_D, FORM_KC, FORM_KD } unicode_form;
+
+/* The normal form. Bytes that are not UTF-8 stay as they are. Memory from the arena where something changes. */
+stretch unicode_normal(const stretch *s, unicode_form form, arena *into);
 #endif

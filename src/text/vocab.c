@@ -25,15 +25,76 @@ static void sort(vocab *v) {
     if (!sorted) qsort(v->at, v->n, sizeof *v->at, by_id);
 }
 
-/* One member of the object into `t`; its text and bytes into `pool`, which has room. Returns the room used. */
-static size_t read_token(token *t, const json *j, int32_t id, char *pool) {
-    *t = (token){ .id = id, .text = pool, .text_len = j->key_len };
-    if (j->key_len) memcpy(pool, j->key, j->key_len);
-    t->bytes = pool + j->key_len;
-    if (bytes_unspell(j->key, j->key_len, pool + j->key_len, &t->bytes_len)) return t->text_len + t->bytes_len;
-    t->bytes = t->text;                         /* not spelled in the alphabet: BPE never makes it */
-    t->bytes_len = t->text_len;
-    return t->text_len;
+static int hex(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int vocab_byte_piece(const char *text, size_t len) {
+    if (len != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>') return -1;
+    const int high = hex(text[3]), low = hex(text[4]);
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+/* U+2581 to a space; returns the length. */
+static size_t unescape(const char *text, size_t n, char *out) {
+    size_t len = 0;
+    for (size_t i = 0; i < n; ) {
+        const bool space = n - i >= 3 && memcmp(text + i, "\xe2\x96\x81", 3) == 0;
+        out[len++] = space ? ' ' : text[i];
+        i += space ? 3 : 1;
+    }
+    return len;
+}
+
+/* The bytes that the text stands for, in `room`; false: they are the text. */
+static bool read_bytes(const vocab *v, token *t, char *room) {
+    t->bytes = room;
+    const int byte = v->byte_pieces ? vocab_byte_piece(t->text, t->text_len) : -1;
+    if (byte >= 0) {
+        *room = (char)byte;
+        t->bytes_len = 1;
+        return true;
+    }
+    if (v->spelling == SPELL_BYTES) return bytes_unspell(t->text, t->text_len, room, &t->bytes_len);
+    if (v->spelling == SPELL_PLAIN) return false;
+    t->bytes_len = unescape(t->text, t->text_len, room);
+    return true;
+}
+
+void vocab_begin(vocab *v, size_t n, size_t bytes) {
+    v->pool = arena_alloc(v->memory, 2 * bytes + 1);
+    v->at = grow(v->memory, v->at, 0, n + 1, &v->cap, sizeof *v->at);
+    v->by_text = map_new(v->memory, n);
+}
+
+void vocab_put(vocab *v, int32_t id, const char *text, size_t len, bool raw) {
+    token t = { .id = id, .text = v->pool, .text_len = len };
+    if (len) memcpy(v->pool, text, len);
+    v->pool += len;
+    if (!raw && read_bytes(v, &t, v->pool)) {
+        v->pool += t.bytes_len;
+        const bool is_byte = t.bytes_len == 1 && (v->spelling == SPELL_BYTES || vocab_byte_piece(t.text, len) >= 0);
+        if (is_byte) v->byte_id[(uint8_t)t.bytes[0]] = id;
+    } else {                                    /* raw, or no text that BPE makes */
+        t.bytes = t.text;
+        t.bytes_len = len;
+    }
+    v->at = grow(v->memory, v->at, v->n, v->n + 1, &v->cap, sizeof *v->at);
+    v->at[v->n++] = t;
+    map_put(v->by_text, t.text, len, id);
+    if (id > v->largest) v->largest = id;
+}
+
+sonde_status vocab_end(vocab *v, const char *where, sonde_error *err) {
+    v->n_model = v->n;
+    sort(v);
+    for (size_t i = 1; i < v->n; i++)
+        SONDE_FAIL_IF(v->at[i - 1].id == v->at[i].id, err, SONDE_FORMAT, "%s: \"%s\" and \"%s\" both have id %d", where,
+                      text_shown(v->at[i - 1].text, v->at[i - 1].text_len).text,
+                      text_shown(v->at[i].text, v->at[i].text_len).text, v->at[i].id);
+    return SONDE_OK;
 }
 
 static sonde_status check(const json *object, const char *where, size_t *bytes, sonde_error *err) {
@@ -50,7 +111,7 @@ static sonde_status check(const json *object, const char *where, size_t *bytes, 
         SONDE_FAIL_IF(j->key_len > VOCAB_LONGEST, err, SONDE_FORMAT,
                       "%s: the text of token %lld has %zu bytes, at most %d", where, (long long)id, j->key_len,
                       VOCAB_LONGEST);
-        *bytes += 2 * j->key_len;
+        *bytes += j->key_len;
     }
     return SONDE_OK;
 }
@@ -58,25 +119,13 @@ static sonde_status check(const json *object, const char *where, size_t *bytes, 
 sonde_status vocab_read(vocab *v, const json *object, const char *where, sonde_error *err) {
     size_t bytes;
     SONDE_TRY(check(object, where, &bytes, err));
-    char *pool = arena_alloc(v->memory, bytes);
-    v->at = grow(v->memory, v->at, 0, object->len + 1, &v->cap, sizeof *v->at);
-    v->by_text = map_new(v->memory, object->len);
+    vocab_begin(v, object->len, bytes);
     for (const json *j = object->child; j; j = j->next) {
         int64_t id = 0;
         (void)json_int(j, &id);
-        token *t = &v->at[v->n++];
-        pool += read_token(t, j, (int32_t)id, pool);
-        map_put(v->by_text, t->text, t->text_len, id);
-        if (t->bytes != t->text && t->bytes_len == 1) v->byte_id[(uint8_t)t->bytes[0]] = t->id;
-        if (t->id > v->largest) v->largest = t->id;
+        vocab_put(v, (int32_t)id, j->key, j->key_len, false);
     }
-    v->n_model = v->n;
-    sort(v);
-    for (size_t i = 1; i < v->n; i++)
-        SONDE_FAIL_IF(v->at[i - 1].id == v->at[i].id, err, SONDE_FORMAT, "%s: \"%s\" and \"%s\" both have id %d", where,
-                      text_shown(v->at[i - 1].text, v->at[i - 1].text_len).text,
-                      text_shown(v->at[i].text, v->at[i].text_len).text, v->at[i].id);
-    return SONDE_OK;
+    return vocab_end(v, where, err);
 }
 
 int32_t vocab_add(vocab *v, const char *text, size_t len, bool special) {

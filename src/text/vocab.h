@@ -19,8 +19,18 @@ typedef struct {
     size_t      text_len, bytes_len;
 } token;
 
+/* How the texts of the model's tokens spell bytes. */
+typedef enum {
+    SPELL_BYTES,                    /* in the byte alphabet (bytes.h) */
+    SPELL_SPACES,                   /* a space is U+2581 */
+    SPELL_PLAIN,
+} spelling;
+
 typedef struct {
     arena   *memory;
+    spelling spelling;              /* set before the first token */
+    bool     byte_pieces;           /* so is this: a text <0xNN> is that byte */
+    char    *pool;                  /* room for texts that are still to come */
     token   *at;                    /* ascending by id once vocab_close was called */
     size_t   n, cap, n_model;
     int32_t  largest, largest_added;/* -1: none */
@@ -30,8 +40,15 @@ typedef struct {
 } vocab;
 
 void         vocab_init(vocab *v, arena *memory);
-/* {"text": id, ...}; the texts are copied. */
+/* The model's tokens, one by one: how many there will be and how many bytes of text; each (`raw`: its text stands for
+ * itself; copied); the end of them. FORMAT: two with one id. Of two with one text the first is found. */
+void         vocab_begin(vocab *v, size_t n, size_t bytes);
+void         vocab_put(vocab *v, int32_t id, const char *text, size_t len, bool raw);
+sonde_status vocab_end(vocab *v, const char *where, sonde_error *err);
+/* All of them: {"text": id, ...}. */
 sonde_status vocab_read(vocab *v, const json *object, const char *where, sonde_error *err);
+/* The byte that a text <0xNN> is, two hexadecimal digits exactly; -1: it is none. */
+int          vocab_byte_piece(const char *text, size_t len);
 /* The id it gets: the one of the same text, else the next one (as `tokenizers` counts: not the one in the file). The
  * text is lent. */
 int32_t      vocab_add(vocab *v, const char *text, size_t len, bool special);

@@ -1,0 +1,34 @@
+/* A file alone, known by its content. */
+#include "load.h"
+#include "base/text.h"
+
+/* Records of u32 length from byte 4 on, each behind four bytes of score, that end with the file. */
+static bool is_bin(const text_file *f) {
+    size_t at = 4, n = 0;
+    for (uint32_t len; at < f->size; n++) {
+        if (f->size - at < 8) return false;
+        memcpy(&len, f->data + at + 4, sizeof len);
+        if (len > f->size - at - 8) return false;
+        at += 8 + (size_t)len;
+    }
+    return at == f->size && n > 256;
+}
+
+/* A field of a message, of kind bytes and with number 1. */
+static bool is_sentencepiece(const text_file *f) { return f->size > 2 && f->data[0] == 0x0a && f->data[1] != 0x0a; }
+
+static bool is_json(const text_file *f) {
+    size_t at = 0;
+    while (at < f->size && strchr(" \t\r\n", f->data[at]) && f->data[at]) at++;
+    return at < f->size && f->data[at] == '{';
+}
+
+sonde_status tokenizer_of_file(tokenizer **out, const text_file *f, sonde_error *err) {
+    tokenizer_files files = { 0 };
+    if (is_json(f)) files.json = *f;
+    else if (is_bin(f)) files.bin = *f;
+    else if (is_sentencepiece(f)) files.model = *f;
+    else return sonde_fail(err, SONDE_FORMAT, "%s: no tokenizer that is known: no tokenizer.json, SentencePiece model, "
+                           "tiktoken's text, vocab.txt nor tokenizer.bin", f->name ? f->name : "the file");
+    return tokenizer_new(out, &files, err);
+}
