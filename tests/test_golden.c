@@ -83,6 +83,9 @@ static void one_head_agrees(void)  { random_model("one_head"); }
 static void three_agrees(void)     { random_model("three"); }
 static void inner_agrees(void)     { random_model("inner"); }
 static void limit_agrees(void)     { random_model("limit"); }
+static void llama_grouped_agrees(void) { random_model("llama_grouped"); }
+static void llama_biased_agrees(void)  { random_model("llama_biased"); }
+static void llama_limit_agrees(void)   { random_model("llama_limit"); }
 static void induction_agrees(void) { shipped_model("induction"); }
 static void demo_agrees(void)      { shipped_model("demo"); }
 static void the_embedded_model_agrees(void) { agrees("demo", NULL); }
@@ -92,6 +95,9 @@ static void the_embedded_model_agrees(void) { agrees("demo", NULL); }
     X(three_agrees) \
     X(inner_agrees) \
     X(limit_agrees) \
+    X(llama_grouped_agrees) \
+    X(llama_biased_agrees) \
+    X(llama_limit_agrees) \
     X(induction_agrees) \
     X(demo_agrees) \
     X(the_embedded_model_agrees)

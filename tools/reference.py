@@ -19,9 +19,9 @@ from transformers import AutoTokenizer
 from transformers.utils import logging
 
 from reference_edits import Sources
+from reference_families import make_run
 from reference_files import make_random, open_model, write_safetensors, write_trace
 from reference_metric import metric_of
-from reference_run import Run
 from reference_sets import RANDOM, SHIPPED
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,7 +38,7 @@ class Subject:
         self.out, self.model = GOLDEN / name, open_model(folder)
         self.weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:16]
         self.config = self.model.config
-        self.unedited = {run: Run(self.model, tokens).forward() for run, tokens in prompts.items()}
+        self.unedited = {run: make_run(self.model, tokens).forward() for run, tokens in prompts.items()}
 
     def path(self, kind):
         return self.out / f"{kind}.safetensors"
@@ -55,7 +55,7 @@ class Subject:
         return metric_of(text, self.prompts["A"], self.unedited["A"].value("logits"))
 
     def run(self, texts=(), values=(), **flow):
-        return Run(self.model, self.prompts["A"], texts, self.sources(values), **flow).forward()
+        return make_run(self.model, self.prompts["A"], texts, self.sources(values), **flow).forward()
 
 
 def kept(names, wanted):
@@ -161,7 +161,7 @@ def capture_edited_greedy(subject, count, texts, vector=None):
     """Greedy under edits whose indices mean the same at every length: each step is a run of all tokens so far."""
     values, tokens, steps = vectors("greedy", vector), list(subject.prompts["A"]), []
     for _ in range(count):
-        run = Run(subject.model, tokens, texts, subject.sources(values)).forward()
+        run = make_run(subject.model, tokens, texts, subject.sources(values)).forward()
         steps.append(run.value("logits")[-1])
         tokens.append(int(steps[-1].argmax()))
     stored = {f"value/{i}": v for i, v in enumerate(values)}
@@ -187,7 +187,7 @@ def subject_of(name):
     """The subject and its spec; random models are written first, shipped ones are taken as they are."""
     if name in RANDOM:
         spec, folder = RANDOM[name], GOLDEN / name
-        make_random(folder, spec["seed"], spec["spread"], spec.get("hub_names", False), **spec["sizes"])
+        make_random(folder, spec)
         rng = np.random.default_rng(spec["seed"] + 1)
         prompts = {run: rng.integers(0, spec["sizes"]["vocab_size"], n).tolist() for run, n in spec["prompts"].items()}
         return Subject(name, folder, prompts), spec

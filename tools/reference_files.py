@@ -1,4 +1,4 @@
-"""Files of the reference: traces in sonde's format (safetensors, interface.md 6), and random GPT-2 folders.
+"""Files of the reference: traces in sonde's format (safetensors, interface.md 6), and random models.
 
 The writer is our own because the official one puts the metadata in an order that differs from run to run.
 """
@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
 
 TYPES = {np.dtype("float32"): "F32", np.dtype("int32"): "I32"}
 
@@ -37,22 +37,29 @@ def random_weight(rng, name, shape, spread):
     """Norm weights 1 +- 0.3, biases (and norm biases) +- 0.3, everything else normal."""
     if name.endswith("bias"):
         return rng.uniform(-0.3, 0.3, shape)
-    if ".ln_" in name:
+    if ".ln_" in name or "norm." in name:
         return rng.uniform(0.7, 1.3, shape)
     return rng.standard_normal(shape) * spread
 
 
-def make_random(folder, seed, spread, hub_names=False, **sizes):
-    """Write a random GPT-2 as a Hugging Face folder. hub_names: as in the published gpt2, the names have no
+def config_of(family, sizes):
+    common = dict(bos_token_id=0, eos_token_id=0, dtype="float32")
+    if family == "llama":
+        return LlamaConfig(architectures=["LlamaForCausalLM"], **common, **sizes)
+    return GPT2Config(embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0, architectures=["GPT2LMHeadModel"], **common,
+                      **sizes)
+
+
+def make_random(folder, spec):
+    """Write a random model as a Hugging Face folder. hub_names: as in the published gpt2, the names have no
     "transformer." in front and every layer has its causal mask as a tensor."""
-    config = GPT2Config(bos_token_id=0, eos_token_id=0, embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0,
-                        architectures=["GPT2LMHeadModel"], dtype="float32", **sizes)
-    rng = np.random.default_rng(seed)
+    config, hub_names = config_of(spec.get("family", "gpt2"), spec["sizes"]), spec.get("hub_names", False)
+    rng = np.random.default_rng(spec["seed"])
     tensors = {}
-    for name, value in GPT2LMHeadModel(config).state_dict().items():
+    for name, value in AutoModelForCausalLM.from_config(config).state_dict().items():
         if name == "lm_head.weight" and config.tie_word_embeddings:
             continue
-        weight = random_weight(rng, name, tuple(value.shape), spread).astype(np.float32)
+        weight = random_weight(rng, name, tuple(value.shape), spec["spread"]).astype(np.float32)
         tensors[name.removeprefix("transformer.") if hub_names else name] = weight
     if hub_names:
         n = config.n_positions
@@ -64,5 +71,5 @@ def make_random(folder, seed, spread, hub_names=False, **sizes):
 
 
 def open_model(folder, dtype=torch.float32):
-    model = GPT2LMHeadModel.from_pretrained(folder, attn_implementation="eager", dtype=dtype, local_files_only=True)
+    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=dtype, local_files_only=True)
     return model.eval()

@@ -6,9 +6,10 @@ mistake: the same run in double precision, which shows how much of the tolerance
 import torch
 from transformers.activations import ACT2FN
 
+from reference_families import make_run
 from reference_files import open_model
 from reference_metric import metric_of
-from reference_run import Run
+from reference_prove_llama import LLAMA_MISTAKES, llama_norm_after, widen
 from reference_sets import SHIPPED
 
 NOISE = 0.3        # of the tolerance, at most, may be float32's own rounding
@@ -92,20 +93,6 @@ def tied_anyway(model):
     return "lm_head taken as tied"
 
 
-MISTAKES = (wrong_activation, wrong_eps, swapped_heads, unbiased_variance, wrong_scaling, inverse_layer_lost,
-            shifted_positions, transposed_projection, value_bias_lost, tied_anyway)
-
-
-def unchecked(run):
-    """Run without the ties between computed and real values, which a mistake breaks on purpose."""
-    import reference_run
-    kept, reference_run.check = reference_run.check, lambda *a, **k: None
-    try:
-        return run.forward().values()
-    finally:
-        reference_run.check = kept
-
-
 def norm_after(model, tokens):
     """Every norm behind its part's sum, as the first transformers had it."""
     body, n = model.transformer, len(tokens)
@@ -118,6 +105,24 @@ def norm_after(model, tokens):
         sites[f"blocks.{layer}.hook_resid_post"] = x[0].detach()
     sites["unembed.hook_out"] = model.lm_head(body.ln_f(x))[0].detach()
     return sites
+
+
+MISTAKES = {
+    "gpt2": (wrong_activation, wrong_eps, swapped_heads, unbiased_variance, wrong_scaling, inverse_layer_lost,
+             shifted_positions, transposed_projection, value_bias_lost, tied_anyway),
+    "llama": LLAMA_MISTAKES,
+}
+NORM_AFTER = {"gpt2": norm_after, "llama": llama_norm_after}
+
+
+def unchecked(run):
+    """Run without the ties between computed and real values, which a mistake breaks on purpose."""
+    import reference_run
+    kept, reference_run.check = reference_run.check, lambda *a, **k: None
+    try:
+        return run.forward().values()
+    finally:
+        reference_run.check = kept
 
 
 def site_ratios(found, truth):
@@ -148,7 +153,7 @@ def report(what, ratios, last="unembed.hook_out", limit=None):
 
 
 def all_gradients(model, tokens, metric, texts=(), sources=None):
-    run = Run(model, tokens, texts, sources, deep=True).forward()
+    run = make_run(model, tokens, texts, sources, deep=True).forward()
     found = run.gradients(metric_of(metric, tokens))
     return {n: g for n, g in found.items() if not n.endswith(("q_input", "k_input", "v_input"))}
 
@@ -156,7 +161,9 @@ def all_gradients(model, tokens, metric, texts=(), sources=None):
 def prove_noise(subject, metric, wanted=("",)):
     """How much of the tolerances float32 itself uses up: the same run, and the gradients wanted, in double."""
     tokens, wide = subject.prompts["A"], open_model(subject.folder, torch.float64)
-    values = {n: v.float() for n, v in Run(wide, tokens).forward().values().items()}
+    if wide.config.model_type == "llama":
+        widen(wide)
+    values = {n: v.float() for n, v in make_run(wide, tokens).forward().values().items()}
     good = report("(in double)", site_ratios(values, subject.unedited["A"].values()), limit=NOISE)
     found = {n: g.float() for n, g in all_gradients(wide, tokens, metric).items() if n.endswith(tuple(wanted))}
     truth = all_gradients(subject.model, tokens, metric)
@@ -179,15 +186,16 @@ def prove_model(name):
     subject, spec = subject_of(name)
     tokens, truth = subject.prompts["A"], subject.unedited["A"].values()
     sizes = subject.config
-    print(f"{name}: {sizes.n_layer} layers, {sizes.n_head} heads, width {sizes.n_embd}, {len(tokens)} tokens")
+    print(f"{name}: {sizes.num_hidden_layers} layers, {sizes.num_attention_heads} heads, width {sizes.hidden_size}, "
+          f"{len(tokens)} tokens")
     good = prove_noise(subject, spec["metric"], spec.get("grad", ("",)))
     if name in SHIPPED:
         return good
-    for mistake in MISTAKES:
+    for mistake in MISTAKES[sizes.model_type]:
         model = open_model(subject.folder)
         if what := mistake(model):
-            good &= report(what, site_ratios(unchecked(Run(model, tokens)), truth))
-    good &= report("norm after, not before", site_ratios(norm_after(subject.model, tokens), truth))
+            good &= report(what, site_ratios(unchecked(make_run(model, tokens)), truth))
+    good &= report("norm after, not before", site_ratios(NORM_AFTER[sizes.model_type](subject.model, tokens), truth))
     return prove_gradients(subject, spec["metric"]) and good
 
 

@@ -1,4 +1,4 @@
-"""One run of transformers' GPT2LMHeadModel with every site of interface.md 3 captured, edits put in, gradients taken.
+"""One run of a decoder of transformers (Run: GPT2LMHeadModel) with every site of interface.md 3 captured, edits put in, gradients taken.
 
 The values are those of the real modules: forward hooks and pre-hooks on them, and a wrapper around the eager attention
 function, which is given what the modules hand over and whose own results flow on. What transformers never materialises
@@ -6,15 +6,14 @@ function, which is given what the modules hand over and whose own results flow o
 tied to a real value by `check`. Only where such a site is edited, or its gradient is wanted, does the run flow through
 the computed value.
 """
+import sys
 from contextlib import ExitStack
 
 import torch
 import torch.nn.functional as F
-from transformers.models.gpt2 import modeling_gpt2
 
 from reference_edits import Sources, read_edits
 
-eager_attention = modeling_gpt2.eager_attention_forward
 LETTERS = "qkv"
 
 
@@ -36,8 +35,12 @@ class Run:
     def __init__(self, model, tokens, texts=(), sources=None, deep=False, split=False):
         self.model, self.tokens, self.deep, self.split = model, tokens, deep, split
         self.config, self.sources = model.config, sources or Sources()
-        self.heads, self.head_width = self.config.n_head, self.config.n_embd // self.config.n_head
-        self.plan, self.edits = read_edits(texts, self.config.n_layer)
+        self.heads = self.config.num_attention_heads
+        self.kv_heads = getattr(self.config, "num_key_value_heads", self.heads)
+        self.head_width = getattr(self.config, "head_dim", self.config.hidden_size // self.heads)
+        self.modeling = sys.modules[type(model).__module__]
+        self.eager_attention = self.modeling.eager_attention_forward
+        self.plan, self.edits = read_edits(texts, self.config.num_hidden_layers)
         self.site, self.prefix, self.turn = {}, {}, 0
 
     # values
@@ -84,39 +87,54 @@ class Run:
         self.prefix[layer] = f"blocks.{layer}r{turn}" if turn else f"blocks.{layer}"
         return (self.tap(f"{self.prefix[layer]}.hook_resid_pre", args[0][0])[None], *args[1:])
 
-    def own_input(self, name, block, part, shared):
-        """Each head's own copy of the stream, its own norm and its own columns of c_attn: [t, h, e]. Unless all are
-        wanted (split), only for the (row, head) that an edit has changed."""
-        stream = self.site[name.replace(name.split(".")[-1], "hook_resid_pre")][:, None, :]
-        copies = self.tap(name, stream.expand(-1, self.heads, -1))
+    def own_product(self, copies, block, part):
+        """The block's norm of each head's copy [t, h, d], by the head's own columns of c_attn."""
         ln, d = block.ln_1, self.config.n_embd
         rows = F.layer_norm(copies, (d,), ln.weight, ln.bias, ln.eps)
         weight = block.attn.c_attn.weight.view(d, 3, self.heads, self.head_width)[:, part]
         bias = block.attn.c_attn.bias.view(3, self.heads, self.head_width)[part]
-        own = torch.einsum("thd,dhe->the", rows, weight) + bias
+        return torch.einsum("thd,dhe->the", rows, weight) + bias
+
+    def own_input(self, name, block, part, shared):
+        """Each head's own copy of the stream, its own norm and its own product: [t, h, e]. Unless all are
+        wanted (split), only for the (row, head) that an edit has changed."""
+        stream = self.site[name.replace(name.split(".")[-1], "hook_resid_pre")][:, None, :]
+        copies = self.tap(name, stream.expand(-1, shared.shape[1], -1))
+        own = self.own_product(copies, block, part)
         edited = (copies != stream).any(-1, keepdim=True)
         if not any(".ln1." in e.site for e in self.edits):
             check(torch.where(edited, shared, own), shared, name)
         return torch.where(edited | self.split, own, shared)
 
+    def query_key_value(self, value, part, layer):
+        """What c_attn or its like made of the norm's output for one of q, k, v [t, h, e], with its two sites."""
+        prefix, letter = self.prefix[layer], LETTERS[part]
+        name = f"{prefix}.hook_{letter}_input"
+        if self.flows(name, self.split):
+            value = self.own_input(name, self.blocks[layer], part, value)
+        else:
+            self.site[name] = self.site[f"{prefix}.hook_resid_pre"][:, None, :].expand(-1, value.shape[1], -1)
+        return self.tap(f"{prefix}.attn.hook_{letter}", value)
+
     def queries_keys_values(self, module, args, out, layer):
-        block, prefix, parts = self.model.transformer.h_by_layer[layer], self.prefix[layer], []
         fused = out[0].view(len(self.tokens), 3, self.heads, self.head_width)
-        for part, letter in enumerate(LETTERS):
-            value, name = fused[:, part], f"{prefix}.hook_{letter}_input"
-            if self.flows(name, self.split):
-                value = self.own_input(name, block, part, value)
-            else:
-                self.site[name] = self.site[f"{prefix}.hook_resid_pre"][:, None, :].expand(-1, self.heads, -1)
-            parts.append(self.tap(f"{prefix}.attn.hook_{letter}", value))
+        parts = [self.query_key_value(fused[:, part], part, layer) for part in range(3)]
         return torch.stack(parts, dim=1).reshape(out.shape)
+
+    def positioned(self, name, query, key):
+        """Queries and keys as the scores read them; a family that rotates them has sites there."""
+        return query, key
 
     def attention(self, module, query, key, value, attention_mask, scaling=None, **kwargs):
         """Stands in for eager_attention_forward, which it calls; layers without sites pass through."""
-        out, weights = eager_attention(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
-        if (module.layer_idx, "attn") in self.plan.skipped:
-            return out, weights
         name = f"{self.prefix[module.layer_idx]}.attn"
+        skipped = (module.layer_idx, "attn") in self.plan.skipped
+        if not skipped:
+            query, key = self.positioned(name, query, key)
+        out, weights = self.eager_attention(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
+        if skipped:
+            return out, weights
+        key, value = (x.repeat_interleave(self.heads // self.kv_heads, 1) for x in (key, value))
         allowed = torch.ones(weights.shape[1:], dtype=torch.bool).tril()
         scores = (query[0] @ key[0].transpose(-1, -2) * scaling).masked_fill(~allowed, -torch.inf)
         check(scores.softmax(-1), weights[0], f"{name}.hook_pattern")
@@ -128,12 +146,15 @@ class Run:
             self.site[f"{name}.hook_attn_scores"], self.site[f"{name}.hook_pattern"] = scores, weights[0]
         return self.tap(f"{name}.hook_z", out[0])[None], weights
 
+    def rows_of_heads(self, module):
+        return module.weight.view(self.heads, self.head_width, -1)
+
     def project_heads(self, module, args, out, layer):
-        """c_proj: the heads' results beside their real sum; an edited result adds (new - old)."""
+        """The product with W_O: the heads' results beside their real sum; an edited result adds (new - old)."""
         name = f"{self.prefix[layer]}.attn.hook_result"
         z = args[0][0].view(len(self.tokens), self.heads, self.head_width)
-        result = torch.einsum("the,hed->thd", z, module.weight.view(self.heads, self.head_width, -1))
-        check(result.sum(1) + module.bias, out[0], name)
+        result = torch.einsum("the,hed->thd", z, self.rows_of_heads(module))
+        check(result.sum(1) + (0 if module.bias is None else module.bias), out[0], name)
         if not self.flows(name, self.deep):
             self.site[name] = result
             return out
@@ -190,7 +211,7 @@ class Run:
         body = self.model.transformer
         yield body.wte, self.embed("hook_embed"), False
         yield body.wpe, self.embed("hook_pos_embed"), False
-        for layer, block in enumerate(body.h_by_layer):
+        for layer, block in enumerate(self.blocks):
             yield from self.block_hooks(layer, block)
         yield body.ln_f, lambda m, a, out: self.norm(m, a, out, "ln_final"), False
         yield self.model.lm_head, lambda m, a: (self.tap("unembed.hook_in", a[0][0])[None],), True
@@ -198,17 +219,23 @@ class Run:
 
     # the whole
 
+    def block_list(self):
+        """The module that holds the list of blocks, and its name there."""
+        return self.model.transformer, "h"
+
     def forward(self):
-        body = self.model.transformer
-        body.__dict__["h_by_layer"] = blocks = list(body.h)
+        body, name = self.block_list()
+        self.blocks = list(getattr(body, name))
         with ExitStack() as undo:
             for module, hook, before in self.hooks():
                 add = module.register_forward_pre_hook if before else module.register_forward_hook
                 undo.callback(add(hook).remove)
-            undo.callback(setattr, modeling_gpt2, "eager_attention_forward", eager_attention)
-            modeling_gpt2.eager_attention_forward = self.attention
-            undo.callback(setattr, body, "h", body.h)
-            body.h = torch.nn.ModuleList([blocks[layer] for layer, _ in self.plan.order])
+            undo.callback(setattr, self.modeling, "eager_attention_forward", self.eager_attention)
+            self.modeling.eager_attention_forward = self.attention
+            undo.callback(setattr, body, name, getattr(body, name))
+            setattr(body, name, torch.nn.ModuleList([self.blocks[layer] for layer, _ in self.plan.order]))
+            undo.callback(setattr, self.config, "num_hidden_layers", self.config.num_hidden_layers)
+            self.config.num_hidden_layers = len(self.plan.order)
             logits = self.model(input_ids=torch.tensor([self.tokens]), use_cache=False).logits[0]
         assert torch.equal(logits, self.site["unembed.hook_out"])
         return self
