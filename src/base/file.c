@@ -131,6 +131,11 @@ static void forget(file_out *f) {
     *f = (file_out){ 0 };
 }
 
+sonde_status file_out_sync(file_out *f, sonde_error *err) {
+    if (f->temporary && fsync(f->fd)) return fail_errno(err, f->path);     /* a pipe or a device has nothing to sync */
+    return SONDE_OK;
+}
+
 sonde_status file_out_commit(file_out *f, sonde_error *err) {
     sonde_status s = SONDE_OK;
     if (close(f->fd) || (f->temporary && rename(f->temporary, f->path))) s = fail_errno(err, f->path);

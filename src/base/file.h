@@ -22,6 +22,7 @@ typedef struct { int fd; char *path, *temporary; } file_out;
 sonde_status file_out_open(file_out *out, const char *path, sonde_error *err);
 sonde_status file_out_write(file_out *f, const void *bytes, size_t n, sonde_error *err);
 sonde_status file_out_write_at(file_out *f, uint64_t offset, const void *bytes, size_t n, sonde_error *err);
+sonde_status file_out_sync(file_out *f, sonde_error *err);          /* what was written is on the disk */
 sonde_status file_out_commit(file_out *f, sonde_error *err);        /* closes in any case */
 void         file_out_drop(file_out *f);                            /* accepts a zeroed one */
 #endif

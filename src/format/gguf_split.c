@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { MOST_PARTS = 10000, DIGITS = 5, LISTED = 8 };
-
-static const char ending[] = "-00000-of-00000.gguf";
+enum { MOST_PARTS = 10000, DIGITS = 5, ENDING = sizeof "-00001-of-00003.gguf" - 1, LISTED = 8 };
 
 typedef struct { size_t stem; int64_t no, count; } split_name;      /* stem: bytes of what stands before the numbers */
 
@@ -24,10 +22,10 @@ static bool take_number(const char *at, int64_t *out) {
 }
 
 static bool parse_name(const char *path, split_name *out) {
-    const size_t n = strlen(path), m = sizeof ending - 1;
-    if (n < m) return false;
-    const char *at = path + n - m;
-    out->stem = n - m;
+    const size_t n = strlen(path);
+    if (n < ENDING) return false;
+    const char *at = path + n - ENDING;
+    out->stem = n - ENDING;
     return at[0] == '-' && take_number(at + 1, &out->no) && strncmp(at + 6, "-of-", 4) == 0 &&
            take_number(at + 10, &out->count) && strcasecmp(at + 15, ".gguf") == 0;
 }

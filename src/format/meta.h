@@ -17,8 +17,8 @@ typedef struct {
     int64_t     integer;        /* META_INT (an unsigned number above INT64_MAX is INT64_MAX) and META_BOOL */
     double      number;         /* META_NUMBER */
     meta_text   text;
-    size_t      n, item;        /* a list: how many, and bytes of one number */
-    const uint8_t   *data;      /* a list of numbers or bools */
+    size_t      n, item;        /* a list: how many; bytes of one number */
+    const uint8_t   *data;      /* a list of numbers or bools; of one of them, its bytes in the file, or NULL */
     const meta_text *texts;     /* [n], a list of texts */
 } meta_value;
 

@@ -3,6 +3,7 @@
  * What `sonde info -m NAME` must say of each, run in FOLDER, stands in expected.tsv. A model is a tiny GPT-2: 8 tokens,
  * 8 positions, width 4, two heads, one layer. Standard library alone. */
 #define _GNU_SOURCE
+#include "make_bad.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -462,5 +463,7 @@ int main(int argc, char **argv) {
     make_foreign();
     make_absent();
     make_shards();
+    make_bad_gguf();
+    make_bad_llama2c();
     return 0;
 }

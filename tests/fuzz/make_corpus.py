@@ -95,6 +95,65 @@ def seeds_npy():
     save("npy", "twice", b"\x93NUMPY\x01\x00\x26\x00{'descr': '<f4', 'descr': '<f4', }     ")
 
 
+def text(t):
+    t = t if isinstance(t, bytes) else t.encode()
+    return struct.pack("<Q", len(t)) + t
+
+
+def pair(key, kind, value):
+    return text(key) + struct.pack("<I", kind) + value
+
+
+def line(name, dims, kind, offset):
+    return text(name) + struct.pack("<I%dQIQ" % len(dims), len(dims), *dims, kind, offset)
+
+
+def gguf(pairs, lines=(), data=b"", version=3, align=32):
+    head = b"GGUF" + struct.pack("<IQQ", version, len(lines), len(pairs)) + b"".join([*pairs, *lines])
+    return head + b"\0" * (-len(head) % align) + data if lines else head
+
+
+def items(kind, values):
+    return struct.pack("<IQ", kind, len(values)) + b"".join(values)
+
+
+def seeds_gguf():
+    formats = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+    one = [pair("k%d" % k, k, struct.pack("<" + f, 1)) for k, f in formats.items()] + [pair("text", 8, text("a\0é"))]
+    lists = [pair("l%d" % k, 9, items(k, [struct.pack("<" + f, i) for i in (0, 1)])) for k, f in formats.items()]
+    lists.append(pair("tokenizer.ggml.tokens", 9, items(8, [text("<s>"), text(""), text(b"\xff\xe2\x96\x81")])))
+    save("gguf", "kinds", gguf(one))
+    save("gguf", "lists", gguf(lists))
+    save("gguf", "v2", gguf(one[:2], version=2))
+    save("gguf", "empty", gguf([]))
+    sizes = [(0, 4, 1), (1, 2, 1), (30, 2, 1), (27, 8, 1), (24, 1, 1), (2, 18, 32), (8, 34, 32), (12, 144, 256), (14, 210, 256)]
+    lines, data = [], b""
+    for kind, size, block in sizes:
+        lines.append(line("t%d" % kind, [block, 2][: 2 if block == 32 else 1], kind, len(data)))
+        body = bytes(i * 7 & 255 for i in range(size * (2 if block == 32 else 1)))
+        data += body + b"\0" * (-len(body) % 32)
+    save("gguf", "tensors", gguf([pair("general.architecture", 8, text("x"))], lines, data))
+    save("gguf", "rank4", gguf([], [line("a", [1, 2, 3, 2], 0, 0)], bytes(48)))
+    save("gguf", "aligned", gguf([pair("general.alignment", 4, struct.pack("<I", 64))],
+                                 [line("b", [3], 0, 0), line("a", [1], 0, 64)], bytes(68), align=64))
+    save("gguf", "split", gguf([pair("split.no", 2, b"\0\0"), pair("split.count", 2, b"\2\0"),
+                                pair("split.tensors.count", 5, b"\1\0\0\0")], [line("a", [1], 0, 0)], bytes(4)))
+    save("gguf", "dims_wrap", gguf([], [line("a", [2 ** 32, 2 ** 32], 0, 0)], bytes(32)))
+    save("gguf", "sum_wraps", gguf([], [line(n, [2 ** 61 - 32], 0, i * (2 ** 63 - 128)) for i, n in enumerate("abc")], bytes(32)))
+    save("gguf", "count_wraps", gguf([pair("a", 9, struct.pack("<IQ", 10, 2 ** 61 + 1) + bytes(16))]))
+    save("gguf", "nested", gguf([pair("a", 9, struct.pack("<IQ", 9, 1) + items(0, [b"\1"]))]))
+
+
+def seeds_llama2c():
+    here = os.path.join(os.path.dirname(HERE), "..", "truth", "llama2c")
+    for name in sorted(os.listdir(here)):
+        if name.endswith(".bin"):
+            with open(os.path.join(here, name), "rb") as f:
+                save("llama2c", name[:-4], f.read())
+
+
 seeds_json()
 seeds_safetensors()
 seeds_npy()
+seeds_gguf()
+seeds_llama2c()
