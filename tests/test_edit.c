@@ -391,7 +391,7 @@ static void without_a_tokenizer_texts_are_not_supported(void) {
     sonde_error err = { 0 };
     small_model_free(&m);
     m.tokenizer = NULL;
-    CHECK_EQ(sonde_edit_parse(&e, &m, "zero:hook_z[\"a\"]", NULL, &err), SONDE_UNSUPPORTED);
+    CHECK_EQ(sonde_edit_parse(&e, &m, "zero:hook_z[\"a\"]", NULL, &err), SONDE_FORMAT);
     CHECK_EQ(sonde_edit_parse(&e, &m, "zero:hook_z[#1]", NULL, &err), SONDE_OK);
     sonde_edit_free(e);
     CHECK_EQ(sonde_edit_parse(&e, &m, "zero:hook_zz", NULL, NULL), SONDE_USAGE);

@@ -193,9 +193,9 @@ static void without_a_text_or_a_tokenizer(void) {
     tiny_save(&tiny);
     r = run_open("./bare");
     sonde_split s;
-    CHECK_EQ(sonde_split_text(r->model, "a", 1, (sonde_token_options){ 0 }, &s, &r->err), SONDE_UNSUPPORTED);
+    CHECK_EQ(sonde_split_text(r->model, "a", 1, (sonde_token_options){ 0 }, &s, &r->err), SONDE_FORMAT);
     CHECK(!sonde_split_pattern(r->model, 0) && !sonde_token_special(r->model, 0));
-    CHECK_EQ(run_method(r, "tokens", "tokenizer", "yes", NULL), SONDE_UNSUPPORTED);
+    CHECK_EQ(run_method(r, "tokens", "tokenizer", "yes", NULL), SONDE_FORMAT);
     run_close(r);
 }
 

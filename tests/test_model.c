@@ -333,7 +333,8 @@ static void ten_sparse_gigabytes_open_at_once(void) {
 }
 
 static void tables_have_no_gaps(void) {
-    arch_config c = { .layers = 1, .heads = 2, .kv_heads = 2, .d = 8, .e = 4, .f = 32, .vocab = 11, .context = 6 };
+    arch_config c = { .layers = 1, .heads = 2, .kv_heads = 2, .d = 8, .e = 4, .f = 32, .vocab = 11, .context = 6,
+                      .rope = { .dims = 4 } };
     for (int id = W_NONE + 1; id < WEIGHT_COUNT; id++) {
         const weight_meaning *w = &weight_table[id];
         CHECK(w->name && w->axes && w->out && w->in);
@@ -342,8 +343,10 @@ static void tables_have_no_gaps(void) {
     for (const arch *const *a = arch_table; *a; a++) {
         bool seen[WEIGHT_COUNT] = { false };
         for (const weight_row *r = (*a)->weights; r->id != W_NONE; r++) {
-            CHECK(!seen[r->id] && r->hf && (r->parts == 0 || r->part < r->parts));
-            CHECK_EQ(strstr(r->hf, "%d") != NULL, weight_table[r->id].block);
+            const char *names[] = { r->hf, r->gguf, r->meta };
+            CHECK(!seen[r->id] && (r->hf || r->gguf) && (r->parts == 0 || r->part < r->parts));
+            for (int i = 0; i < 3; i++)
+                if (names[i]) CHECK_EQ(strstr(names[i], "%d") != NULL, weight_table[r->id].block);
             seen[r->id] = true;
         }
         CHECK(seen[W_EMBED] && seen[W_UNEMBED]);

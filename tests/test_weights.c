@@ -258,7 +258,7 @@ static void a_folder_of_another_program_names_the_file(void) {
     weights *w;
     CHECK_EQ(open_path(s.path, &w), SONDE_NOT_FOUND);
     CHECK_STR(behind(s.path), "holds none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, "
-                              "pytorch_model.bin.index.json, consolidated.00.pth, consolidated.safetensors");
+                              "pytorch_model.bin.index.json, consolidated.00.pth, consolidated.safetensors, one .gguf");
     scratch_write(&s, "config.json", "{}", 2);
     scratch_write(&s, "tf_model.h5", "", 0);
     CHECK_EQ(open_path(s.path, &w), SONDE_UNSUPPORTED);

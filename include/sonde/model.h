@@ -56,6 +56,7 @@ typedef struct {
     bool        tied;           /* the unembedding is the embedding */
     bool        adds_bos;       /* what --bos auto does */
     int32_t     bos, eos;       /* -1: none; bos falls back to the end-of-text token for --bos yes */
+    const char *refused;        /* NULL; of sonde_tokenizer_open: why the rest of it was not opened */
     bool        has_tokenizer;
     int64_t     tokens;         /* 1 + the tokenizer's largest id; rows from there on are padding. 0: none */
 } sonde_model_info;

@@ -117,6 +117,12 @@ static void put_sizes(const sonde_context *cx, sonde_table *t, const sonde_model
     put(t, "name", m->name);
     put(t, "family", m->family);
     put(t, "hash", m->hash);
+    if (m->refused) {
+        put(t, "runs", "no, its tokenizer alone was opened");
+        put(t, "because", m->refused);
+        put_number(t, "vocabulary", m->tokens);
+        return;
+    }
     put_number(t, "parameters", m->parameters);
     rounded(m->parameters, text, sizeof text);
     put(t, "parameters_rounded", text);

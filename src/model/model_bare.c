@@ -6,6 +6,7 @@
 #include "model_files.h"
 #include "base/text.h"
 #include "format/meta.h"
+#include <string.h>
 
 /* The family's own word for itself. */
 static const char *family_of(sonde_model *m) {
@@ -22,14 +23,21 @@ static const char *family_of(sonde_model *m) {
     return "none";
 }
 
-/* Does `why` the model did not open leave its tokenizer to be asked? */
-static bool leaves_tokenizer(const sonde_model *m, sonde_status why) {
-    const bool arrays = m->files->weights && weights_count(m->files->weights) > 0;
-    return !arrays || (why == SONDE_UNSUPPORTED && !m->config.arch);
+static bool ends_with(const char *text, const char *ending) {
+    const size_t n = strlen(text), k = strlen(ending);
+    return n > k && strcmp(text + n - k, ending) == 0;
 }
 
-static sonde_status read_bare(sonde_model *m, const located *at, sonde_error *err) {
-    const bool file = !at->embedded && at->weights != at->folder;
+/* Does what the model did not open for leave its tokenizer to be asked? */
+static bool leaves_tokenizer(sonde_model *m, const located *at, sonde_status why) {
+    const weights *w = m->files->weights;
+    if (w) return weights_count(w) == 0 || (why == SONDE_UNSUPPORTED && !m->config.arch);
+    if (at->weights != at->folder) return why == SONDE_UNSUPPORTED || ends_with(at->weights, ".bin");
+    return why == SONDE_NOT_FOUND && !file_exists(arena_printf(m->memory, "%s/config.json", at->folder));
+}
+
+static sonde_status read_bare(sonde_model *m, const located *at, const char *refused, sonde_error *err) {
+    const bool file = at->weights != at->folder;
     m->config = (arch_config){ .bos = -1, .eos = -1 };
     if (file && !m->files->weights && !at->tokenizer) SONDE_TRY(model_tokenizer_of_path(m, at->weights, err));
     else SONDE_TRY(model_read_tokenizer(m, at, err));
@@ -37,6 +45,7 @@ static sonde_status read_bare(sonde_model *m, const located *at, sonde_error *er
     m->config.vocab = tokenizer_size(m->tokenizer);
     model_summarise(m, at->name);
     m->info.family = family_of(m);
+    m->info.refused = arena_printf(m->memory, "%s", refused);
     return SONDE_OK;
 }
 
@@ -45,10 +54,12 @@ sonde_status sonde_tokenizer_open(sonde_model **out, const char *name, const son
     sonde_model *m = model_new();
     located at;
     sonde_status s = model_locate(&at, name, search, m->memory, err);
+    sonde_error why = { 0 }, bare;
     if (s == SONDE_OK) {
-        s = model_read_all(m, &at, err);
-        sonde_error other;
-        if (s != SONDE_OK && leaves_tokenizer(m, s) && read_bare(m, &at, &other) == SONDE_OK) s = SONDE_OK;
+        s = model_read_all(m, &at, &why);
+        if (s != SONDE_OK && !at.embedded && leaves_tokenizer(m, &at, s) && read_bare(m, &at, why.message, &bare) == SONDE_OK)
+            s = SONDE_OK;
+        if (s != SONDE_OK) sonde_fail(err, s, "%s", why.message);
     }
     if (s == SONDE_OK) *out = m;
     else model_free(m);

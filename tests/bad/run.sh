@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh MAKE_BAD SONDE EXPECTED - every broken model: `sonde info -m NAME` must end with the exit and the line of its row
+# run.sh MAKE_BAD SONDE EXPECTED - every broken model: `sonde sites -m NAME` must end with the exit and the line of its row
 # (name, exit, stderr; an empty line: nothing; ?: any one line that begins with "sonde: NAME").
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
@@ -8,7 +8,7 @@ cd "$work/bad" || exit 2
 rows=$work/rows passed=0 failed=0 tab=$(printf '\t')
 grep -v '^#' "$3" >"$rows"
 while IFS=$tab read -r name want line; do
-    "$2" info -m "$name" >/dev/null 2>"$work/stderr" </dev/null
+    "$2" sites -m "$name" >/dev/null 2>"$work/stderr" </dev/null
     got=$?
     found=$(cat "$work/stderr")
     good=1
