@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "model_files.h"
 #include "weight_table.h"
+#include "weight_view.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,15 +54,6 @@ static void show_shape(char out[LONGEST_SHAPE], const int64_t *dim, int rank) {
     snprintf(out + used, LONGEST_SHAPE - used, "]");
 }
 
-static bool kern_type_of(dtype_id type, kern_type *out) {
-    switch (type) {
-        case DTYPE_F32:  *out = KERN_F32;  return true;
-        case DTYPE_F16:  *out = KERN_F16;  return true;
-        case DTYPE_BF16: *out = KERN_BF16; return true;
-        default: return false;
-    }
-}
-
 /* The stored shape that a row implies; returns the rank. */
 static int stored_shape(const arch_config *c, const weight_row *r, int64_t dim[2]) {
     const weight_meaning *w = &weight_table[r->id];
@@ -76,9 +68,11 @@ static int stored_shape(const arch_config *c, const weight_row *r, int64_t dim[2
     return 2;
 }
 
-static sonde_status check(const binder *b, const weight_row *r, const stored_tensor *t, kern_type *type) {
-    SONDE_FAIL_IF(!kern_type_of(t->type, type), b->err, SONDE_UNSUPPORTED,
-                  "tensor %s: type is %s, expected F32, F16 or BF16", t->name, dtype_table[t->type].name);
+static sonde_status check(const binder *b, const weight_row *r, const stored_tensor *t) {
+    const bool columns = weight_table[r->id].kind == WEIGHT_MATRIX && r->layout == LAYOUT_IN_OUT;
+    SONDE_FAIL_IF(columns && dtype_table[t->type].items > 1, b->err, SONDE_UNSUPPORTED,
+                  "tensor %s: type is %s, which is of blocks of inputs, and this matrix is stored [in, out]; expected it "
+                  "[out, in] or in a type without blocks", t->name, dtype_table[t->type].name);
     int64_t dim[2];
     const int rank = stored_shape(&b->m->config, r, dim);
     if (t->rank == rank && memcmp(t->dim, dim, (size_t)rank * sizeof *dim) == 0) return SONDE_OK;
@@ -97,27 +91,24 @@ static sonde_status fail_missing(const binder *b, const weight_row *r, int64_t l
 }
 
 /* Part `part` of the outputs; a vector is a matrix with one input here, until it is widened. */
-static kern_weight view(const arch_config *c, const weight_row *r, const stored_tensor *t, kern_type type) {
+static kern_weight view(const binder *b, const weight_row *r, const stored_tensor *t) {
     const weight_meaning *w = &weight_table[r->id];
-    const size_t item = (size_t)dtype_table[t->type].bytes;
-    const size_t n = (size_t)weight_size(c, w->out), k = (size_t)weight_size(c, w->in);
-    const size_t part = (size_t)r->part, parts = (size_t)(r->parts ? r->parts : 1);
-    const bool columns = w->kind == WEIGHT_MATRIX && r->layout == LAYOUT_IN_OUT;
-    return (kern_weight){
-        .data = t->data + part * n * item * (columns ? 1 : k), .type = type, .columns = columns, .n = n, .k = k,
-        .stride = (columns ? parts * n : k) * item,
-    };
+    const size_t n = (size_t)weight_size(&b->m->config, w->out), k = (size_t)weight_size(&b->m->config, w->in);
+    const size_t parts = (size_t)(r->parts ? r->parts : 1);
+    const bool columns = w->kind == WEIGHT_VECTOR || (w->kind == WEIGHT_MATRIX && r->layout == LAYOUT_IN_OUT);
+    const weight_segment all = { t->data, columns ? k : parts * n };
+    return weight_view(b->m->memory, &(weight_place){ .n = n, .k = k, .columns = columns, .part = (size_t)r->part,
+                                                      .parts = parts, .type = t->type, .segment = &all, .segments = 1 });
 }
 
 static sonde_status bind_row(const binder *b, const weight_row *r, int64_t layer, weight *out) {
     const stored_tensor *t = find(b, r, layer);
     if (!t) return r->optional ? SONDE_OK : fail_missing(b, r, layer);
-    kern_type type;
-    SONDE_TRY(check(b, r, t, &type));
-    out->matrix = view(&b->m->config, r, t, type);
+    SONDE_TRY(check(b, r, t));
+    out->matrix = view(b, r, t);
     out->stored_as = t->name;
     out->type = t->type;
-    out->bytes = (int64_t)(out->matrix.n * out->matrix.k) * dtype_table[t->type].bytes;
+    out->bytes = (int64_t)stored_bytes(t->type, out->matrix.n * out->matrix.k);
     return SONDE_OK;
 }
 
@@ -167,7 +158,7 @@ static void count(weight *w, void *ctx) { *(size_t *)ctx += padded(w->matrix.n);
 
 static void widen(weight *w, void *ctx) {
     float **next = ctx;
-    dtype_table[w->type].to_f32(*next, w->matrix.data, w->matrix.n);
+    kern->widen(*next, &w->matrix, 0, 0, w->matrix.n);
     w->vector = *next;
     *next += padded(w->matrix.n);
     w->matrix = (kern_weight){ 0 };
