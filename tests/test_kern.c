@@ -165,7 +165,7 @@ static void bench_measures_every_shape(void) {
     CHECK_EQ((long long)kern_bench(scalar(), 0, rows, 1), 1);
     rows[1] = rows[0];
     const kern_bench_shape shape[] = { { 1, 64, 64, KERN_F32, false }, { 20, 64, 64, KERN_BF16, true } };
-    for (int i = 0; i < 2; i++) rows[2 + i] = kern_bench_product(scalar(), shape[i], 0.001);
+    for (int i = 0; i < 2; i++) rows[2 + i] = kern_bench_product(scalar(), shape[i], NULL, 0.001);
     for (int i = 0; i < 4; i++) {
         CHECK(rows[i].value > 0 && rows[i].best >= rows[i].value && rows[i].share_of_reference > 0);
         CHECK(rows[i].pairs >= 5 && rows[i].name[0]);

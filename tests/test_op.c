@@ -2,7 +2,7 @@
  * cut into units the same bits, every instruction set the bits of scalar C, on numbers of every kind. A new operation
  * gives its shapes in `cases` and its formula in tests/ref/ref_op.c; nothing else is written for it. */
 #include "test.h"
-#include "kernel/kern.h"
+#include "stored_rows.h"
 #include "ref/ref_op.h"
 #include "tensor/op.h"
 #include <stdlib.h>
@@ -296,6 +296,42 @@ static void heads_that_were_not_edited_count_once(void) {
     }
 }
 
+static uint32_t below(uint32_t n) {
+    seed = seed * 1664525u + 1013904223u;
+    return (uint32_t)((uint64_t)(seed >> 4) * n >> 28);
+}
+
+/* Stored in any type and any pieces: the bits of a weight of the floats that this stands for, both ways. */
+static void any_stored_weight_gives_the_bits_of_its_floats(void) {
+    static fixture f;
+    static float   want[MAX_IN + 1][MOST];
+    stored_rows    rows = { .below = below, .most = 2 };
+    for (int i = 0; i < CASES * DTYPE_COUNT; i++) {
+        const op_case *c = &cases[i % CASES];
+        if (!c->n) continue;
+        make(&f, c);
+        seed = (uint32_t)i;
+        const bool        columns = strcmp(c->op, "lookup") && below(2);
+        const kern_weight stored = stored_rows_make(&rows, (dtype_id)(i / CASES), (kern_weight){
+            .columns = columns, .n = (size_t)c->n, .k = (size_t)c->k }, f.w);
+        f.weight = (kern_weight){ .data = f.w, .type = KERN_F32, .n = (size_t)c->n, .k = (size_t)c->k,
+                                  .stride = (size_t)c->k * sizeof(float) };
+        for (int which = 0; which < 2; which++) {
+            f.call.op->fwd(&f.call, all(&f.call, FORWARD));
+            for (int in = 0; in < f.call.op->n_in; in++) f.call.op->bwd(&f.call, in, all(&f.call, in));
+            for (int of = 0; of <= f.call.op->n_in; of++) {
+                const float  *got = of ? f.part[of - 1] : f.out.data;
+                const int64_t n = tensor_count(of ? &f.in[of - 1] : &f.out);
+                if (!which) memcpy(want[of], got, (size_t)n * sizeof *got);
+                else if (!same_bits(want[of], got, n)) FAIL_("%s of %s (%d)", c->op, dtype_table[i / CASES].name, of);
+            }
+            if (!which) f.weight = stored;
+            CHECK_NEAR(f.call.op->cost(&f.call).flops > 0, strcmp(c->op, "lookup") != 0, 0);
+        }
+        stored_rows_free(&rows);
+    }
+}
+
 static const op_case *case_of(const char *name) {
     int j = 0;
     while (strcmp(cases[j].op, name) != 0) j++;
@@ -338,5 +374,6 @@ static void wrong_shapes_are_named(void) {
     X(any_cut_into_units_gives_the_same_bits) \
     X(every_instruction_set_gives_the_bits_of_scalar) \
     X(heads_that_were_not_edited_count_once) \
+    X(any_stored_weight_gives_the_bits_of_its_floats) \
     X(wrong_shapes_are_named)
 TEST_MAIN(TESTS)

@@ -1,6 +1,6 @@
 /* The product gives the bits of its definition: for every shape, storage, cut and instruction set. */
 #include "test.h"
-#include "kernel/kern.h"
+#include "stored_rows.h"
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -53,14 +53,21 @@ static float put(uint8_t *row, size_t i, kern_type type, float f) {
     return half_value(h);
 }
 
+static stored_rows pieces = { .below = below, .most = 1e6f };
+
+/* KERN_ROWS: any type, whose bytes are always ordinary numbers. */
 static kern_weight store(size_t n, size_t k, kern_type type, bool columns, kind of) {
+    if (type == KERN_ROWS) {
+        stored_rows_free(&pieces);
+        return stored_rows_make(&pieces, (dtype_id)below(DTYPE_COUNT), (kern_weight){ .columns = columns, .n = n, .k = k }, w);
+    }
     const size_t size = type == KERN_F32 ? 4 : 2, stride = (columns ? n : k) * size + below(40);
     uint8_t *data = stored + below(9);
     memset(stored, 0xff, sizeof stored);                /* NaN everywhere else */
     for (size_t j = 0; j < n; j++)
         for (size_t i = 0; i < k; i++)
             w[j * k + i] = columns ? put(data + i * stride, j, type, draw(of)) : put(data + j * stride, i, type, draw(of));
-    return (kern_weight){ data, type, columns, n, k, stride };
+    return (kern_weight){ .data = data, .type = type, .columns = columns, .n = n, .k = k, .stride = stride };
 }
 
 /* The rule of sums, word for word. */
@@ -85,7 +92,7 @@ static bool same(float a, float b) { return as_bits(a) == as_bits(b) || (isnan(a
 
 /* Runs p on one instruction set; y outside the block and memory behind the scratch stay as they were. */
 static void run_and_compare(const kern_table *t, kern_product p) {
-    const size_t need = kern_product_scratch(p.rows, p.hi - p.lo, p.w->k);
+    const size_t need = kern_product_scratch(p.w, p.rows, p.hi - p.lo);
     float *scratch = malloc((need + GAP) * sizeof *scratch);
     for (size_t i = 0; i < GAP; i++) scratch[need + i] = 5;
     for (size_t i = 0; i < sizeof y / sizeof *y; i++) y[i] = -77;
@@ -145,7 +152,7 @@ static void product_keeps_a_sum_of_minus_zeros(void) {
     for (int i = 0; i < 400; i++) { small[i] = -1e-30f; w[i] = -1e-30f; }
     for (int i = 0; i < 30 * 20; i++) x[i] = 1e-30f;
     for (int i = 0; i < 4; i++) {
-        const kern_weight v = { small, KERN_F32, i & 1, 20, 20, 80 };
+        const kern_weight v = { .data = small, .type = KERN_F32, .columns = i & 1, .n = 20, .k = 20, .stride = 80 };
         run_everywhere((kern_product){ .y = y, .ldy = 20, .x = x, .ldx = 20, .rows = i & 2 ? 1 : 30, .w = &v, .hi = 20 });
         CHECK(signbit(want[0]) && want[0] == 0);
     }
@@ -156,7 +163,7 @@ static void product_of_nothing_is_the_bias_or_plus_zero(void) {
         for (const kern_table *const *t = kern_tables; *t; t++) {
             if (!(*t)->supported()) continue;
             float b[3] = { 1, -0.0f, 2 }, to[30] = { 0 };
-            const kern_weight v = { stored, KERN_F32, false, 3, 0, 0 };
+            const kern_weight v = { .data = stored, .type = KERN_F32, .n = 3 };
             (*t)->product(&(kern_product){ .y = to, .ldy = 3, .x = x, .rows = 10, .w = &v,
                                            .bias = with ? b : NULL, .lo = 0, .hi = 3 });
             for (int i = 0; i < 30; i++)
@@ -181,7 +188,7 @@ static void product_does_not_depend_on_how_it_is_cut(void) {
         const kern_weight v = store(n, k, (kern_type)(i % KERN_TYPES), below(2), ORDINARY);
         for (size_t r = 0; r < rows * k; r++) x[r] = draw(ORDINARY);
         kern_product p = { .y = want, .ldy = n, .x = x, .ldx = k, .rows = rows, .w = &v, .hi = n };
-        float *scratch = malloc(kern_product_scratch(rows, n, k) * sizeof *scratch);
+        float *scratch = malloc(kern_product_scratch(&v, rows, n) * sizeof *scratch);
         p.scratch = scratch;
         kern->product(&p);
         const size_t middle = below(MOST_N + 1);
@@ -203,7 +210,10 @@ static void product_of_the_flipped_weight_is_the_transposed_product(void) {
     for (int i = 0; i < 40; i++) {
         const size_t n = 1 + below(60), k = 1 + below(60), rows = 1 + below(20);
         const kern_weight v = store(n, k, (kern_type)(i % KERN_TYPES), below(2), ORDINARY);
-        const kern_weight flipped = { v.data, v.type, !v.columns, k, n, v.stride };
+        kern_weight flipped = v;
+        flipped.columns = !v.columns;
+        flipped.n = k;
+        flipped.k = n;
         for (size_t r = 0; r < rows * n; r++) x[r] = draw(ORDINARY);
         static float turned[MOST_N * MOST_K];
         for (size_t j = 0; j < n; j++) for (size_t l = 0; l < k; l++) turned[l * n + j] = w[j * k + l];
@@ -216,29 +226,124 @@ static void scratch_of_fewer_rows_outputs_or_elements_is_no_bigger(void) {
     for (size_t k = 1; k < 5000; k = k * 3 / 2 + 1)
         for (size_t n = 1; n < 5000; n = n * 3 / 2 + 1)
             for (size_t rows = 1; rows < 20; rows++) {
-                const size_t all = kern_product_scratch(rows, n, k);
-                CHECK(kern_product_scratch(rows - 1, n, k) <= all);
-                CHECK(kern_product_scratch(rows, n - 1, k) <= all);
-                CHECK(kern_product_scratch(rows, n, k - 1) <= all);
+                const kern_rows blocks = { .items = 256 };
+                for (int way = 0; way < 4; way++) {
+                    const kern_weight v = { .type = way & 1 ? KERN_ROWS : KERN_F32, .columns = way & 2, .n = n, .k = k,
+                                            .rows = &blocks };
+                    kern_weight less = v;
+                    less.k--;
+                    const size_t all = kern_product_scratch(&v, rows, n);
+                    CHECK(kern_product_scratch(&v, rows - 1, n) <= all);
+                    CHECK(kern_product_scratch(&v, rows, n - 1) <= all);
+                    CHECK(kern_product_scratch(&less, rows, n) <= all);
+                }
             }
+}
+
+/* n elements of a row that begins with the second one of `row`. */
+static void widen_one(const kern_table *t, const void *row, kern_type type, size_t first, size_t n) {
+    static float f[65536 + 1];
+    const kern_weight v = { .data = row, .type = type, .n = 2, .k = first + n, .stride = type == KERN_F32 ? 4 : 2 };
+    f[n] = -5;
+    t->widen(f, &v, 1, first, n);
+    CHECK(f[n] == -5);
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = 1 + first + i;
+        uint16_t h;
+        if (type != KERN_F32) memcpy(&h, (const uint8_t *)row + 2 * at, 2);
+        CHECK(same(f[i], type == KERN_F32 ? x[at] : type == KERN_F16 ? half_value(h) : as_float((uint32_t)h << 16)));
+    }
 }
 
 static void widen_gives_what_the_stored_bits_stand_for(void) {
     static uint16_t h[65536 + 1];
-    static float    f[65536];
     for (uint32_t i = 0; i < 65536; i++) memcpy((uint8_t *)h + 1 + 2 * i, &(uint16_t){ (uint16_t)i }, 2);
     for (const kern_table *const *t = kern_tables; *t; t++) {
         if (!(*t)->supported()) continue;
-        (*t)->widen(f, (uint8_t *)h + 1, KERN_F16, 65536);
-        for (uint32_t i = 0; i < 65536; i++) CHECK(same(f[i], half_value((uint16_t)i)));
-        (*t)->widen(f, (uint8_t *)h + 1, KERN_BF16, 65536);
-        for (uint32_t i = 0; i < 65536; i++) CHECK(same(f[i], as_float(i << 16)));
-        for (size_t n = 0; n < 40; n++) {
-            for (int i = 0; i < 41; i++) f[i] = -5;
-            (*t)->widen(f, x, KERN_F32, n);
-            CHECK(memcmp(f, x, n * sizeof *f) == 0 && f[n] == -5);
+        for (size_t first = 0; first < 40; first++) {
+            widen_one(*t, (uint8_t *)h + 1, KERN_F16, first, 65535 - first);
+            widen_one(*t, (uint8_t *)h + 1, KERN_BF16, first, 65535 - first);
+            for (size_t n = 0; n < 40; n++) widen_one(*t, x, KERN_F32, first, n);
         }
     }
+}
+
+static void widen_reads_any_items_of_any_pieces(void) {
+    static float got[MOST_K + 1];
+    seed = 7;
+    for (int i = 0; i < 20 * DTYPE_COUNT; i++) {
+        const size_t n = 1 + below(9), k = 1 + below(600), row = below((uint32_t)n), first = below((uint32_t)k + 1);
+        const size_t count = below((uint32_t)(k - first) + 1);
+        stored_rows_free(&pieces);
+        const kern_weight v = stored_rows_make(&pieces, (dtype_id)(i % DTYPE_COUNT), (kern_weight){ .n = n, .k = k }, w);
+        for (const kern_table *const *t = kern_tables; *t; t++) {
+            if (!(*t)->supported()) continue;
+            got[count] = -5;
+            (*t)->widen(got, &v, row, first, count);
+            CHECK(got[count] == -5);
+            for (size_t j = 0; j < count; j++) CHECK(same(got[j], w[row * k + first + j]));
+        }
+    }
+    stored_rows_free(&pieces);
+}
+
+/* Every type, both ways, in pieces, flipped; from one row of x to more than sums are kept for. */
+static void product_of_every_stored_type_is_that_of_its_floats(void) {
+    seed = 8;
+    for (int i = 0; i < 16 * DTYPE_COUNT; i++) {
+        const size_t rows = 1 + below(MOST_ROWS), n = 1 + below(MOST_N), k = 1 + below(i % 4 ? 300 : MOST_K);
+        stored_rows_free(&pieces);
+        const kern_weight v = stored_rows_make(&pieces, (dtype_id)(i / 16),
+                                               (kern_weight){ .columns = i & 1, .n = n, .k = k }, w);
+        kern_product p = { .y = y, .ldy = LDY, .x = x, .ldx = LDX, .rows = rows, .w = &v, .bias = i & 2 ? bias : NULL,
+                           .lo = below((uint32_t)n), .hi = n };
+        for (size_t j = 0; j < MOST_N; j++) bias[j] = draw(ORDINARY);
+        for (size_t j = 0; j < MOST_ROWS * LDX; j++) x[j] = draw(ORDINARY);
+        run_everywhere(p);
+    }
+    stored_rows_free(&pieces);
+}
+
+/* Outputs whose panels are far larger than a group, of blocks that must not be widened too often or too seldom. */
+static void check_large(size_t rows, size_t n, size_t k, bool columns, dtype_id type) {
+    float *all = malloc(n * k * sizeof *all), *from = malloc(rows * k * sizeof *from);
+    float *one = malloc(rows * n * sizeof *one), *other = malloc(rows * n * sizeof *other);
+    stored_rows_free(&pieces);
+    const kern_weight v = stored_rows_make(&pieces, type, (kern_weight){ .columns = columns, .n = n, .k = k }, all);
+    const kern_weight plain = { .data = all, .type = KERN_F32, .n = n, .k = k, .stride = k * sizeof *all };
+    const size_t lo = 37 % n, need = kern_product_scratch(&v, rows, n), need_plain = kern_product_scratch(&plain, rows, n);
+    float *scratch = malloc(((need > need_plain ? need : need_plain) + 1) * sizeof *scratch);
+    for (size_t i = 0; i < rows * k; i++) from[i] = draw(ORDINARY);
+    bool equal = true;
+    for (const kern_table *const *t = kern_tables; *t; t++) {
+        if (!(*t)->supported()) continue;
+        kern_product p = { .y = one, .ldy = n, .x = from, .ldx = k, .rows = rows, .w = &plain, .lo = lo, .hi = n,
+                           .scratch = scratch };
+        memset(one, 0, rows * n * sizeof *one);
+        memset(other, 0, rows * n * sizeof *other);
+        (*t)->product(&p);
+        p.y = other;
+        p.w = &v;
+        scratch[need] = 5;
+        (*t)->product(&p);
+        equal = equal && memcmp(one, other, rows * n * sizeof *one) == 0 && scratch[need] == 5;
+    }
+    free(all);
+    free(from);
+    free(one);
+    free(other);
+    free(scratch);
+    if (!equal) FAIL_("%zu rows by %zu x %zu %s columns %d", rows, n, k, dtype_table[type].name, columns);
+}
+
+static void product_of_large_stored_weights_is_that_of_their_floats(void) {
+    seed = 9;
+    check_large(12, 700, 1100, true, DTYPE_Q4_K);
+    check_large(6, 290, 9000, true, DTYPE_Q6_K);
+    check_large(3, 1200, 70, true, DTYPE_Q8_0);
+    check_large(33, 300, 1100, false, DTYPE_Q5_K);
+    check_large(1, 40, 9000, false, DTYPE_Q4_0);
+    stored_rows_free(&pieces);
 }
 
 #define TESTS(X) \
@@ -251,5 +356,8 @@ static void widen_gives_what_the_stored_bits_stand_for(void) {
     X(product_does_not_depend_on_how_it_is_cut) \
     X(product_of_the_flipped_weight_is_the_transposed_product) \
     X(scratch_of_fewer_rows_outputs_or_elements_is_no_bigger) \
-    X(widen_gives_what_the_stored_bits_stand_for)
+    X(widen_gives_what_the_stored_bits_stand_for) \
+    X(widen_reads_any_items_of_any_pieces) \
+    X(product_of_every_stored_type_is_that_of_its_floats) \
+    X(product_of_large_stored_weights_is_that_of_their_floats)
 TEST_MAIN(TESTS)

@@ -42,12 +42,13 @@ static void bf16_to_f32(float *out, const void *in, size_t n) {
     for (size_t i = 0; i < n; i++) out[i] = float_of((uint32_t)load_u16(p + 2 * i) << 16);
 }
 
-/* Moved to float32's places, exponent and fraction are the number times 2^-120. There is no infinity; all ones is NaN. */
+/* As half precision, but there is no infinity; all ones is NaN. */
 static void f8_e4m3_to_f32(float *out, const void *in, size_t n) {
     const uint8_t *p = in;
     for (size_t i = 0; i < n; i++) {
         const uint32_t size = p[i] & 0x7f, sign = (uint32_t)(p[i] & 0x80) << 24;
-        out[i] = float_of((size == 0x7f ? 0x7fc00000u : bits_of(float_of(size << 20) * 0x1p120f)) | sign);
+        const uint32_t normal = (size << 20) + (120u << 23), small = bits_of((float)(int32_t)size * 0x1p-9f);
+        out[i] = float_of((size < 8 ? small : size < 0x7f ? normal : 0x7fc00000u) | sign);
     }
 }
 

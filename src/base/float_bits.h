@@ -28,12 +28,12 @@ static inline uint32_t load_u32(const uint8_t *p) {
     return v;
 }
 
-/* IEEE 754 half precision. Exponent and fraction moved to float32's places are the number times 2^-112, subnormals
- * included. Infinity and NaN (exponent all ones) keep their fraction. */
+/* IEEE 754 half precision: exponent and fraction are moved to float32's places, the exponent counts from there. Infinity
+ * and NaN (all ones) keep their fraction. No arithmetic on float32 subnormals, which is slow. */
 static inline float float_of_half(uint16_t h) {
-    const uint32_t moved = (uint32_t)(h & 0x7fff) << 13;
-    const uint32_t finite = bits_of(float_of(moved) * 0x1p112f);
-    const uint32_t other = moved | 0x7f800000u;
-    return float_of(((h & 0x7c00) == 0x7c00 ? other : finite) | (uint32_t)(h & 0x8000) << 16);
+    const uint32_t size = h & 0x7fff, moved = size << 13;
+    const uint32_t normal = moved + (112u << 23), small = bits_of((float)(int32_t)size * 0x1p-24f);
+    const uint32_t bits = size < 0x0400 ? small : size < 0x7c00 ? normal : moved | 0x7f800000u;
+    return float_of(bits | (uint32_t)(h & 0x8000) << 16);
 }
 #endif

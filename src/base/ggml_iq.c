@@ -16,12 +16,12 @@ static inline uint32_t eight_signs(uint32_t seven) {
 static inline float signed_by(float x, uint32_t signs, int i) { return signs >> i & 1 ? -x : x; }
 
 /* y[8] = scale times the word's eight values, with signs */
-static inline void eight(float *y, float scale, uint16_t word, uint32_t signs) {
+static inline void eight(float *restrict y, float scale, uint16_t word, uint32_t signs) {
     for (int i = 0; i < 8; i++) y[i] = signed_by(scale * values2[word >> 2 * i & 3], signs, i);
 }
 
 /* b = d, 8 x (four words of 8 bits; four times seven signs; a scale of 4 bits). Groups of 32: d (s + 1/2) / 4. */
-static inline void iq2_xxs(float *y, const uint8_t *b) {
+static inline void iq2_xxs(float *restrict y, const uint8_t *b) {
     const float d = load_half(b);
     for (int g = 0; g < 8; g++) {
         const uint8_t *q = b + 2 + 8 * g;
@@ -33,7 +33,7 @@ static inline void iq2_xxs(float *y, const uint8_t *b) {
 }
 
 /* b = d, 32 x (word of 9 bits, seven signs), scales of 4 bits (16). Groups of 16: d (s + 1/2) / 4. */
-static inline void iq2_xs(float *y, const uint8_t *b) {
+static inline void iq2_xs(float *restrict y, const uint8_t *b) {
     const float d = load_half(b);
     for (int j = 0; j < 32; j++) {
         const uint16_t q = load_u16(b + 2 + 2 * j);
@@ -43,7 +43,7 @@ static inline void iq2_xs(float *y, const uint8_t *b) {
 }
 
 /* b = d, words' low 8 bits (32), signs[32], words' high 2 bits (32), scales of 4 bits (16); scales as IQ2_XS. */
-static inline void iq2_s(float *y, const uint8_t *b) {
+static inline void iq2_s(float *restrict y, const uint8_t *b) {
     const float d = load_half(b);
     for (int j = 0; j < 32; j++) {
         const int   word = b[2 + j] | (b[66 + j / 4] >> 2 * (j % 4) & 3) << 8;
@@ -53,7 +53,7 @@ static inline void iq2_s(float *y, const uint8_t *b) {
 }
 
 /* b = d, words of 8 bits (64), 8 x (four times seven signs; a scale of 4 bits). Groups of 32: d (s + 1/2) / 2. */
-static inline void iq3_xxs(float *y, const uint8_t *b) {
+static inline void iq3_xxs(float *restrict y, const uint8_t *b) {
     const float d = load_half(b);
     for (int g = 0; g < 8; g++) {
         const uint32_t rest = load_u32(b + 66 + 4 * g);
@@ -67,7 +67,7 @@ static inline void iq3_xxs(float *y, const uint8_t *b) {
 }
 
 /* b = d, words' low 8 bits (64), their ninth (64), signs[32], scales of 4 bits (8). Groups of 32: d (2 s + 1). */
-static inline void iq3_s(float *y, const uint8_t *b) {
+static inline void iq3_s(float *restrict y, const uint8_t *b) {
     const float d = load_half(b);
     for (int j = 0; j < 64; j++) {
         const uint16_t word = ggml_iq3_s_book[b[2 + j] | (b[66 + j / 8] >> j % 8 & 1) << 8];
@@ -79,12 +79,12 @@ static inline void iq3_s(float *y, const uint8_t *b) {
 }
 
 /* y[8] = scale (-1, 0 or 1, and an eighth more or less) */
-static inline void eight_of_three(float *y, float scale, uint16_t word, bool less) {
+static inline void eight_of_three(float *restrict y, float scale, uint16_t word, bool less) {
     for (int i = 0; i < 8; i++) y[i] = scale * ((float)((word >> 2 * i & 3) - 1) + (less ? -0.125f : 0.125f));
 }
 
 /* b = d, words' low 8 bits (32), 8 x (their high 3 bits; a scale of 3 bits; whether less). Groups of 32: d (2 s + 1). */
-static inline void iq1_s(float *y, const uint8_t *b) {
+static inline void iq1_s(float *restrict y, const uint8_t *b) {
     const float d = load_half(b);
     for (int j = 0; j < 32; j++) {
         const uint16_t rest = load_u16(b + 34 + 2 * (j / 4));
@@ -96,7 +96,7 @@ static inline void iq1_s(float *y, const uint8_t *b) {
 
 /* b = words' low 8 bits (32), 32 x (their high 3 bits; whether less), 4 x (four scales of 3 bits; 4 bits of d).
  * Groups of 16: d (2 s + 1). */
-static inline void iq1_m(float *y, const uint8_t *b) {
+static inline void iq1_m(float *restrict y, const uint8_t *b) {
     uint16_t s[4];
     for (int i = 0; i < 4; i++) s[i] = load_u16(b + 48 + 2 * i);
     const float d = float_of_half((uint16_t)(s[0] >> 12 | s[1] >> 12 << 4 | s[2] >> 12 << 8 | s[3] >> 12 << 12));

@@ -2,7 +2,7 @@
 #include "ggml_blocks.h"
 
 /* b = scales[16], q[64], d, m. Groups of 16: y = d (s & 15) q - m (s >> 4), q of two bits: 4 groups of 32 share 32 bytes. */
-static inline void q2_k(float *y, const uint8_t *b) {
+static inline void q2_k(float *restrict y, const uint8_t *b) {
     const float d = load_half(b + 80), m = load_half(b + 82);
     for (int g = 0; g < 16; g++) {
         const uint8_t *q = b + 16 + 32 * (g / 8) + 16 * (g % 2);
@@ -13,7 +13,7 @@ static inline void q2_k(float *y, const uint8_t *b) {
 }
 
 /* b = third bits (8 x 32), q[64], scales of six bits (16), d. Groups of 16: y = d (s - 32) (q - 4). */
-static inline void q3_k(float *y, const uint8_t *b) {
+static inline void q3_k(float *restrict y, const uint8_t *b) {
     const uint8_t *scales = b + 96;
     const float    d = load_half(b + 108);
     for (int g = 0; g < 16; g++) {
@@ -35,7 +35,7 @@ static inline sub_scales sub_of(const uint8_t *s, int g, float d, float m) {
 }
 
 /* b = d, m, scales[12], q[128]. Groups of 32: y = d s q - m l. */
-static inline void q4_k(float *y, const uint8_t *b) {
+static inline void q4_k(float *restrict y, const uint8_t *b) {
     const float d = load_half(b), m = load_half(b + 2);
     for (int g = 0; g < 8; g++) {
         const sub_scales s = sub_of(b + 4, g, d, m);
@@ -46,7 +46,7 @@ static inline void q4_k(float *y, const uint8_t *b) {
 }
 
 /* b = d, m, scales[12], fifth bits (8 x 32), q[128]; as Q4_K. */
-static inline void q5_k(float *y, const uint8_t *b) {
+static inline void q5_k(float *restrict y, const uint8_t *b) {
     const float d = load_half(b), m = load_half(b + 2);
     for (int g = 0; g < 8; g++) {
         const sub_scales s = sub_of(b + 4, g, d, m);
@@ -58,7 +58,7 @@ static inline void q5_k(float *y, const uint8_t *b) {
 }
 
 /* b = low four bits (128), high two (64), signed scales[16], d. Groups of 16: y = d s (q - 32). */
-static inline void q6_k(float *y, const uint8_t *b) {
+static inline void q6_k(float *restrict y, const uint8_t *b) {
     const float d = load_half(b + 208);
     for (int g = 0; g < 16; g++) {
         const int      half = g / 8, k = g / 2 % 4;
@@ -71,7 +71,7 @@ static inline void q6_k(float *y, const uint8_t *b) {
 }
 
 /* b = d, high two bits of scales (16), low four (4), q[128]. Groups of 32: y = d (s - 32) value(q). */
-static inline void iq4_xs(float *y, const uint8_t *b) {
+static inline void iq4_xs(float *restrict y, const uint8_t *b) {
     const float    d = load_half(b);
     const uint16_t high = load_u16(b + 2);
     for (int g = 0; g < 8; g++) {
@@ -91,7 +91,7 @@ static inline float digit(uint8_t q, int power) {
 }
 
 /* b = q[32] (five digits a byte), q[16] (five), q[4] (four), d; y = d (digit - 1), first all first digits. */
-static inline void tq1_0(float *y, const uint8_t *b) {
+static inline void tq1_0(float *restrict y, const uint8_t *b) {
     const float d = load_half(b + 52);
     int power = 1;
     for (int p = 0; p < 5; p++, power *= 3) {
@@ -102,7 +102,7 @@ static inline void tq1_0(float *y, const uint8_t *b) {
 }
 
 /* b = q[64], d; y = d (q - 1), q of two bits as in Q2_K. */
-static inline void tq2_0(float *y, const uint8_t *b) {
+static inline void tq2_0(float *restrict y, const uint8_t *b) {
     const float d = load_half(b + 64);
     for (int g = 0; g < 8; g++)
         for (int i = 0; i < 32; i++) y[32 * g + i] = d * (float)((b[32 * (g / 4) + i] >> 2 * (g % 4) & 3) - 1);

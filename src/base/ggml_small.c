@@ -6,7 +6,7 @@ const int8_t ggml_iq4_values[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1
 const int8_t ggml_fp4_values[16] = { 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12 };
 
 /* b = d, q[16]; y = d (q - 8) */
-static inline void q4_0(float *y, const uint8_t *b) {
+static inline void q4_0(float *restrict y, const uint8_t *b) {
     const float d = load_half(b);
     for (int i = 0; i < 16; i++) {
         y[i]      = d * (float)((b[2 + i] & 15) - 8);
@@ -15,7 +15,7 @@ static inline void q4_0(float *y, const uint8_t *b) {
 }
 
 /* b = d, m, q[16]; y = d q + m */
-static inline void q4_1(float *y, const uint8_t *b) {
+static inline void q4_1(float *restrict y, const uint8_t *b) {
     const float d = load_half(b), m = load_half(b + 2);
     for (int i = 0; i < 16; i++) {
         y[i]      = d * (float)(b[4 + i] & 15) + m;
@@ -24,7 +24,7 @@ static inline void q4_1(float *y, const uint8_t *b) {
 }
 
 /* b = d, fifth bits (32), q[16]; y = d (q - 16) */
-static inline void q5_0(float *y, const uint8_t *b) {
+static inline void q5_0(float *restrict y, const uint8_t *b) {
     const float d = load_half(b);
     const uint32_t high = load_u32(b + 2);
     for (int i = 0; i < 16; i++) {
@@ -34,7 +34,7 @@ static inline void q5_0(float *y, const uint8_t *b) {
 }
 
 /* b = d, m, fifth bits (32), q[16]; y = d q + m */
-static inline void q5_1(float *y, const uint8_t *b) {
+static inline void q5_1(float *restrict y, const uint8_t *b) {
     const float d = load_half(b), m = load_half(b + 2);
     const uint32_t high = load_u32(b + 4);
     for (int i = 0; i < 16; i++) {
@@ -44,13 +44,13 @@ static inline void q5_1(float *y, const uint8_t *b) {
 }
 
 /* b = d, signed q[32]; y = d q */
-static inline void q8_0(float *y, const uint8_t *b) {
+static inline void q8_0(float *restrict y, const uint8_t *b) {
     const float d = load_half(b);
     for (int i = 0; i < 32; i++) y[i] = d * (float)(int8_t)b[2 + i];
 }
 
 /* b = d, q[16]; y = d value(q) */
-static inline void iq4_nl(float *y, const uint8_t *b) {
+static inline void iq4_nl(float *restrict y, const uint8_t *b) {
     const float d = load_half(b);
     for (int i = 0; i < 16; i++) {
         y[i]      = d * (float)ggml_iq4_values[b[2 + i] & 15];
@@ -59,7 +59,7 @@ static inline void iq4_nl(float *y, const uint8_t *b) {
 }
 
 /* b = e, q[16]; y = 2^(e - 128) value(q), e = 0 and 1 being subnormal floats; values are doubled, the scale halved */
-static inline void mxfp4(float *y, const uint8_t *b) {
+static inline void mxfp4(float *restrict y, const uint8_t *b) {
     const float d = float_of(b[0] < 2 ? 0x00200000u << b[0] : (uint32_t)(b[0] - 1) << 23);
     for (int i = 0; i < 16; i++) {
         y[i]      = d * (float)ggml_fp4_values[b[1 + i] & 15];
@@ -73,7 +73,7 @@ static inline float half_of_e4m3(uint8_t x) {
 }
 
 /* b = four scales, q[32]; each scale has sixteen y, in q[8] */
-static inline void nvfp4(float *y, const uint8_t *b) {
+static inline void nvfp4(float *restrict y, const uint8_t *b) {
     for (int s = 0; s < 4; s++) {
         const float    d = half_of_e4m3(b[s]);
         const uint8_t *q = b + 4 + 8 * s;

@@ -39,7 +39,7 @@ bool kern_init(const char *isa) {
     return false;
 }
 
-size_t kern_product_scratch(size_t rows, size_t n, size_t k) {
-    if (rows < PRODUCT_MANY || n == 0 || k == 0) return 0;
-    return product_panels(n, k) + product_block(rows, k) + 16;
+size_t kern_product_scratch(const kern_weight *w, size_t rows, size_t n) {
+    if (rows < product_many(w) || n == 0 || w->k == 0) return 0;
+    return product_panels(w, n) + product_block(rows, w->k) + 16;
 }

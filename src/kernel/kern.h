@@ -12,17 +12,41 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* How a stored weight becomes a float: exactly. */
-typedef enum { KERN_F32, KERN_F16, KERN_BF16, KERN_TYPES } kern_type;
+/* How a stored weight becomes a float: exactly. KERN_ROWS: as its kern_rows says. */
+typedef enum { KERN_F32, KERN_F16, KERN_BF16, KERN_ROWS, KERN_TYPES } kern_type;
+
+/* A stretch of memory with stored rows, or with some items of every stored row. */
+typedef struct {
+    const void *data;
+    size_t      stride, count;      /* bytes from one stored row to the next; rows, or items of each */
+} kern_piece;
+
+/* Stored rows of any type, in any number of pieces: one below the other (each has `count` rows), or
+ * side by side (each has `count` items of every row, whole blocks). They are widened a few at a
+ * time into scratch on the stack, and then the products are those of the widened weight. */
+typedef struct {
+    const kern_piece *piece;
+    size_t            pieces;
+    bool              side_by_side;
+    kern_type         type;         /* KERN_ROWS: by to_f32; another one: as that type */
+    void            (*to_f32)(float *out, const void *in, size_t n);    /* n items, whole blocks */
+    size_t            items, bytes; /* of a block; items divide KERN_MOST_ITEMS */
+} kern_rows;
+
+enum { KERN_MOST_ITEMS = 256 };
 
 /* n outputs, k summed. Element (j, k) of rows lies at data + j*stride + k*size ([out, in], Linear),
  * of columns at data + k*stride + j*size ([in, out], Conv1D). stride is in bytes; data and stride
- * may be any (no alignment). Flipping `columns` and swapping n and k is the transposed weight. */
+ * may be any (no alignment). Flipping `columns` and swapping n and k is the transposed weight.
+ * KERN_ROWS has no data and no stride: stored row i of it is row `row` + i of `rows`, from item
+ * `item` on, which may lie inside a block. */
 typedef struct {
-    const void *data;
-    kern_type   type;
-    bool        columns;
-    size_t      n, k, stride;
+    const void      *data;
+    kern_type        type;
+    bool             columns;
+    size_t           n, k, stride;
+    const kern_rows *rows;
+    size_t           row, item;
 } kern_weight;
 
 /* y[r*ldy + j] = sum_k x[r*ldx + k] w(j, k) + bias[j] for r in [0, rows), j in [lo, hi).
@@ -41,8 +65,8 @@ typedef struct {
 /*  K(result, name, parameters). Arrays may be the same, else they do not overlap. */
 #define KERN_MAP(K)                                                                               \
     K(void,  product,        (const kern_product *p))                                             \
-    /* y[i] = the float that element i of a stored row is */                                      \
-    K(void,  widen,          (float *y, const void *row, kern_type type, size_t n))               \
+    /* y[i] = the float that element first + i of stored row `row` is */                          \
+    K(void,  widen,          (float *y, const kern_weight *w, size_t row, size_t first, size_t n)) \
     /* sum a b; sum (a b) c, a b rounded first; sum x; sum exp(x - shift) */                      \
     K(float, dot,            (const float *a, const float *b, size_t n))                          \
     K(float, dot3,           (const float *a, const float *b, const float *c, size_t n))          \
@@ -91,7 +115,7 @@ extern const kern_table *const kern_tables[];   /* best first, NULL-terminated *
 const kern_table *kern_find(const char *isa);   /* NULL: no such word */
 bool kern_init(const char *isa);                /* NULL: the best; false: unknown or unsupported */
 
-/* Floats of scratch for any product of at most this many rows, outputs (hi - lo) and summed
- * elements, on any instruction set. */
-size_t kern_product_scratch(size_t rows, size_t n, size_t k);
+/* Floats of scratch for any product by this weight of at most this many rows and outputs (hi - lo),
+ * on any instruction set; no less for a weight with more to sum. */
+size_t kern_product_scratch(const kern_weight *w, size_t rows, size_t n);
 #endif

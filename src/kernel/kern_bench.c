@@ -104,22 +104,30 @@ static uint8_t *weights(size_t bytes) {
     return w;
 }
 
-kern_bench_row kern_bench_product(const kern_table *t, kern_bench_shape s, double seconds) {
-    static const char *const types[KERN_TYPES] = { "F32", "F16", "BF16" };
-    const size_t size = s.type == KERN_F32 ? 4 : 2, need = kern_product_scratch(s.rows, s.n, s.k);
+kern_bench_row kern_bench_product(const kern_table *t, kern_bench_shape s, const kern_bench_stored *as, double seconds) {
+    static const kern_bench_stored plain[KERN_TYPES] = {
+        [KERN_F32] = { "F32", NULL, 1, 4 }, [KERN_F16] = { "F16", NULL, 1, 2 }, [KERN_BF16] = { "BF16", NULL, 1, 2 },
+    };
+    if (!as) as = &plain[s.type];
+    const size_t stride = (s.columns ? s.n : s.k) / as->items * as->bytes, bytes = (s.columns ? s.k : s.n) * stride;
     const bool   is_few = s.rows < FEW_ROWS;
-    uint8_t *const data = weights(s.n * s.k * size);
+    uint8_t *const data = weights(bytes);
+    const kern_piece piece = { data, stride, s.columns ? s.k : s.n };
+    const kern_rows  rows = { .piece = &piece, .pieces = 1, .type = KERN_ROWS, .to_f32 = as->to_f32, .items = as->items,
+                              .bytes = as->bytes };
+    const kern_weight w = { .data = data, .type = s.type, .columns = s.columns, .n = s.n, .k = s.k, .stride = stride,
+                            .rows = &rows };
+    const size_t need = kern_product_scratch(&w, s.rows, s.n);
     float *const x = numbers(s.rows * s.k), *const y = numbers(s.rows * s.n);
     float *const scratch = need ? numbers(need) : NULL;
-    const kern_weight w = { data, s.type, s.columns, s.n, s.k, (s.columns ? s.n : s.k) * size };
     const kern_product p = { y, s.n, x, s.k, s.rows, &w, NULL, 0, s.n, scratch };
     job jobs[2] = {
-        { .run = is_few ? run_bytes : run_flops, .t = t, .p = p, .bytes = s.n * s.k * size },
-        { .run = is_few ? run_read : run_fma, .t = t, .data = data, .bytes = s.n * s.k * size },
+        { .run = is_few ? run_bytes : run_flops, .t = t, .p = p, .bytes = bytes },
+        { .run = is_few ? run_read : run_fma, .t = t, .data = data, .bytes = bytes },
     };
     kern_bench_row row = compare(jobs, seconds);
     row.unit = is_few ? "GB/s" : "GFLOP/s";
-    snprintf(row.name, sizeof row.name, "product %zu x %zu x %zu %s %s", s.rows, s.n, s.k, types[s.type],
+    snprintf(row.name, sizeof row.name, "product %zu x %zu x %zu %s %s", s.rows, s.n, s.k, as->name,
              s.columns ? "[in, out]" : "[out, in]");
     free(data);
     free(x);
@@ -156,6 +164,6 @@ size_t kern_bench(const kern_table *t, double seconds, kern_bench_row *rows, siz
     const double each = seconds / (double)(count + 2);
     size_t n = 0;
     for (int is_read = 0; is_read < 2 && n < most; is_read++) rows[n++] = reference(t, is_read, each);
-    for (size_t i = 0; i < count && n < most; i++) rows[n++] = kern_bench_product(t, shapes[i], each);
+    for (size_t i = 0; i < count && n < most; i++) rows[n++] = kern_bench_product(t, shapes[i], NULL, each);
     return n;
 }

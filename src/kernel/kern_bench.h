@@ -22,9 +22,16 @@ typedef struct {
     bool      columns;
 } kern_bench_shape;
 
-/* Few rows (below 8): GB/s of stored weights, against a loop that only reads the same buffer; else
+typedef struct {                    /* a stored type, as in kern_rows */
+    const char *name;
+    void      (*to_f32)(float *out, const void *in, size_t n);
+    size_t      items, bytes;
+} kern_bench_stored;
+
+/* `as` is for KERN_ROWS, else NULL. Few rows (below 8): GB/s of stored weights, against a loop that only reads the same buffer; else
  * GFLOP/s against fma in registers. `t` must be supported. At least 5 pairs, whatever `seconds`. */
-kern_bench_row kern_bench_product(const kern_table *t, kern_bench_shape shape, double seconds);
+kern_bench_row kern_bench_product(const kern_table *t, kern_bench_shape shape, const kern_bench_stored *as,
+                                  double seconds);
 
 /* The references and a list of shapes, `seconds` in all; gives how many rows (at most `most`). */
 size_t kern_bench(const kern_table *t, double seconds, kern_bench_row *rows, size_t most);

@@ -5,21 +5,40 @@
  * every 16 k, and one step of gap, so that phases of k = 1024 lie on different lines of L1. */
 #ifndef SONDE_PRODUCT_H
 #define SONDE_PRODUCT_H
-#include <stddef.h>
+#include "kern.h"
 
 enum {
-    PRODUCT_MANY  = 10,             /* fewer rows never need scratch */
+    PRODUCT_MANY  = 10,             /* fewer rows never need scratch, */
+    PRODUCT_ONCE  = 5,              /* but where packing saves that stored rows are widened again */
     PRODUCT_STRIP = 32,             /* a group is a multiple of so many outputs */
     PRODUCT_GROUP = 512 * 1024 / 4, /* floats of a group's panels, which should stay in L2 */
+    PRODUCT_WIDE  = 8192 * 1024 / 4, /* at most, where a group should have whole blocks of each row */
     PRODUCT_BLOCK = 4096 * 1024 / 4 /* floats of a block of x, read once per group */
 };
 
 static inline size_t product_steps(size_t k) { return (k + 15) / 16 + 1; }
 
+/* Outputs that are stored next to each other and can only be widened together. */
+static inline size_t product_together(const kern_weight *w) {
+    return w->type == KERN_ROWS && w->columns ? w->rows->items : 1;
+}
+static inline size_t product_many(const kern_weight *w) {
+    return w->type == KERN_ROWS && w->columns ? PRODUCT_ONCE : PRODUCT_MANY;
+}
+
+/* Floats that a group's panels may take. */
+static inline size_t product_room(const kern_weight *w) {
+    const size_t whole = product_together(w) * 16 * product_steps(w->k);
+    const size_t wide = whole < PRODUCT_WIDE ? whole : PRODUCT_WIDE;
+    return wide > PRODUCT_GROUP ? wide : PRODUCT_GROUP;
+}
+
 /* Outputs per group. */
-static inline size_t product_group(size_t n, size_t k) {
+static inline size_t product_group(const kern_weight *w, size_t n) {
     const size_t all = (n + PRODUCT_STRIP - 1) / PRODUCT_STRIP;
-    const size_t fit = PRODUCT_GROUP / (16 * PRODUCT_STRIP * product_steps(k));
+    const size_t together = product_together(w), unit = together > PRODUCT_STRIP ? together / PRODUCT_STRIP : 1;
+    size_t fit = product_room(w) / (16 * PRODUCT_STRIP * product_steps(w->k));
+    if (fit > unit) fit -= fit % unit;
     return PRODUCT_STRIP * (all < fit ? all : fit ? fit : 1);
 }
 
@@ -28,9 +47,9 @@ static inline size_t product_group(size_t n, size_t k) {
 static inline size_t product_within(size_t all, size_t most, size_t least) {
     return all < most ? all : least > most ? least : most;
 }
-static inline size_t product_panels(size_t n, size_t k) {
-    const size_t strip = PRODUCT_STRIP * 16 * product_steps(k);
-    return product_within((n + PRODUCT_STRIP - 1) / PRODUCT_STRIP * strip, PRODUCT_GROUP, strip);
+static inline size_t product_panels(const kern_weight *w, size_t n) {
+    const size_t strip = PRODUCT_STRIP * 16 * product_steps(w->k);
+    return product_within((n + PRODUCT_STRIP - 1) / PRODUCT_STRIP * strip, product_room(w), strip);
 }
 static inline size_t product_block(size_t rows, size_t k) {
     const size_t lane = 16 * product_steps(k);

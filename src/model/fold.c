@@ -30,15 +30,14 @@ static weight *own(folding *f, weight_id id, int64_t layer) {
 /* Rows of outputs, whatever the file has: [n, k]. */
 static void widen_rows(const weight *w, float *out) {
     const kern_weight *m = &w->matrix;
-    const dtype       *type = &dtype_table[w->type];
     if (!m->columns) {
-        for (size_t j = 0; j < m->n; j++) type->to_f32(out + j * m->k, (const uint8_t *)m->data + j * m->stride, m->k);
+        for (size_t j = 0; j < m->n; j++) kern->widen(out + j * m->k, m, j, 0, m->k);
         return;
     }
     float *row = malloc(m->n * sizeof *row);
     if (!row) abort();
     for (size_t i = 0; i < m->k; i++) {
-        type->to_f32(row, (const uint8_t *)m->data + i * m->stride, m->n);
+        kern->widen(row, m, i, 0, m->n);
         for (size_t j = 0; j < m->n; j++) out[j * m->k + i] = row[j];
     }
     free(row);

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "model_files.h"
 #include "weight_table.h"
+#include "weight_view.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,15 +63,6 @@ static void show_shape(char out[LONGEST_SHAPE], const int64_t *dim, int rank) {
     snprintf(out + used, LONGEST_SHAPE - used, "]");
 }
 
-static bool kern_type_of(dtype_id type, kern_type *out) {
-    switch (type) {
-        case DTYPE_F32:  *out = KERN_F32;  return true;
-        case DTYPE_F16:  *out = KERN_F16;  return true;
-        case DTYPE_BF16: *out = KERN_BF16; return true;
-        default: return false;
-    }
-}
-
 /* The stored shape that a row implies; returns the rank. */
 static int stored_shape(const binder *b, const weight_row *r, int64_t dim[2]) {
     const weight_meaning *w = &weight_table[r->id];
@@ -87,16 +79,76 @@ static int stored_shape(const binder *b, const weight_row *r, int64_t dim[2]) {
     return 2;
 }
 
-static sonde_status check(const binder *b, const weight_row *r, const stored_tensor *t, kern_type *type) {
-    SONDE_FAIL_IF(!kern_type_of(t->type, type), b->err, SONDE_UNSUPPORTED,
-                  "tensor %s: type is %s, expected F32, F16 or BF16", t->name, dtype_table[t->type].name);
+/* The stored parts of one tensor, in order; one but for checkpoints that are cut over several files. */
+typedef struct {
+    const stored_tensor *whole;         /* the first part */
+    weight_segment      *segment;
+    size_t               n;
+    bool                 side_by_side;
+} gathered;
+
+static sonde_status fail_shape(const binder *b, const weight_row *r, const stored_tensor *t, size_t parts) {
     int64_t dim[2];
-    const int rank = stored_shape(b, r, dim);
-    if (t->rank == rank && memcmp(t->dim, dim, (size_t)rank * sizeof *dim) == 0) return SONDE_OK;
     char found[LONGEST_SHAPE], wanted[LONGEST_SHAPE];
+    const int rank = stored_shape(b, r, dim);
     show_shape(found, t->dim, t->rank);
     show_shape(wanted, dim, rank);
+    SONDE_FAIL_IF(parts > 1, b->err, SONDE_FORMAT, "tensor %s: shape is %s in each of %zu files, expected %s in all", t->name,
+                  found, parts, wanted);
     return sonde_fail(b->err, SONDE_FORMAT, "tensor %s: shape is %s, expected %s", t->name, found, wanted);
+}
+
+static sonde_status check_type(const binder *b, const weight_row *r, const stored_tensor *t) {
+    const bool columns = weight_table[r->id].kind == WEIGHT_MATRIX && row_in_out(r, b->spelled);
+    SONDE_FAIL_IF(columns && dtype_table[t->type].items > 1, b->err, SONDE_UNSUPPORTED,
+                  "tensor %s: type is %s, which is of blocks of inputs, and this matrix is stored [in, out]; expected it "
+                  "[out, in] or in a type without blocks", t->name, dtype_table[t->type].name);
+    return SONDE_OK;
+}
+
+static bool same_shape(const stored_tensor *x, const stored_tensor *y) {
+    return x->rank == y->rank && memcmp(x->dim, y->dim, (size_t)x->rank * sizeof *x->dim) == 0;
+}
+
+static bool same_bytes(const stored_tensor *x, const stored_tensor *y) {
+    return x->bytes == y->bytes && memcmp(x->data, y->data, x->bytes) == 0;
+}
+
+/* How many neighbours hold the same: 1, all of them (norms), or a few (key and value heads fewer than files); 0: the
+ * shapes do not fit in any way. */
+static size_t copies_of(const stored_tensor *t, const int64_t *dim, int rank, size_t parts, bool *side_by_side) {
+    const int64_t n = (int64_t)parts;
+    *side_by_side = n > 1 && rank == 2 && t->dim[0] == dim[0] && t->dim[1] * n == dim[1];
+    if (*side_by_side) return 1;
+    if (rank == 2 && t->dim[1] != dim[1]) return 0;
+    const int64_t rows = t->dim[0];
+    return rows > 0 && dim[0] % rows == 0 && n % (dim[0] / rows) == 0 ? (size_t)(n / (dim[0] / rows)) : 0;
+}
+
+/* Parts of outputs stand one below the other, parts of inputs side by side; copies must be equal, and one counts. */
+static sonde_status gather(const binder *b, const weight_row *r, const stored_tensor *first, gathered *out) {
+    int64_t dim[2];
+    const int    rank = stored_shape(b, r, dim);
+    const size_t parts = weights_parts(b->file);
+    *out = (gathered){ .whole = first, .segment = arena_new_array(b->m->memory, weight_segment, parts) };
+    if (first->rank != rank || (parts == 1 && memcmp(first->dim, dim, (size_t)rank * sizeof *dim) != 0))
+        return fail_shape(b, r, first, parts);
+    const size_t copies = copies_of(first, dim, rank, parts, &out->side_by_side);
+    if (copies == 0) return fail_shape(b, r, first, parts);
+    const stored_tensor *last = NULL;
+    for (size_t i = 0; i < parts; i++) {
+        const stored_tensor *t = parts == 1 ? first : weights_find_part(b->file, i, first->name);
+        if (!same_shape(t, first)) return fail_shape(b, r, t, parts);
+        if (i % copies) {
+            SONDE_FAIL_IF(!same_bytes(t, last), b->err, SONDE_FORMAT, "tensor %s: file %zu of %zu differs from the one before, "
+                          "expected copies", t->name, i + 1, parts);
+            continue;
+        }
+        last = t;
+        const bool one_row = rank == 1 && first->dim[0] == dim[0];
+        out->segment[out->n++] = (weight_segment){ t->data, (size_t)(one_row ? 1 : out->side_by_side ? t->dim[1] : t->dim[0]) };
+    }
+    return SONDE_OK;
 }
 
 static sonde_status fail_missing(const binder *b, const weight_row *r, int64_t layer) {
@@ -110,28 +162,26 @@ static sonde_status fail_missing(const binder *b, const weight_row *r, int64_t l
 }
 
 /* Part `part` of the outputs; a vector is a matrix with one input here, until it is widened. */
-static kern_weight view(const binder *b, const weight_row *r, const stored_tensor *t, kern_type type) {
+static kern_weight view(const binder *b, const weight_row *r, const gathered *g) {
     const weight_meaning *w = &weight_table[r->id];
-    const arch_config    *c = &b->m->config;
-    const size_t item = (size_t)dtype_table[t->type].bytes;
-    const size_t n = (size_t)weight_size(c, w->out), k = (size_t)weight_size(c, w->in);
-    const size_t part = (size_t)r->part, parts = (size_t)(r->parts ? r->parts : 1);
-    const bool columns = w->kind == WEIGHT_MATRIX && row_in_out(r, b->spelled);
-    return (kern_weight){
-        .data = t->data + part * n * item * (columns ? 1 : k), .type = type, .columns = columns, .n = n, .k = k,
-        .stride = (columns ? parts * n : k) * item,
-    };
+    const bool   vector = w->kind == WEIGHT_VECTOR;
+    const size_t n = (size_t)weight_size(&b->m->config, w->out), k = vector ? 1 : (size_t)weight_size(&b->m->config, w->in);
+    return weight_view(b->m->memory, &(weight_place){
+        .n = n, .k = k, .columns = vector || (w->kind == WEIGHT_MATRIX && row_in_out(r, b->spelled)), .part = (size_t)r->part,
+        .parts = (size_t)(r->parts ? r->parts : 1), .type = g->whole->type, .segment = g->segment, .segments = g->n,
+        .side_by_side = g->side_by_side || (vector && g->n > 1) });
 }
 
 static sonde_status bind_row(const binder *b, const weight_row *r, int64_t layer, weight *out) {
     const stored_tensor *t = find(b, r, layer);
     if (!t) return r->optional ? SONDE_OK : fail_missing(b, r, layer);
-    kern_type type;
-    SONDE_TRY(check(b, r, t, &type));
-    out->matrix = view(b, r, t, type);
+    gathered g;
+    SONDE_TRY(check_type(b, r, t));
+    SONDE_TRY(gather(b, r, t, &g));
+    out->matrix = view(b, r, &g);
     out->stored_as = t->name;
     out->type = t->type;
-    out->bytes = (int64_t)(out->matrix.n * out->matrix.k) * dtype_table[t->type].bytes;
+    out->bytes = (int64_t)stored_bytes(t->type, out->matrix.n * out->matrix.k);
     return SONDE_OK;
 }
 
@@ -182,7 +232,7 @@ static void count(weight *w, void *ctx) { *(size_t *)ctx += padded(w->matrix.n);
 
 static void widen(weight *w, void *ctx) {
     float **next = ctx;
-    dtype_table[w->type].to_f32(*next, w->matrix.data, w->matrix.n);
+    kern->widen(*next, &w->matrix, 0, 0, w->matrix.n);
     w->vector = *next;
     *next += padded(w->matrix.n);
     w->matrix = (kern_weight){ 0 };

@@ -98,7 +98,7 @@ static void scatter(const reading *r, const float *tile, size_t first, size_t ro
         }
 }
 
-static sonde_status read_matrix(const reading *r, dtype_id type, sonde_error *err) {
+static sonde_status read_matrix(const reading *r, sonde_error *err) {
     const kern_weight *w = r->w;
     const size_t rows = w->columns ? w->k : w->n, width = w->columns ? w->n : w->k;
     float *tile = malloc(TILE * width * sizeof *tile);
@@ -106,10 +106,7 @@ static sonde_status read_matrix(const reading *r, dtype_id type, sonde_error *er
                   TILE * width * sizeof *tile);
     for (size_t first = 0; first < rows; first += TILE) {
         const size_t n = rows - first < TILE ? rows - first : TILE;
-        for (size_t row = 0; row < n; row++) {
-            const uint8_t *stored = (const uint8_t *)w->data + (first + row) * w->stride;
-            dtype_table[type].to_f32(tile + row * width, stored, width);
-        }
+        for (size_t row = 0; row < n; row++) kern->widen(tile + row * width, w, first + row, 0, width);
         scatter(r, tile, first, n, width);
     }
     free(tile);
@@ -129,16 +126,13 @@ sonde_status sonde_model_weight_read(const sonde_model *m, size_t i, float *out,
         .w = &w->matrix, .table = meaning->kind == WEIGHT_TABLE, .out = out,
         .inner = by_head ? (size_t)m->config.e : w->matrix.n,
     };
-    return read_matrix(&r, w->type, err);
+    return read_matrix(&r, err);
 }
 
 /* Stored rows hold the vectors asked for, whole. */
 static void read_rows(const weight *w, sonde_weight_part p, float *out) {
     const size_t width = w->matrix.columns ? w->matrix.n : w->matrix.k;
-    for (int64_t i = 0; i < p.n; i++) {
-        const uint8_t *stored = (const uint8_t *)w->matrix.data + (size_t)(p.first + i) * w->matrix.stride;
-        dtype_table[w->type].to_f32(out + (size_t)i * width, stored, width);
-    }
+    for (int64_t i = 0; i < p.n; i++) kern->widen(out + (size_t)i * width, &w->matrix, (size_t)(p.first + i), 0, width);
 }
 
 /* Every stored row holds one number of each vector. */
@@ -149,7 +143,7 @@ static sonde_status read_across(const weight *w, sonde_weight_part p, float *out
     SONDE_FAIL_IF(!row, err, SONDE_NOMEM, "widening a weight needs %zu bytes, and there are not that many free",
                   width * sizeof *row);
     for (size_t k = 0; k < rows; k++) {
-        dtype_table[w->type].to_f32(row, (const uint8_t *)x->data + k * x->stride, width);
+        kern->widen(row, x, k, 0, width);
         for (int64_t i = 0; i < p.n; i++) out[(size_t)i * rows + k] = row[p.first + i];
     }
     free(row);

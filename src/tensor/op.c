@@ -29,7 +29,12 @@ int64_t units_are_positions(const op_call *c, int which) {
     return c->out->dim[1];
 }
 
-size_t kern_type_bytes(kern_type t) { return t == KERN_F32 ? 4 : 2; }
+static size_t item_bytes(kern_type t) { return t == KERN_F32 ? 4 : 2; }
+
+double weight_bytes(const kern_weight *w) {
+    const double items = (double)w->n * (double)w->k;
+    return items * (w->type == KERN_ROWS ? (double)w->rows->bytes / (double)w->rows->items : (double)item_bytes(w->type));
+}
 
 kern_weight weight_flipped(const kern_weight *w) {
     kern_weight f = *w;
@@ -43,9 +48,10 @@ kern_weight weight_head(const kern_weight *w, int64_t heads, int64_t h, head_spl
     kern_weight part = *w;
     size_t     *cut = split == HEAD_OUTPUTS ? &part.n : &part.k;
     *cut /= (size_t)heads;
-    const bool   whole_lines = (split == HEAD_OUTPUTS) != w->columns;
-    const size_t step = whole_lines ? w->stride : kern_type_bytes(w->type);
-    part.data = (const char *)w->data + (size_t)h * *cut * step;
+    const bool   whole_rows = (split == HEAD_OUTPUTS) != w->columns;
+    const size_t first = (size_t)h * *cut;
+    if (w->type == KERN_ROWS) *(whole_rows ? &part.row : &part.item) += first;
+    else part.data = (const char *)w->data + first * (whole_rows ? w->stride : item_bytes(w->type));
     return part;
 }
 

@@ -89,7 +89,7 @@ int64_t units_are_positions(const op_call *c, int which);
 /* Parts of a weight, in place: outputs (or inputs) [h * n/heads, (h+1) * n/heads); inputs and outputs exchanged. */
 kern_weight weight_head(const kern_weight *w, int64_t heads, int64_t h, head_split split);
 kern_weight weight_flipped(const kern_weight *w);
-size_t      kern_type_bytes(kern_type t);
+double      weight_bytes(const kern_weight *w);          /* as they are stored */
 
 /* Where number r of a head in halves stands in a head in pairs of which `dims` numbers rotate. */
 static inline int64_t reorder_from(int64_t r, int64_t dims) {

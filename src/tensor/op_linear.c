@@ -44,7 +44,7 @@ static void bwd(const op_call *c, int which, span u) {
 static op_cost cost(const op_call *c) {
     const kern_weight *w = c->attr.linear.w;
     const double rows = (double)rows_of(c->in[0]), n = (double)w->n, k = (double)w->k;
-    return (op_cost){ .flops = 2 * rows * n * k, .bytes = (double)kern_type_bytes(w->type) * n * k + 4 * rows * (n + k) };
+    return (op_cost){ .flops = 2 * rows * n * k, .bytes = weight_bytes(w) + 4 * rows * (n + k) };
 }
 
 const op op_linear = {

@@ -12,10 +12,8 @@ static sonde_status shape(op_call *c, sonde_error *err) {
 
 static void fwd(const op_call *c, span u) {
     const kern_weight *w = c->attr.lookup.table;
-    for (int64_t r = u.lo; r < u.hi; r++) {
-        const char *row = (const char *)w->data + (size_t)c->attr.lookup.ids[r] * w->stride;
-        kern->widen(c->out->data + r * (int64_t)w->k, row, w->type, w->k);
-    }
+    for (int64_t r = u.lo; r < u.hi; r++)
+        kern->widen(c->out->data + r * (int64_t)w->k, w, (size_t)c->attr.lookup.ids[r], 0, w->k);
 }
 
 static op_cost cost(const op_call *c) {

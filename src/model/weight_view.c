@@ -1,0 +1,44 @@
+#include "weight_view.h"
+
+_Static_assert((int)DTYPE_MOST_ITEMS <= (int)KERN_MOST_ITEMS, "a block is widened on the stack");
+
+size_t stored_bytes(dtype_id type, size_t n) {
+    return n / (size_t)dtype_table[type].items * (size_t)dtype_table[type].bytes;
+}
+
+static kern_type in_place(dtype_id type) {
+    switch (type) {
+        case DTYPE_F32:  return KERN_F32;
+        case DTYPE_F16:  return KERN_F16;
+        case DTYPE_BF16: return KERN_BF16;
+        default:         return KERN_ROWS;
+    }
+}
+
+static const kern_rows *rows_of(arena *memory, const weight_place *p, size_t stride) {
+    kern_piece *piece = arena_new_array(memory, kern_piece, p->segments);
+    for (size_t i = 0; i < p->segments; i++) {
+        const weight_segment *s = &p->segment[i];
+        piece[i] = (kern_piece){ s->data, p->side_by_side ? stored_bytes(p->type, s->count) : stride, s->count };
+    }
+    kern_rows *rows = arena_new_array(memory, kern_rows, 1);
+    *rows = (kern_rows){ .piece = piece, .pieces = p->segments, .side_by_side = p->side_by_side, .type = in_place(p->type),
+                         .to_f32 = dtype_table[p->type].to_f32, .items = (size_t)dtype_table[p->type].items,
+                         .bytes = (size_t)dtype_table[p->type].bytes };
+    return rows;
+}
+
+kern_weight weight_view(arena *memory, const weight_place *p) {
+    const size_t parts = p->parts ? p->parts : 1, first = p->part * p->n;
+    const size_t stride = stored_bytes(p->type, p->columns ? parts * p->n : p->k);
+    kern_weight  w = { .type = KERN_ROWS, .columns = p->columns, .n = p->n, .k = p->k };
+    if (p->segments > 1 || in_place(p->type) == KERN_ROWS) {
+        w.rows = rows_of(memory, p, stride);
+        *(p->columns ? &w.item : &w.row) = first;
+        return w;
+    }
+    w.type = in_place(p->type);
+    w.stride = stride;
+    w.data = (const char *)p->segment[0].data + (p->columns ? stored_bytes(p->type, first) : first * stride);
+    return w;
+}

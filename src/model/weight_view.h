@@ -1,0 +1,34 @@
+/* weight_view.h - from where a weight is stored to what products read, whatever its type and however many pieces.
+ *
+ * Nothing is copied: the view points to the stored bytes. A plain type that products read in place (F32, F16, BF16) in
+ * one piece is a plain view, everything else goes through kern_rows. */
+#ifndef SONDE_WEIGHT_VIEW_H
+#define SONDE_WEIGHT_VIEW_H
+#include "base/arena.h"
+#include "base/dtype.h"
+#include "kernel/kern.h"
+
+typedef struct {
+    const void *data;               /* rows without gaps; any alignment */
+    size_t      count;              /* stored rows of it, or, where segments stand side by side, items of every stored row */
+} weight_segment;
+
+/* A stored row is an output of a matrix [out, in], an input of one stored [in, out] (`columns`); a vector is one stored
+ * row: columns, k = 1. Counts of the segments sum to all stored rows, or to all items of one. Types of blocks: every row of
+ * every segment is whole blocks. */
+typedef struct {
+    size_t                n, k;     /* outputs and inputs of this weight */
+    bool                  columns;
+    size_t                part, parts;      /* part i of `parts` of n outputs each that are stored as one; parts 0: whole */
+    dtype_id              type;
+    const weight_segment *segment;
+    size_t                segments;
+    bool                  side_by_side;     /* else one below the other */
+} weight_place;
+
+/* What the view needs besides the bytes is taken from `memory`, which must outlive it as the bytes must. */
+kern_weight weight_view(arena *memory, const weight_place *p);
+
+/* Bytes that n items take: whole blocks. */
+size_t      stored_bytes(dtype_id type, size_t n);
+#endif
