@@ -130,8 +130,8 @@ static inline void drop(shot *x) {
 
 static inline bool same(float a, float b) { return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b)); }
 
-static const char *const model_names[] = { "one_head", "three", "inner", "limit" };
-enum { MODELS = 4 };
+static const char *const model_names[] = { "one_head", "three", "inner", "limit", "llama_biased", "llama_grouped" };
+enum { MODELS = 6 };
 
 static inline const char *golden(const char *name) {
     static char path[512];

@@ -1,10 +1,11 @@
 /* The weights of a model with its norms folded away (TransformerLens's fold_ln, center_writing_weights, center_unembed and
  * fold_value_biases; Nanda and Bloom, 2022). In double, rounded once to float32.
  *
- * A norm's weight and bias go into the matrices that read it. Behind a layer norm the mean over inputs of what reads it
+ * A norm's weight and bias go into the matrices that read it; without biases none are made. Behind a layer norm the mean over inputs of what reads it
  * and the mean over outputs of what writes to the stream change nothing, and go too; an RMS norm sees those, and keeps them. */
 #define _GNU_SOURCE
 #include "model_files.h"
+#include "tensor/op.h"
 #include "weight_table.h"
 #include <stdlib.h>
 #include <string.h>
@@ -27,55 +28,83 @@ static weight *own(folding *f, weight_id id, int64_t layer) {
     return weight_table[id].block ? &f->to->block[layer][id] : &f->to->front[id];
 }
 
+/* Which stored output is output j: heads in pairs are put into halves. */
+static size_t stored_output(const arch_config *c, weight_id id, size_t j) {
+    const int64_t at = (int64_t)j;
+    return (size_t)(at - at % c->e + reorder_from(at % c->e, weight_in_pairs(c, id)));
+}
+
 /* Rows of outputs, whatever the file has: [n, k]. */
-static void widen_rows(const weight *w, float *out) {
+static void widen_rows(const arch_config *c, weight_id id, const weight *w, float *out) {
     const kern_weight *m = &w->matrix;
     if (!m->columns) {
-        for (size_t j = 0; j < m->n; j++) kern->widen(out + j * m->k, m, j, 0, m->k);
+        for (size_t j = 0; j < m->n; j++) kern->widen(out + j * m->k, m, stored_output(c, id, j), 0, m->k);
         return;
     }
     float *row = malloc(m->n * sizeof *row);
     if (!row) abort();
     for (size_t i = 0; i < m->k; i++) {
         kern->widen(row, m, i, 0, m->n);
-        for (size_t j = 0; j < m->n; j++) out[j * m->k + i] = row[j];
+        for (size_t j = 0; j < m->n; j++) out[j * m->k + i] = row[stored_output(c, id, j)];
     }
     free(row);
 }
 
-/* A copy in the new model. A vector that the file has not is made of zeros, where `needed`. */
-static void copy(folding *f, weight_id id, int64_t layer, bool needed) {
+/* A copy in the new model. A vector that the file has not is made of zeros. */
+static void copy(folding *f, weight_id id, int64_t layer) {
+    const arch_config *c = &f->from->config;
     const weight *w = weight_at(f->from, id, layer);
     weight       *to = own(f, id, layer);
-    const size_t  n = (size_t)weight_size(&f->from->config, weight_table[id].out);
-    const bool    vector = weight_table[id].kind == WEIGHT_VECTOR;
-    if (!w->stored_as && !(needed && vector)) return;
+    const size_t  n = (size_t)weight_size(c, weight_table[id].out);
     *to = (weight){ .stored_as = w->stored_as ? w->stored_as : "folded", .type = DTYPE_F32 };
-    if (vector) {
+    if (weight_table[id].kind == WEIGHT_VECTOR) {
         to->vector = f->next;
-        if (w->vector) memcpy(f->next, w->vector, n * sizeof *f->next);
+        for (size_t j = 0; w->vector && j < n; j++) f->next[j] = w->vector[stored_output(c, id, j)];
         f->next += padded(n);
         to->bytes = (int64_t)(n * sizeof(float));
         return;
     }
     const size_t k = w->matrix.k;
     to->matrix = (kern_weight){ .data = f->next, .type = KERN_F32, .n = n, .k = k, .stride = k * sizeof(float) };
-    widen_rows(w, f->next);
+    widen_rows(c, id, w, f->next);
     f->next += padded(n * k);
     to->bytes = (int64_t)(n * k * sizeof(float));
 }
 
-static bool needed(weight_id id) {
-    return id == B_Q || id == B_K || id == B_V || id == B_O || id == B_IN || id == B_UNEMBED;
+static bool stored(const sonde_model *m, weight_id id, int64_t layer) {
+    return id != W_NONE && weight_at(m, id, layer)->stored_as != NULL;
+}
+
+/* Has the norm before this part a bias, which goes into the part's own? */
+static bool bias_before(const sonde_model *m, part_kind kind, int64_t layer) {
+    for (size_t p = 0; p < sizeof m->config.arch->part / sizeof *m->config.arch->part; p++) {
+        const part_spec *part = &m->config.arch->part[p];
+        if (part->kind == kind && part->before != W_NONE) return stored(m, (weight_id)(part->before + 1), layer);
+    }
+    return false;
+}
+
+/* Does the new model have this weight? A bias also where it takes up another one. */
+static bool needed(const sonde_model *m, weight_id id, int64_t layer) {
+    if (stored(m, id, layer)) return true;
+    switch (id) {
+        case B_Q: case B_K: case B_V: return bias_before(m, PART_SELF, layer);
+        case B_O:       return stored(m, B_V, layer) || bias_before(m, PART_SELF, layer);
+        case B_GATE:    return stored(m, W_GATE, layer) && bias_before(m, PART_MLP, layer);
+        case B_IN:      return bias_before(m, PART_MLP, layer);
+        case B_UNEMBED: return stored(m, B_LNF, layer);
+        default:        return false;
+    }
 }
 
 static size_t room(const sonde_model *m) {
     size_t floats = 0;
     for (int id = W_NONE + 1; id < WEIGHT_COUNT; id++) {
         if (!weight_table[id].name) continue;
-        const size_t copies = weight_table[id].block ? (size_t)m->config.layers : 1;
+        const int64_t copies = weight_table[id].block ? m->config.layers : 1;
         const size_t inner = *weight_table[id].in ? (size_t)weight_size(&m->config, weight_table[id].in) : 1;
-        floats += copies * padded((size_t)weight_size(&m->config, weight_table[id].out) * inner);
+        const size_t each = padded((size_t)weight_size(&m->config, weight_table[id].out) * inner);
+        for (int64_t l = 0; l < copies; l++) floats += needed(m, (weight_id)id, l) ? each : 0;
     }
     return floats;
 }
@@ -84,7 +113,8 @@ static void copy_all(folding *f) {
     for (int id = W_NONE + 1; id < WEIGHT_COUNT; id++) {
         if (!weight_table[id].name) continue;
         const int64_t copies = weight_table[id].block ? f->from->config.layers : 1;
-        for (int64_t l = 0; l < copies; l++) copy(f, (weight_id)id, l, needed((weight_id)id));
+        for (int64_t l = 0; l < copies; l++)
+            if (needed(f->from, (weight_id)id, l)) copy(f, (weight_id)id, l);
     }
 }
 
@@ -100,7 +130,7 @@ static void centre(float *x, size_t n, size_t step) {
     for (size_t i = 0; i < n; i++) x[i * step] = (float)(x[i * step] - mean);
 }
 
-/* y = (gamma x + beta) W + b becomes y = x W' + b'. */
+/* y = (gamma x + beta) W + b becomes y = x W' + b'; where neither has a bias there is none. */
 static void fold_norm(folding *f, weight_id norm, weight_id matrix, int64_t layer) {
     const weight *w = own(f, matrix, layer);
     if (!w->stored_as) return;
@@ -108,12 +138,12 @@ static void fold_norm(folding *f, weight_id norm, weight_id matrix, int64_t laye
     const float *gamma = own(f, norm, layer)->vector, *beta = own(f, (weight_id)(norm + 1), layer)->vector;
     float *x = matrix_of(f, matrix, layer), *b = vector_of(f, (weight_id)(matrix + 1), layer);
     for (size_t j = 0; j < n; j++) {
-        double sum = b[j];
+        double sum = b ? b[j] : 0;
         for (size_t i = 0; i < k; i++) {
             if (beta) sum += (double)beta[i] * x[j * k + i];
             x[j * k + i] = (float)((double)x[j * k + i] * (gamma ? gamma[i] : 1));
         }
-        b[j] = (float)sum;
+        if (b) b[j] = (float)sum;
         if (f->from->config.arch->norm == NORM_LAYER) centre(x + j * k, k, 1);
     }
 }
@@ -127,7 +157,7 @@ static void clear_norm(folding *f, weight_id norm, int64_t layer) {
 }
 
 static void fold_block(folding *f, int64_t layer) {
-    static const weight_id self[] = { W_Q, W_K, W_V, W_NONE }, mlp[] = { W_IN, W_NONE };
+    static const weight_id self[] = { W_Q, W_K, W_V, W_NONE }, mlp[] = { W_GATE, W_IN, W_NONE };
     const arch *a = f->from->config.arch;
     for (size_t p = 0; p < sizeof a->part / sizeof *a->part; p++) {
         const part_spec *part = &a->part[p];
@@ -164,7 +194,7 @@ static void fold_unembed(folding *f) {
     fold_norm(f, W_LNF, W_UNEMBED, 0);
     clear_norm(f, W_LNF, 0);
     for (size_t i = 0; i < w->matrix.k; i++) centre(matrix_of(f, W_UNEMBED, 0) + i, w->matrix.n, w->matrix.k);
-    centre(vector_of(f, B_UNEMBED, 0), w->matrix.n, 1);
+    if (vector_of(f, B_UNEMBED, 0)) centre(vector_of(f, B_UNEMBED, 0), w->matrix.n, 1);
 }
 
 /* Rows of a pattern sum to 1, so a value's bias reaches the stream whole. */
@@ -172,6 +202,7 @@ static void fold_values(folding *f, int64_t layer) {
     const arch_config *c = &f->from->config;
     const float *w = matrix_of(f, W_O, layer);
     float *values = vector_of(f, B_V, layer), *out = vector_of(f, B_O, layer);
+    if (!values) return;
     const int64_t inputs = c->heads * c->e, share = c->heads / c->kv_heads;
     for (int64_t j = 0; j < c->d; j++) {
         double sum = out[j];
@@ -199,6 +230,7 @@ sonde_status sonde_model_fold(const sonde_model *m, sonde_model **out, sonde_err
     sonde_model *to = model_new();
     to->config = m->config;
     to->config.tied = false;
+    to->config.qk_pairs = false;
     to->tokenizer = m->tokenizer;
     to->block = arena_alloc(to->memory, (size_t)m->config.layers * sizeof *to->block);
     memset(to->block, 0, (size_t)m->config.layers * sizeof *to->block);

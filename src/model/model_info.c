@@ -1,6 +1,7 @@
 /* What a model is, for people and exports. */
 #define _GNU_SOURCE
 #include "model_files.h"
+#include "tensor/op.h"
 #include "weight_table.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -113,20 +114,37 @@ static sonde_status read_matrix(const reading *r, sonde_error *err) {
     return SONDE_OK;
 }
 
+/* Heads in pairs are put into halves, [n, e] in place. */
+static sonde_status put_halves(const arch_config *c, weight_id id, float *x, int64_t n, sonde_error *err) {
+    const int64_t dims = weight_in_pairs(c, id), e = c->e;
+    if (!dims) return SONDE_OK;
+    float *row = malloc((size_t)e * sizeof *row);
+    SONDE_FAIL_IF(!row, err, SONDE_NOMEM, "a head needs %zu bytes, and there are not that many free",
+                  (size_t)e * sizeof *row);
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(row, x + i * e, (size_t)e * sizeof *row);
+        for (int64_t r = 0; r < e; r++) x[i * e + r] = row[reorder_from(r, dims)];
+    }
+    free(row);
+    return SONDE_OK;
+}
+
 sonde_status sonde_model_weight_read(const sonde_model *m, size_t i, float *out, sonde_error *err) {
     const weight_entry *e = &m->files->list[i];
     const weight *w = weight_of(m, e);
     const weight_meaning *meaning = &weight_table[e->id];
+    const int64_t numbers = weight_size(&m->config, meaning->axes);
     if (w->vector) {
-        memcpy(out, w->vector, (size_t)weight_size(&m->config, meaning->out) * sizeof *out);
-        return SONDE_OK;
+        memcpy(out, w->vector, (size_t)numbers * sizeof *out);
+        return put_halves(&m->config, e->id, out, numbers / m->config.e, err);
     }
     const bool by_head = strlen(meaning->axes) == 3 && meaning->out[0] == meaning->axes[0];
     const reading r = {
         .w = &w->matrix, .table = meaning->kind == WEIGHT_TABLE, .out = out,
         .inner = by_head ? (size_t)m->config.e : w->matrix.n,
     };
-    return read_matrix(&r, err);
+    SONDE_TRY(read_matrix(&r, err));
+    return put_halves(&m->config, e->id, out, numbers / m->config.e, err);
 }
 
 /* Stored rows hold the vectors asked for, whole. */

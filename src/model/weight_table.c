@@ -54,3 +54,7 @@ int64_t weight_size(const arch_config *c, const char *axes) {
     for (; *axes; axes++) n *= weight_axis(c, *axes);
     return n;
 }
+
+int64_t weight_in_pairs(const arch_config *c, weight_id id) {
+    return c->qk_pairs && (id == W_Q || id == B_Q || id == W_K || id == B_K) ? c->rope.dims : 0;
+}

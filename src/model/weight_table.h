@@ -24,4 +24,6 @@ extern const weight_meaning weight_table[WEIGHT_COUNT];
 
 int64_t weight_axis(const arch_config *c, char axis);
 int64_t weight_size(const arch_config *c, const char *axes);   /* their product; 1 for none */
+/* Numbers of a head that the stored W_Q, W_K (and biases) have in pairs, those of any other weight: 0. op_reorder.c */
+int64_t weight_in_pairs(const arch_config *c, weight_id id);
 #endif
