@@ -356,32 +356,31 @@ static void a_pattern_that_takes_too_long_is_an_error(void) {
 
 static void unknown_parts_are_refused_by_name(void) {
     static const struct { parts p; const char *why; } bad[] = {
-        { { .normalizer = "{\"type\":\"Lowercase\"}" },
-          "tokenizer.json: normalizer: type \"Lowercase\" is not supported (these are: NFC, Sequence)" },
-        { { .pre = "{\"type\":\"Metaspace\"}" },
-          "tokenizer.json: pre_tokenizer: type \"Metaspace\" is not supported (these are: ByteLevel, Split, Sequence)" },
+        { { .normalizer = "{\"type\":\"Upper\"}" },
+          "tokenizer.json: normalizer: type \"Upper\" is not supported (these are: Sequence, BertNormalizer, Strip, "
+          "StripAccents, NFC, NFD, NFKC, NFKD, Lowercase, Nmt, Precompiled, Replace, Prepend, ByteLevel)" },
+        { { .pre = "{\"type\":\"UnicodeScripts\"}" },
+          "tokenizer.json: pre_tokenizer: type \"UnicodeScripts\" is not supported (these are: Sequence, BertPreTokenizer, "
+          "ByteLevel, CharDelimiterSplit, Metaspace, Whitespace, Split, Punctuation, WhitespaceSplit, Digits, FixedLength)" },
         { { .pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{\"type\":\"Digits\"}]}" },
-          "tokenizer.json: pre_tokenizer.pretokenizers[1]: type \"Digits\" is not supported (these are: ByteLevel, Split)" },
+          "tokenizer.json: pre_tokenizer.pretokenizers[1]: a pre-tokenizer behind ByteLevel is not supported" },
         { { .pre = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{\"type\":\"ByteLevel\"}]}" },
           "tokenizer.json: pre_tokenizer.pretokenizers[1]: a pre-tokenizer behind ByteLevel is not supported" },
-        { { .pre = "null" },
-          "tokenizer.json: pre_tokenizer: BPE over characters is not supported, only with ByteLevel" },
-        { { .pre = "{\"type\":\"Split\",\"behavior\":\"Removed\",\"pattern\":{\"String\":\" \"}}" },
-          "tokenizer.json: pre_tokenizer.behavior: \"Removed\" is not supported (this is: Isolated)" },
-        { { .post = "{\"type\":\"BertProcessing\"}" },
-          "tokenizer.json: post_processor: type \"BertProcessing\" is not supported (these are: ByteLevel, "
-          "TemplateProcessing, Sequence)" },
+        { { .pre = "{\"type\":\"Split\",\"behavior\":\"Dropped\",\"pattern\":{\"String\":\" \"}}" },
+          "tokenizer.json: pre_tokenizer.behavior: \"Dropped\" is not supported (these are: Isolated, Removed, Contiguous, "
+          "MergedWithPrevious, MergedWithNext)" },
+        { { .post = "{\"type\":\"Xlnet\"}" },
+          "tokenizer.json: post_processor: type \"Xlnet\" is not supported (these are: ByteLevel, TemplateProcessing, "
+          "BertProcessing, RobertaProcessing, Sequence)" },
         { { .model = "\"dropout\":0.5," },
           "tokenizer.json: model.dropout: not supported, the same text must give the same ids" },
-        { { .model = "\"byte_fallback\":true," }, "tokenizer.json: model.byte_fallback: not supported" },
-        { { .model = "\"end_of_word_suffix\":\"</w>\"," }, "tokenizer.json: model.end_of_word_suffix: not supported" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CHECK_STR(refused(make_json(bad[i].p)), bad[i].why);
         CHECK_EQ(err.status, SONDE_UNSUPPORTED);
     }
-    CHECK_STR(refused("{\"model\":{\"type\":\"Unigram\"}}"),
-              "tokenizer.json: model: type \"Unigram\" is not supported (these are: BPE)");
+    CHECK_STR(refused("{\"model\":{\"type\":\"Markov\"}}"),
+              "tokenizer.json: model: type \"Markov\" is not supported (these are: BPE, WordPiece, WordLevel, Unigram)");
     CHECK_STR(refused("{\"version\":\"2.0\"}"), "tokenizer.json: version \"2.0\", expected \"1.0\"");
 }
 

@@ -76,7 +76,7 @@ static bool there(void) {
 static void gguf_files(void) {
     static const struct { const char *name; int cases; } all[] = {
         { "gpt-2", 46 }, { "gpt-neox", 46 }, { "llama-spm", 46 }, { "phi-3", 46 }, { "falcon", 46 }, { "starcoder", 46 },
-        { "llama-bpe", 46 }, { "qwen2", 46 },
+        { "llama-bpe", 46 }, { "qwen2", 46 }, { "bert-bge", 46 }, { "unigram-albert", 70 }, { "unigram-1k", 70 },
     };
     for (size_t i = 0; there() && i < sizeof all / sizeof *all; i++) {
         char path[512];
@@ -96,25 +96,49 @@ static void gguf_files(void) {
 }
 
 static void files_of_their_own(void) {
-    static const struct { const char *name, *model, *vocab, *merges, *config; int cases; } all[] = {
-        { "llama-spm",      RAW "llama2.tokenizer.model",    NULL, NULL, NULL, 46 },
-        { "unigram-albert", RAW "unigram-albert.spm.model",  NULL, NULL, NULL, 70 },
-        { "unigram-1k",     RAW "unigram-1k.spm.model",      NULL, NULL, NULL, 70 },
-        { "qwen2", NULL, RAW "qwen2.vocab.json", RAW "qwen2.merges.txt", "{\"tokenizer_class\":\"Qwen2Tokenizer\"}", 46 },
+    static const struct { const char *name, *model, *vocab, *merges, *json, *vocab_txt, *config; int cases; } all[] = {
+        { "llama-spm",      .model = RAW "llama2.tokenizer.model",    .cases = 46 },
+        { "unigram-albert", .model = RAW "unigram-albert.spm.model",  .cases = 70 },
+        { "unigram-1k",     .model = RAW "unigram-1k.spm.model",      .cases = 70 },
+        { "llama-bpe",      .model = RAW "llama3.tokenizer.model",    .cases = 46 },
+        { "bert-bge",       .json = RAW "minilm.tokenizer.json",      .cases = 46 },
+        { "bert-bge",       .vocab_txt = RAW "minilm.vocab.txt",      .cases = 46 },
+        { "qwen2",          .vocab = RAW "qwen2.vocab.json", .merges = RAW "qwen2.merges.txt",
+          .config = "{\"tokenizer_class\":\"Qwen2Tokenizer\"}", .cases = 46 },
     };
     for (size_t i = 0; there() && i < sizeof all / sizeof *all; i++) {
-        opened o[4] = { 0 };
+        opened o[5] = { 0 };
         const tokenizer_files files = {
             .model = open_file(&o[0], all[i].model), .vocab = open_file(&o[1], all[i].vocab),
-            .merges = open_file(&o[2], all[i].merges),
+            .merges = open_file(&o[2], all[i].merges), .json = open_file(&o[3], all[i].json),
+            .vocab_txt = open_file(&o[4], all[i].vocab_txt),
             .config = { all[i].config, all[i].config ? strlen(all[i].config) : 0, NULL },
         };
         tokenizer *t;
         if (tokenizer_new(&t, &files, &err) != SONDE_OK) FAIL_("%s", err.message);
         replay(t, all[i].name, all[i].cases);
         tokenizer_free(t);
-        for (int k = 0; k < 4; k++) file_map_close(&o[k].map);
+        for (int k = 0; k < 5; k++) file_map_close(&o[k].map);
     }
+}
+
+static void a_file_alone_is_known_by_its_content(void) {
+    static const struct { const char *name, *path; int cases; } all[] = {
+        { "llama-spm", RAW "llama2.tokenizer.model",  46 }, { "llama-bpe", RAW "llama3.tokenizer.model", 46 },
+        { "bert-bge",  RAW "minilm.tokenizer.json",   46 }, { "bert-bge",  RAW "minilm.vocab.txt",       46 },
+    };
+    tokenizer *t;
+    for (size_t i = 0; there() && i < sizeof all / sizeof *all; i++) {
+        opened o = { 0 };
+        const text_file f = open_file(&o, all[i].path);
+        if (tokenizer_of_file(&t, &f, &err) != SONDE_OK) FAIL_("%s", err.message);
+        file_map_close(&o.map);
+        replay(t, all[i].name, all[i].cases);
+        tokenizer_free(t);
+    }
+    const text_file other = { "just text\n", 10, "notes.txt" };
+    CHECK_EQ(tokenizer_of_file(&t, &other, &err), SONDE_FORMAT);
+    CHECK_HAS(err.message, "notes.txt: no tokenizer that is known");
 }
 
 static void golden_encode(const tokenizer *t) {
@@ -129,7 +153,8 @@ static void golden_encode(const tokenizer *t) {
         size_t len, n = 0;
         token_list list;
         CHECK(json_string(json_get(c, "text"), &text, &len));
-        CHECK_EQ(tokenizer_encode(t, (text_bytes){ text, len }, (tokenizer_options){ .plain = true }, a, &list, &err), SONDE_OK);
+        const tokenizer_options plain = { .plain = true };
+        CHECK_EQ(tokenizer_encode(t, (text_bytes){ text, len }, plain, a, &list, &err), SONDE_OK);
         for (const json *id = json_get(c, "ids_with_bos")->child; id; id = id->next, n++) {
             int64_t want = -1;
             CHECK(json_int(id, &want) && n < list.n);
@@ -157,5 +182,5 @@ static void tokenizer_bin(void) {
     file_map_close(&o.map);
 }
 
-#define TESTS(X) X(gguf_files) X(files_of_their_own) X(tokenizer_bin)
+#define TESTS(X) X(gguf_files) X(files_of_their_own) X(a_file_alone_is_known_by_its_content) X(tokenizer_bin)
 TEST_MAIN(TESTS)

@@ -66,6 +66,7 @@ static sonde_status add_rule(bpe *m, const merge_text *t, uint32_t rank, char *j
     memcpy(joined, t->a, t->a_len);
     memcpy(joined + t->a_len, t->b, t->b_len);
     SONDE_TRY(part(m, joined, t->a_len + t->b_len, &id, err));
+    if (m->options.by_token) rank = (uint32_t)id;
     *find(m, pair_of(a, b)) = (rule){ pair_of(a, b), rank, id };        /* of two the later one counts */
     return SONDE_OK;
 }

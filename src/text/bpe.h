@@ -10,6 +10,7 @@ typedef struct { const char *a, *b; size_t a_len, b_len; } merge_text;     /* as
 
 typedef struct {
     bool    ignore_merges;          /* a piece that is a token is not merged */
+    bool    by_token;               /* the rank of a merge is the id of what it makes, as in tiktoken */
     bool    fuse_unknown;           /* neighbouring bytes without a token are one unknown */
     int32_t unknown;                /* for a byte without a token; -1: it is left out, as `tokenizers` does */
 } bpe_options;

@@ -17,6 +17,20 @@ static bool is_bin(const text_file *f) {
 /* A field of a message, of kind bytes and with number 1. */
 static bool is_sentencepiece(const text_file *f) { return f->size > 2 && f->data[0] == 0x0a && f->data[1] != 0x0a; }
 
+/* Lines, one of them what BERT has for unknown words. */
+static bool is_vocab_txt(const text_file *f) {
+    static const char unknown[] = "[UNK]";
+    if (f->size >= INT32_MAX || !utf8_valid(f->data, f->size, NULL)) return false;
+    for (size_t at = 0; at < f->size; ) {
+        const char *line = f->data + at, *stop = memchr(line, '\n', f->size - at);
+        size_t n = stop ? (size_t)(stop - line) : f->size - at;
+        at += n + 1;
+        if (n && line[n - 1] == '\r') n--;
+        if (n == sizeof unknown - 1 && memcmp(line, unknown, n) == 0) return true;
+    }
+    return false;
+}
+
 static bool is_json(const text_file *f) {
     size_t at = 0;
     while (at < f->size && strchr(" \t\r\n", f->data[at]) && f->data[at]) at++;
@@ -27,7 +41,8 @@ sonde_status tokenizer_of_file(tokenizer **out, const text_file *f, sonde_error 
     tokenizer_files files = { 0 };
     if (is_json(f)) files.json = *f;
     else if (is_bin(f)) files.bin = *f;
-    else if (is_sentencepiece(f)) files.model = *f;
+    else if (is_sentencepiece(f) || load_is_tiktoken(f)) files.model = *f;
+    else if (is_vocab_txt(f)) files.vocab_txt = *f;
     else return sonde_fail(err, SONDE_FORMAT, "%s: no tokenizer that is known: no tokenizer.json, SentencePiece model, "
                            "tiktoken's text, vocab.txt nor tokenizer.bin", f->name ? f->name : "the file");
     return tokenizer_new(out, &files, err);

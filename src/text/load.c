@@ -70,10 +70,8 @@ static sonde_status add_entries(loader *l, split_work *work) {
         added_token a = l->added[i].token;
         a.id = vocab_id(&t->vocab, a.text, a.len);
         stretch text = { .text = a.text, .len = a.len };
-        for (size_t k = 0; k < t->n_normal && l->added[i].normalized; k++) {
-            const stretch before = text;
-            SONDE_TRY(normal_run(&t->normal[k], &before, t->memory, work, &text, l->err));
-        }
+        for (size_t k = 0; k < t->n_normal && l->added[i].normalized; k++)
+            SONDE_TRY(normal_run(&t->normal[k], &text, t->memory, work, l->err));
         if (text.len == 0) continue;
         a.text = text.text;
         a.len = text.len;
@@ -108,9 +106,16 @@ sonde_status load_normal(loader *l, normal_step k, const char *where) {
     return SONDE_OK;
 }
 
+sonde_status load_decode(loader *l, decode_step k, const char *where) {
+    tokenizer *t = l->t;
+    SONDE_FAIL_IF(t->n_decode == MOST_STAGES, l->err, SONDE_UNSUPPORTED, "%s: more than %d steps", where, MOST_STAGES);
+    t->decode[t->n_decode++] = k;
+    return SONDE_OK;
+}
+
 sonde_status load_pattern(loader *l, const char *pattern, size_t len, bool literal, const splitter **out) {
     tokenizer *t = l->t;
-    SONDE_FAIL_IF(t->n_owned == 2 * MOST_STAGES, l->err, SONDE_UNSUPPORTED, "more than %d patterns", 2 * MOST_STAGES);
+    SONDE_FAIL_IF(t->n_owned == 3 * MOST_STAGES, l->err, SONDE_UNSUPPORTED, "more than %d patterns", 3 * MOST_STAGES);
     splitter *s;
     SONDE_TRY(splitter_new(&s, pattern, len, literal, l->err));
     *out = t->owned[t->n_owned++] = s;

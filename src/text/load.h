@@ -3,6 +3,7 @@
 #define SONDE_LOAD_H
 #include "added.h"
 #include "bpe.h"
+#include "decode.h"
 #include "model.h"
 #include "normal.h"
 #include "pieces.h"
@@ -19,8 +20,9 @@ struct tokenizer {
     added_set    raw, normalized;       /* looked for in the text as it came; in the normalised text between those */
     normal_step  normal[MOST_STAGES];
     stage        stages[MOST_STAGES];
-    size_t       n_normal, n_stages;
-    splitter    *owned[2 * MOST_STAGES];        /* the patterns of all steps */
+    decode_step  decode[MOST_STAGES];   /* none: the bytes of the tokens in a row */
+    size_t       n_normal, n_stages, n_decode;
+    splitter    *owned[3 * MOST_STAGES];        /* the patterns of all steps */
     size_t       n_owned;
     bool         drop_first_space;      /* when decoding: it was put in front */
     int32_t     *before, *after;        /* what the post-processor puts around the text */
@@ -56,11 +58,16 @@ sonde_status load_vocab_and_merges(loader *l, const tokenizer_files *files);
 sonde_status load_pieces(loader *l, const void *vocab_pieces);
 sonde_status load_sentencepiece(loader *l, const text_file *f);
 sonde_status load_bin(loader *l, const text_file *f, int64_t n_tokens);
+sonde_status load_vocab_txt(loader *l, const text_file *f);
+sonde_status load_tiktoken(loader *l, const text_file *f);
+bool         load_is_tiktoken(const text_file *f);
 
 /* What stands beside a file that is no tokenizer.json, as transformers reads it: the tokens it adds or makes special
  * (then `more`, which may be NULL); once those are closed, bos and eos, and whether they are put around the text. */
 sonde_status load_config_tokens(loader *l, const json *more);
 sonde_status load_config_ends(loader *l, bool add_bos, bool add_eos);
+/* Id of the token that the member names. */
+int32_t      load_config_id(const loader *l, const char *key, int32_t otherwise);
 
 /* Shared by them. */
 /* {"content": text, flags}; `special`: it is, whatever the flags say. */
@@ -70,6 +77,7 @@ sonde_status load_added_close(loader *l);                                   /* i
 bool         load_knows_added(const loader *l, const char *text, size_t len);
 sonde_status load_stage(loader *l, stage s, const char *where);
 sonde_status load_normal(loader *l, normal_step k, const char *where);
+sonde_status load_decode(loader *l, decode_step k, const char *where);
 /* The tokenizer owns the pattern from now on, even where this fails. */
 sonde_status load_pattern(loader *l, const char *pattern, size_t len, bool literal, const splitter **out);
 /* A step that cuts by the expression. */
@@ -84,6 +92,14 @@ typedef struct {
     normal_step normal;                 /* of kind SENTENCEPIECE; `whole` is not set */
 } spm_parts;
 sonde_status load_spm(loader *l, const spm_parts *s);
+/* WordPiece with BERT's normaliser and pre-tokenizer: text i is token i. */
+typedef struct {
+    const text_bytes *text;
+    size_t  n;
+    int32_t unknown;                    /* -1: "[UNK]" where there is one */
+    bool    clean, chinese, accents, lower;
+} bert_parts;
+sonde_status load_bert(loader *l, const bert_parts *b);
 sonde_status load_gpt2_stages(loader *l, bool prefix_space, bool use_regex, const char *where);
 bool         load_split_merge(const char *line, size_t len, merge_text *out);
 /* Member `key` of `j`, `*out` where there is none. `where` may be "". */

@@ -90,7 +90,7 @@ sonde_status load_config_tokens(loader *l, const json *more) {
     return has_decoder(l) ? SONDE_OK : read_added_map(l);
 }
 
-static int32_t named_id(const loader *l, const char *key, int32_t otherwise) {
+int32_t load_config_id(const loader *l, const char *key, int32_t otherwise) {
     const char *text;
     size_t len;
     return load_text(member(l, key), &text, &len) ? vocab_id(&l->t->vocab, text, len) : otherwise;
@@ -106,8 +106,8 @@ static sonde_status is_wanted(const loader *l, const char *key, int32_t id, bool
 
 sonde_status load_config_ends(loader *l, bool add_bos, bool add_eos) {
     tokenizer *t = l->t;
-    t->bos = named_id(l, "bos_token", t->bos);
-    t->eos = named_id(l, "eos_token", t->eos);
+    t->bos = load_config_id(l, "bos_token", t->bos);
+    t->eos = load_config_id(l, "eos_token", t->eos);
     SONDE_TRY(is_wanted(l, "add_bos_token", t->bos, &add_bos));
     SONDE_TRY(is_wanted(l, "add_eos_token", t->eos, &add_eos));
     load_around(l, add_bos ? t->bos : -1, add_eos ? t->eos : -1);

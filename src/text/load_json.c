@@ -1,19 +1,16 @@
 /* tokenizer.json. Each part names its kind by "type"; a table for each part says which kinds are read. Truncation and
  * padding are how somebody once batched, not what the tokenizer is: they are not applied. */
-#include "load.h"
+#include "load_json.h"
 #include "base/text.h"
 #include <stdio.h>
 
-typedef struct { const char *type; sonde_status (*read)(loader *l, const json *j, const char *where); } part_row;
-
-/* Reads the part by the row of its type; NULL ends the rows. */
-static sonde_status read_part(loader *l, const part_row *rows, const json *j, const char *where) {
+sonde_status load_part(loader *l, const part_row *rows, const json *j, const char *where) {
     const char *type;
     size_t len;
     SONDE_FAIL_IF(j->kind != JSON_OBJECT, l->err, SONDE_FORMAT, "%s: expected an object", where);
     SONDE_FAIL_IF(!json_string(json_get(j, "type"), &type, &len), l->err, SONDE_FORMAT,
                   "%s.type: missing or no text", where);
-    char known[256] = "";
+    char known[512] = "";
     for (const part_row *r = rows; r->type; r++) {
         if (strlen(r->type) == len && memcmp(r->type, type, len) == 0) return r->read(l, j, where);
         const size_t used = strlen(known);
@@ -23,140 +20,16 @@ static sonde_status read_part(loader *l, const part_row *rows, const json *j, co
                       text_shown(type, len).text, known);
 }
 
-/* Each child of array `key` by the rows. */
-static sonde_status read_each(loader *l, const part_row *rows, const json *j, const char *key, const char *where) {
+sonde_status load_each(loader *l, const part_row *rows, const json *j, const char *key, const char *where) {
     const json *array = json_get(j, key);
     SONDE_FAIL_IF(!array || array->kind != JSON_ARRAY, l->err, SONDE_FORMAT, "%s.%s: missing or no array", where, key);
     size_t i = 0;
     for (const json *c = array->child; c; c = c->next) {
         char place[96];
         snprintf(place, sizeof place, "%s.%s[%zu]", where, key, i++);
-        SONDE_TRY(read_part(l, rows, c, place));
+        SONDE_TRY(load_part(l, rows, c, place));
     }
     return SONDE_OK;
-}
-
-/* Normalizers. */
-
-static sonde_status read_nfc(loader *l, const json *j, const char *where) {
-    (void)j;
-    return load_normal(l, (normal_step){ .kind = NORMAL_FORM, .form = FORM_C }, where);
-}
-
-static const part_row normalizers_inside[] = { { "NFC", read_nfc }, { NULL, NULL } };
-
-static sonde_status read_normalizers(loader *l, const json *j, const char *where) {
-    return read_each(l, normalizers_inside, j, "normalizers", where);
-}
-
-static const part_row normalizers[] = { { "NFC", read_nfc }, { "Sequence", read_normalizers }, { NULL, NULL } };
-
-/* Pre-tokenizers. */
-
-static sonde_status byte_level_is_last(loader *l, const char *where) {
-    SONDE_FAIL_IF(l->byte_level, l->err, SONDE_UNSUPPORTED, "%s: a pre-tokenizer behind ByteLevel is not supported",
-                  where);
-    return SONDE_OK;
-}
-
-static sonde_status read_byte_level(loader *l, const json *j, const char *where) {
-    bool prefix = true, regex = true;
-    SONDE_TRY(byte_level_is_last(l, where));
-    SONDE_TRY(load_bool(j, where, "add_prefix_space", &prefix, l->err));
-    SONDE_TRY(load_bool(j, where, "use_regex", &regex, l->err));
-    l->byte_level = true;
-    return load_gpt2_stages(l, prefix, regex, where);
-}
-
-static sonde_status read_split(loader *l, const json *j, const char *where) {
-    SONDE_TRY(byte_level_is_last(l, where));
-    const char *behavior, *text;
-    size_t len;
-    SONDE_FAIL_IF(!json_string(json_get(j, "behavior"), &behavior, &len), l->err, SONDE_FORMAT,
-                  "%s.behavior: missing or no text", where);
-    SONDE_FAIL_IF(strcmp(behavior, "Isolated") != 0, l->err, SONDE_UNSUPPORTED,
-                  "%s.behavior: \"%s\" is not supported (this is: Isolated)", where, text_shown(behavior, len).text);
-    bool invert = false;                        /* what matches and what does not are cut off alike */
-    SONDE_TRY(load_bool(j, where, "invert", &invert, l->err));
-    const json *pattern = json_get(j, "pattern");
-    const bool literal = json_string(json_get(pattern, "String"), &text, &len);
-    SONDE_FAIL_IF(!literal && !json_string(json_get(pattern, "Regex"), &text, &len), l->err, SONDE_FORMAT,
-                  "%s.pattern: expected {\"Regex\": text} or {\"String\": text}", where);
-    const splitter *s;
-    const sonde_status status = load_pattern(l, text, len, literal, &s);
-    if (status != SONDE_OK) return sonde_fail_at(l->err, status, "%s", where);
-    return load_stage(l, (stage){ .kind = STAGE_PATTERN, .pattern = s, .name = splitter_pattern(s) }, where);
-}
-
-static const part_row pre_tokenizers_inside[] = {
-    { "ByteLevel", read_byte_level }, { "Split", read_split }, { NULL, NULL },
-};
-
-static sonde_status read_pre_tokenizers(loader *l, const json *j, const char *where) {
-    return read_each(l, pre_tokenizers_inside, j, "pretokenizers", where);
-}
-
-static const part_row pre_tokenizers[] = {
-    { "ByteLevel", read_byte_level }, { "Split", read_split }, { "Sequence", read_pre_tokenizers }, { NULL, NULL },
-};
-
-/* Models. */
-
-static sonde_status read_merges(loader *l, const json *array, merge_text **out, sonde_error *err) {
-    SONDE_FAIL_IF(!array || array->kind != JSON_ARRAY, err, SONDE_FORMAT, "model.merges: missing or no array");
-    merge_text *m = arena_new_array(l->scratch, merge_text, array->len);
-    *out = m;
-    size_t i = 0;
-    for (const json *j = array->child; j; j = j->next, m++, i++) {
-        const json *a = j->child;
-        const bool pair = j->kind == JSON_ARRAY && j->len == 2 && json_string(a, &m->a, &m->a_len)
-                       && json_string(a->next, &m->b, &m->b_len);
-        SONDE_FAIL_IF(!pair && !(j->kind == JSON_STRING && load_split_merge(j->text, j->len, m)), err, SONDE_FORMAT,
-                      "model.merges[%zu]: expected two texts, or one with a single space", i);
-    }
-    return SONDE_OK;
-}
-
-/* What byte-level BPE has no use for and would give other ids. */
-static sonde_status refuse_other_bpe(const json *j, sonde_error *err) {
-    static const char *const affixes[] = { "continuing_subword_prefix", "end_of_word_suffix" };
-    for (size_t i = 0; i < sizeof affixes / sizeof *affixes; i++) {
-        const json *a = json_get(j, affixes[i]);
-        SONDE_FAIL_IF(load_is_set(a) && !(a->kind == JSON_STRING && a->len == 0), err, SONDE_UNSUPPORTED,
-                      "model.%s: not supported", affixes[i]);
-    }
-    const json *dropout = json_get(j, "dropout");
-    double p = 0;
-    SONDE_FAIL_IF(load_is_set(dropout) && !(json_double(dropout, &p) && p == 0), err, SONDE_UNSUPPORTED,
-                  "model.dropout: not supported, the same text must give the same ids");
-    bool fallback = false;
-    SONDE_TRY(load_bool(j, "model", "byte_fallback", &fallback, err));
-    SONDE_FAIL_IF(fallback, err, SONDE_UNSUPPORTED, "model.byte_fallback: not supported");
-    return SONDE_OK;
-}
-
-static sonde_status read_bpe(loader *l, const json *j, const char *where) {
-    SONDE_TRY(refuse_other_bpe(j, l->err));
-    bpe_options o = { .unknown = -1 };
-    SONDE_TRY(load_bool(j, where, "ignore_merges", &o.ignore_merges, l->err));
-    SONDE_TRY(load_bool(j, where, "fuse_unk", &o.fuse_unknown, l->err));
-    SONDE_TRY(vocab_read(&l->t->vocab, json_get(j, "vocab"), "model.vocab", l->err));
-    const json *unknown = json_get(j, "unk_token"), *merges = json_get(j, "merges");
-    SONDE_FAIL_IF(load_is_set(unknown) && unknown->kind != JSON_STRING, l->err, SONDE_FORMAT,
-                  "model.unk_token: no text");
-    if (load_is_set(unknown)) o.unknown = vocab_model_id(&l->t->vocab, unknown->text, unknown->len);
-    merge_text *texts;
-    SONDE_TRY(read_merges(l, merges, &texts, l->err));
-    const sonde_status s = bpe_new(&l->t->model, &l->t->vocab, texts, merges->len, o, l->err);
-    return s == SONDE_OK ? s : sonde_fail_at(l->err, s, "model.merges");
-}
-
-static const part_row models[] = { { "BPE", read_bpe }, { NULL, NULL } };
-
-static sonde_status read_model(loader *l, const json *model) {
-    SONDE_FAIL_IF(!model || model->kind != JSON_OBJECT, l->err, SONDE_FORMAT, "model: missing or no object");
-    if (!json_get(model, "type") && json_get(model, "merges")) return read_bpe(l, model, "model");     /* an old file */
-    return read_part(l, models, model, "model");
 }
 
 /* Post-processors. */
@@ -207,27 +80,40 @@ static sonde_status read_template(loader *l, const json *j, const char *where) {
     return SONDE_OK;
 }
 
+/* [text, id] */
+static sonde_status read_pair(loader *l, const json *j, const char *where, const char *key, int32_t *out) {
+    const json *pair = json_get(j, key), *text = pair ? pair->child : NULL;
+    int64_t id = -1;
+    const bool known = pair && pair->kind == JSON_ARRAY && pair->len == 2 && text->kind == JSON_STRING
+                    && json_int(text->next, &id) && id >= 0 && id < INT32_MAX && vocab_token(&l->t->vocab, (int32_t)id);
+    SONDE_FAIL_IF(!known, l->err, SONDE_FORMAT, "%s.%s: expected a text and the id of a token", where, key);
+    *out = (int32_t)id;
+    return SONDE_OK;
+}
+
+static sonde_status read_around(loader *l, const json *j, const char *where) {
+    int32_t cls, sep;
+    SONDE_FAIL_IF(l->t->n_before || l->t->n_after, l->err, SONDE_UNSUPPORTED, "%s: a second template is not supported",
+                  where);
+    SONDE_TRY(read_pair(l, j, where, "cls", &cls));
+    SONDE_TRY(read_pair(l, j, where, "sep", &sep));
+    load_around(l, cls, sep);
+    return SONDE_OK;
+}
+
 static const part_row processors_inside[] = {
-    { "ByteLevel", read_offsets }, { "TemplateProcessing", read_template }, { NULL, NULL },
+    { "ByteLevel", read_offsets }, { "TemplateProcessing", read_template }, { "BertProcessing", read_around },
+    { "RobertaProcessing", read_around }, { NULL, NULL },
 };
 
 static sonde_status read_processors(loader *l, const json *j, const char *where) {
-    return read_each(l, processors_inside, j, "processors", where);
+    return load_each(l, processors_inside, j, "processors", where);
 }
 
 static const part_row processors[] = {
-    { "ByteLevel", read_offsets }, { "TemplateProcessing", read_template }, { "Sequence", read_processors },
-    { NULL, NULL },
+    { "ByteLevel", read_offsets }, { "TemplateProcessing", read_template }, { "BertProcessing", read_around },
+    { "RobertaProcessing", read_around }, { "Sequence", read_processors }, { NULL, NULL },
 };
-
-/* Decoders. */
-
-static sonde_status read_decoder(loader *l, const json *j, const char *where) {
-    (void)l, (void)j, (void)where;
-    return SONDE_OK;                /* the one there is: the bytes of the tokens in a row */
-}
-
-static const part_row decoders[] = { { "ByteLevel", read_decoder }, { NULL, NULL } };
 
 static sonde_status read_added(loader *l, const json *array) {
     if (!load_is_set(array)) return SONDE_OK;
@@ -243,7 +129,15 @@ static sonde_status read_added(loader *l, const json *array) {
 
 static sonde_status optional(loader *l, const part_row *rows, const json *root, const char *key) {
     const json *j = json_get(root, key);
-    return load_is_set(j) ? read_part(l, rows, j, key) : SONDE_OK;
+    return load_is_set(j) ? load_part(l, rows, j, key) : SONDE_OK;
+}
+
+/* Without a decoder the library puts spaces between the texts; bytes in a row are what byte-level BPE always is. */
+static sonde_status read_decoder(loader *l, const json *root) {
+    tokenizer *t = l->t;
+    SONDE_TRY(optional(l, load_json_decoders, root, "decoder"));
+    if (t->model && t->n_decode == 1 && t->decode[0].kind == DECODE_BYTES) t->n_decode = 0;
+    return t->model || t->n_decode ? SONDE_OK : load_decode(l, (decode_step){ .kind = DECODE_JOIN }, "decoder");
 }
 
 sonde_status load_tokenizer_json(loader *l, const json *root) {
@@ -252,13 +146,12 @@ sonde_status load_tokenizer_json(loader *l, const json *root) {
     SONDE_FAIL_IF(root->kind != JSON_OBJECT, l->err, SONDE_FORMAT, "expected an object");
     SONDE_FAIL_IF(json_string(json_get(root, "version"), &version, &len) && strcmp(version, "1.0") != 0, l->err,
                   SONDE_UNSUPPORTED, "version \"%s\", expected \"1.0\"", text_shown(version, len).text);
-    SONDE_TRY(optional(l, normalizers, root, "normalizer"));
-    SONDE_TRY(optional(l, pre_tokenizers, root, "pre_tokenizer"));
-    SONDE_TRY(read_model(l, json_get(root, "model")));
-    SONDE_FAIL_IF(!l->byte_level, l->err, SONDE_UNSUPPORTED,
-                  "pre_tokenizer: BPE over characters is not supported, only with ByteLevel");
+    l->t->vocab.spelling = SPELL_PLAIN;
+    SONDE_TRY(optional(l, load_json_normalizers, root, "normalizer"));
+    SONDE_TRY(optional(l, load_json_pre_tokenizers, root, "pre_tokenizer"));
+    SONDE_TRY(load_json_model(l, json_get(root, "model")));
     SONDE_TRY(read_added(l, json_get(root, "added_tokens")));
     SONDE_TRY(load_added_close(l));
     SONDE_TRY(optional(l, processors, root, "post_processor"));
-    return optional(l, decoders, root, "decoder");
+    return read_decoder(l, root);
 }

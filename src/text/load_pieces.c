@@ -7,6 +7,7 @@ typedef struct {
     const char *model;
     int32_t     bos, eos, unknown;          /* where the file does not say; -1: none */
     bool        add_bos, add_eos;
+    bool        around;                     /* the tokens around a text are cls and separator, where those are said */
     sonde_status (*read)(loader *l, const vocab_pieces *p);
 } row;
 
@@ -71,9 +72,52 @@ static sonde_status read_gpt2(loader *l, const vocab_pieces *p) {
     return bpe_new(&l->t->model, &l->t->vocab, merges, p->n_merges, o, l->err);
 }
 
+static sonde_status read_t5(loader *l, const vocab_pieces *p) {
+    SONDE_FAIL_IF(!p->score, l->err, SONDE_FORMAT, "no scores, which a \"t5\" vocabulary has");
+    charsmap *chars = NULL;
+    if (p->charsmap_len) SONDE_TRY(charsmap_new(&chars, l->t->memory, p->charsmap, p->charsmap_len, l->err));
+    bool bytes = false;
+    for (size_t i = 0; i < p->n && p->type; i++) bytes |= p->type[i] == PIECE_BYTE;
+    const spm_parts s = { .pieces = p, .unigram = true, .bytes = bytes, .control = true,
+                          .normal = { .kind = NORMAL_SENTENCEPIECE, .prefix = or(p->add_space_prefix, true), .escape = true,
+                                      .map = chars, .collapse = or(p->remove_extra_whitespaces, false) } };
+    return load_spm(l, &s);
+}
+
+/* GGUF begins a word with U+2581 and has no mark for what continues one; here it is the other way round, as in BERT's own
+ * files. Texts in brackets and those that are no normal tokens are written as they are. */
+static text_bytes respell(arena *into, const vocab_pieces *p, size_t i) {
+    const text_bytes t = p->text[i];
+    const bool brackets = t.len > 2 && t.at[0] == '[' && t.at[t.len - 1] == ']';
+    if (t.len >= 3 && memcmp(t.at, "\xe2\x96\x81", 3) == 0) return (text_bytes){ t.at + 3, t.len - 3 };
+    if (brackets || (p->type && p->type[i] != PIECE_NORMAL)) return t;
+    char *out = arena_alloc(into, t.len + 2);
+    memcpy(out, "##", 2);
+    if (t.len) memcpy(out + 2, t.at, t.len);
+    return (text_bytes){ out, t.len + 2 };
+}
+
+static sonde_status read_bert(loader *l, const vocab_pieces *p) {
+    text_bytes *text = arena_new_array(l->scratch, text_bytes, p->n);
+    for (size_t i = 0; i < p->n; i++) text[i] = respell(l->scratch, p, i);
+    const bert_parts b = { .text = text, .n = p->n, .unknown = p->unknown, .clean = true, .chinese = true, .accents = true,
+                           .lower = true };
+    SONDE_TRY(load_bert(l, &b));
+    const int32_t special[] = { p->bos, p->eos, p->unknown, p->separator, p->padding, p->cls, p->mask };
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+        if (special[i] < 0 || !text[special[i]].len) continue;
+        const added_token a = { .text = text[special[i]].at, .len = text[special[i]].len, .special = true };
+        SONDE_TRY(load_added_text(l, (added_entry){ .token = a }, "a special token"));
+    }
+    return SONDE_OK;
+}
+
 static const row rows[] = {
-    { "gpt2",  -1, -1, -1, false, false, read_gpt2 },
-    { "llama", 1,  2,  0,  true,  false, read_llama },
+    { .model = "gpt2",  .bos = -1,  .eos = -1,  .unknown = -1,  .read = read_gpt2 },
+    { .model = "llama", .bos = 1,   .eos = 2,   .unknown = 0,   .add_bos = true, .read = read_llama },
+    { .model = "bert",  .bos = 101, .eos = 102, .unknown = 100, .add_bos = true, .add_eos = true, .around = true,
+      .read = read_bert },
+    { .model = "t5",    .bos = -1,  .eos = 1,   .unknown = 2,   .add_eos = true, .read = read_t5 },
 };
 
 static sonde_status check_id(const char *what, int32_t id, size_t n, sonde_error *err) {
@@ -99,8 +143,8 @@ static sonde_status check_ids(const vocab_pieces *p, sonde_error *err) {
 static sonde_status read_row(loader *l, const vocab_pieces *p, const row *r) {
     tokenizer *t = l->t;
     vocab_pieces said = *p;
-    said.bos = id_or(p->bos, r->bos, p->n);
-    said.eos = id_or(p->eos, r->eos, p->n);
+    said.bos = id_or(r->around && p->cls >= 0 ? p->cls : p->bos, r->bos, p->n);
+    said.eos = id_or(r->around && p->separator >= 0 ? p->separator : p->eos, r->eos, p->n);
     said.unknown = id_or(p->unknown, r->unknown, p->n);
     SONDE_TRY(r->read(l, &said));
     SONDE_TRY(load_added_close(l));

@@ -64,7 +64,6 @@ sonde_status model_of_paths(const text_model **out, arena *into, const vocab *v,
 
 typedef struct {
     const char *prefix;                     /* of what continues a word, "##" */
-    bool        phantom;                    /* GGUF's spelling: U+2581 begins a word, what continues has no mark */
     size_t      longest_word;               /* characters; longer ones are unknown */
     int32_t     unknown;
 } wordpiece_rules;

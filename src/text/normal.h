@@ -7,7 +7,7 @@
 #include "unicode.h"
 
 typedef enum {
-    NORMAL_FORM, NORMAL_LOWER, NORMAL_STRIP, NORMAL_STRIP_ACCENTS, NORMAL_BERT, NORMAL_NMT, NORMAL_CHARSMAP, NORMAL_REPLACE,
+    NORMAL_FORM, NORMAL_LOWER, NORMAL_STRIP, NORMAL_STRIP_ACCENTS, NORMAL_BASIC, NORMAL_NMT, NORMAL_CHARSMAP, NORMAL_REPLACE,
     NORMAL_PREPEND, NORMAL_BYTES, NORMAL_SENTENCEPIECE,
 } normal_kind;
 
@@ -24,8 +24,7 @@ typedef struct {
     bool            prefix, prefix_each, suffix, collapse, escape;      /* SENTENCEPIECE: see normal_spm.c */
 } normal_step;
 
-/* The text after the step; memory from the arena where something changes. The text is UTF-8, but for FORM. */
-sonde_status normal_run(const normal_step *k, const stretch *s, arena *into, split_work *w, stretch *out,
-                        sonde_error *err);
+/* *s after the step; memory from the arena where something changes. The text is UTF-8, but for FORM. */
+sonde_status normal_run(const normal_step *k, stretch *s, arena *into, split_work *w, sonde_error *err);
 stretch      normal_sentencepiece(const normal_step *k, const stretch *s, arena *into);     /* normal_spm.c */
 #endif

@@ -143,3 +143,25 @@ sonde_status splitter_run(const splitter *s, const char *text, piece p, split_wo
     add(out, p.start + done, p.end);
     return SONDE_OK;
 }
+
+sonde_status splitter_matches(const splitter *s, const char *text, piece p, split_work *w, piece_list *out,
+                              sonde_error *err) {
+    const char *here = text + p.start;
+    const size_t n = p.end - p.start;
+    const uint64_t steps = STEPS + STEPS_PER_BYTE * (uint64_t)n;
+    pcre2_set_match_limit(w->limits, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
+    size_t from = 0, last = SIZE_MAX;           /* where the last match ended */
+    while (from <= n) {
+        const int rc = match(s, here, n, from, w);
+        if (rc == PCRE2_ERROR_NOMATCH) break;
+        if (rc < 0) return gave_up(s, rc, err);
+        const PCRE2_SIZE *span = pcre2_get_ovector_pointer(w->match);
+        const size_t start = span[0], end = span[1];
+        if (start < from || end < start) return gave_up(s, PCRE2_ERROR_INTERNAL, err);
+        uint32_t c;
+        if (end != start || end != last) pieces_add(out, p.start + start, p.start + end, false);
+        last = from = end;
+        if (end == start) from += end < n ? utf8_next(here + end, n - end, &c) : 1;
+    }
+    return SONDE_OK;
+}

@@ -23,4 +23,8 @@ void         split_work_free(split_work *w);            /* accepts NULL */
 /* Cuts text[p.start, p.end), which is UTF-8 and is all the expression sees, and adds the parts to `out`. */
 sonde_status splitter_run(const splitter *s, const char *text, piece p, split_work *w, piece_list *out,
                           sonde_error *err);
+
+/* The matches alone, in order; they may be empty. */
+sonde_status splitter_matches(const splitter *s, const char *text, piece p, split_work *w, piece_list *out,
+                              sonde_error *err);
 #endif

@@ -22,6 +22,8 @@ static inline stretch stretch_part(const stretch *s, size_t start, size_t end) {
     return (stretch){ s->text + start, end - start, s->origin ? s->origin + start : NULL, s->base + start };
 }
 
+typedef struct { const char *at; size_t len; } text_part;
+
 /* A stretch in the making. `first` is the origin of the first of the n bytes, `rest` that of the others. */
 typedef struct {
     arena  *memory;

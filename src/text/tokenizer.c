@@ -78,12 +78,14 @@ static sonde_status load_files(loader *l, const void *from) {
     if (files->json.size) return load_json(l, files);
     SONDE_TRY(read_json(l, &files->special, "special_tokens_map.json", &l->special_map));
     SONDE_TRY(read_json(l, &files->added, "added_tokens.json", &l->added_map));
-    if (files->model.size) return load_sentencepiece(l, &files->model);
+    if (files->model.size)
+        return load_is_tiktoken(&files->model) ? load_tiktoken(l, &files->model) : load_sentencepiece(l, &files->model);
     if (files->vocab.size) {
         SONDE_FAIL_IF(!files->merges.size && !files->merges.name, l->err, SONDE_FORMAT, "%s without merges.txt",
                       files->vocab.name ? files->vocab.name : "vocab.json");
         return load_vocab_and_merges(l, files);
     }
+    if (files->vocab_txt.size) return load_vocab_txt(l, &files->vocab_txt);
     if (files->bin.size) return load_bin(l, &files->bin, -1);
     return sonde_fail(l->err, SONDE_FORMAT, "no tokenizer: neither tokenizer.json, tokenizer.model, vocab.json and "
                       "merges.txt, vocab.txt nor tokenizer.bin");
@@ -241,10 +243,8 @@ static sonde_status walk(encoding *e, const added_set *set, const stretch *s,
 }
 
 static sonde_status encode_part(encoding *e, stretch s) {
-    for (size_t i = 0; i < e->t->n_normal; i++) {
-        const stretch before = s;
-        SONDE_TRY(normal_run(&e->t->normal[i], &before, e->scratch, e->stage.split, &s, e->err));
-    }
+    for (size_t i = 0; i < e->t->n_normal; i++)
+        SONDE_TRY(normal_run(&e->t->normal[i], &s, e->scratch, e->stage.split, e->err));
     return walk(e, &e->t->normalized, &s, encode_stretch);
 }
 
@@ -281,7 +281,8 @@ sonde_status tokenizer_encode(const tokenizer *t, text_bytes text, tokenizer_opt
     encoding e = { .t = t, .options = o, .scratch = arena_new(), .err = err };
     e.stage.split = split_work_new();
     e.bpe.watch = e.model.watch = o.merges;
-    e.stage.memory = e.stage.pieces.memory = e.stage.next.memory = e.bpe.memory = e.model.memory = e.scratch;
+    e.stage.memory = e.stage.pieces.memory = e.stage.next.memory = e.stage.found.memory = e.scratch;
+    e.bpe.memory = e.model.memory = e.scratch;
     const stretch all = { .text = text.at, .len = text.len };
     add_around(&e, t->before, t->n_before, 0);
     const sonde_status s = e.stage.split ? walk(&e, &t->raw, &all, encode_part)
@@ -296,25 +297,49 @@ sonde_status tokenizer_encode(const tokenizer *t, text_bytes text, tokenizer_opt
     return s;
 }
 
-sonde_status tokenizer_decode(const tokenizer *t, id_list ids, bool skip_special, arena *into, text_bytes *out,
-                              sonde_error *err) {
-    size_t size = 0;
+static bool is_kept(const token *k, bool skip_special) { return k && !(skip_special && k->special); }
+
+/* The texts of the tokens through the steps of the decoder. */
+static sonde_status decode_steps(const tokenizer *t, id_list ids, bool skip_special, decode_work *w, sonde_error *err) {
+    w->parts = arena_new_array(w->memory, text_part, ids.n + 1);
     for (size_t i = 0; i < ids.n; i++) {
         const token *k = vocab_token(&t->vocab, ids.at[i]);
-        if (k && !(skip_special && k->special)) SONDE_FAIL_IF(__builtin_add_overflow(size, k->bytes_len, &size), err,
-                                                              SONDE_USAGE, "%zu ids are too many", ids.n);
+        if (is_kept(k, skip_special)) w->parts[w->n++] = (text_part){ k->text, k->text_len };
     }
-    char *bytes = arena_alloc(into, size + 1);
+    for (size_t i = 0; i < t->n_decode; i++) SONDE_TRY(decode_run(&t->decode[i], w, err));
+    return SONDE_OK;
+}
+
+/* The bytes of the tokens in a row. */
+static void decode_bytes(const tokenizer *t, id_list ids, bool skip_special, decode_work *w) {
     bool first = t->drop_first_space;
-    char *at = bytes;
+    w->parts = arena_new_array(w->memory, text_part, ids.n + 1);
     for (size_t i = 0; i < ids.n; i++) {
         const token *k = vocab_token(&t->vocab, ids.at[i]);
-        if (!k || (skip_special && k->special)) continue;
+        if (!is_kept(k, skip_special)) continue;
         const size_t drop = first && !k->special && k->bytes_len && *k->bytes == ' ';
         if (!k->special) first = false;
-        if (k->bytes_len > drop) memcpy(at, k->bytes + drop, k->bytes_len - drop);
-        at += k->bytes_len - drop;
+        w->parts[w->n++] = (text_part){ k->bytes + drop, k->bytes_len - drop };
     }
-    *out = (text_bytes){ bytes, (size_t)(at - bytes) };
-    return SONDE_OK;
+}
+
+sonde_status tokenizer_decode(const tokenizer *t, id_list ids, bool skip_special, arena *into, text_bytes *out,
+                              sonde_error *err) {
+    decode_work w = { .memory = arena_new() };
+    sonde_status s = SONDE_OK;
+    if (t->n_decode) s = decode_steps(t, ids, skip_special, &w, err); else decode_bytes(t, ids, skip_special, &w);
+    size_t size = 0;
+    for (size_t i = 0; i < w.n && s == SONDE_OK; i++)
+        if (__builtin_add_overflow(size, w.parts[i].len, &size))
+            s = sonde_fail(err, SONDE_USAGE, "%zu ids are too many", ids.n);
+    if (s == SONDE_OK) {
+        char *at = arena_alloc(into, size + 1);
+        *out = (text_bytes){ at, size };
+        for (size_t i = 0; i < w.n; i++) {
+            if (w.parts[i].len) memcpy(at, w.parts[i].at, w.parts[i].len);
+            at += w.parts[i].len;
+        }
+    }
+    arena_free(w.memory);
+    return s;
 }

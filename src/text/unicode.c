@@ -39,6 +39,34 @@ bool unicode_word(uint32_t c) {
     }
 }
 
+bool unicode_mark(uint32_t c) {
+    const utf8proc_category_t k = utf8proc_category((int32_t)c);
+    return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ME;
+}
+
+bool unicode_punctuation(uint32_t c) {
+    if (c < 0x80)
+        return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
+    const utf8proc_category_t k = utf8proc_category((int32_t)c);
+    return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
+}
+
+bool unicode_number(uint32_t c) {
+    const utf8proc_category_t k = utf8proc_category((int32_t)c);
+    return k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_NL || k == UTF8PROC_CATEGORY_NO;
+}
+
+size_t unicode_cluster(const char *text, size_t n, size_t at) {
+    uint32_t before, c;
+    utf8proc_int32_t state = 0;
+    for (at += utf8_next(text + at, n - at, &before); at < n; before = c) {
+        const size_t size = utf8_next(text + at, n - at, &c);
+        if (utf8proc_grapheme_break_stateful((int32_t)before, (int32_t)c, &state)) break;
+        at += size;
+    }
+    return at;
+}
+
 size_t unicode_before(const char *text, size_t end, uint32_t *c) {
     for (size_t back = 1; back <= 4 && back <= end; back++)
         if (utf8_next(text + end - back, back, c) == back) return back;

@@ -32,25 +32,21 @@ static sonde_status encode_word(const text_model *model, const char *text, size_
     return SONDE_OK;
 }
 
-static const char begin[] = "\xe2\x96\x81";
-
 sonde_status model_of_wordpieces(const text_model **out, arena *into, const vocab *v, wordpiece_rules r,
                                  sonde_error *err) {
     wordpiece *m = arena_alloc(into, sizeof *m);
     m->r = r;
-    const char *mark = r.phantom ? begin : r.prefix;
-    const size_t mark_len = strlen(mark);
-    trie_word *plain = arena_new_array(into, trie_word, v->n), *marked = arena_new_array(into, trie_word, v->n);
-    size_t n_plain = 0, n_marked = 0;
+    const size_t mark_len = strlen(r.prefix);
+    trie_word *all = arena_new_array(into, trie_word, v->n), *inner = arena_new_array(into, trie_word, v->n);
+    size_t n_inner = 0;
     for (size_t i = 0; i < v->n; i++) {
         const token *t = &v->at[i];
-        if (r.phantom && t->special) continue;
-        const bool has = t->text_len >= mark_len && memcmp(t->text, mark, mark_len) == 0;
-        if (has) marked[n_marked++] = (trie_word){ t->text + mark_len, t->text_len - mark_len, t->id };
-        if (!has || !r.phantom) plain[n_plain++] = (trie_word){ t->text, t->text_len, t->id };
+        all[i] = (trie_word){ t->text, t->text_len, t->id };
+        if (t->text_len < mark_len || memcmp(t->text, r.prefix, mark_len) != 0) continue;
+        inner[n_inner++] = (trie_word){ t->text + mark_len, t->text_len - mark_len, t->id };
     }
-    SONDE_TRY(trie_new(r.phantom ? &m->inner : &m->first, into, plain, n_plain, err));
-    SONDE_TRY(trie_new(r.phantom ? &m->first : &m->inner, into, marked, n_marked, err));
+    SONDE_TRY(trie_new(&m->first, into, all, v->n, err));
+    SONDE_TRY(trie_new(&m->inner, into, inner, n_inner, err));
     text_model *t = arena_alloc(into, sizeof *t);
     *t = (text_model){ encode_word, m };
     *out = t;
