@@ -14,7 +14,8 @@ enum { LONGEST_TEXT = 1 << 28 };        /* positions stay below 2^31 whatever th
 typedef struct {
     const tokenizer *t;
     tokenizer_options options;
-    arena           *scratch;
+    size_t            len, done;            /* of the text; up to the end of the last word */
+    arena           *scratch, *into;
     split_work      *split;
     bpe_work         bpe;
     piece_list       pieces, next;
@@ -114,21 +115,33 @@ int32_t tokenizer_find(const tokenizer *t, const char *bytes, size_t len) {
     return id;
 }
 
+/* Room for one more of the caller's arrays, which become large: once there are some thousand, for as many as the whole
+ * text will need if it goes on like this. */
+static void *larger(encoding *e, void *at, size_t n, size_t *cap, size_t size) {
+    enum { FEW = 1 << 15 };
+    const double whole = (double)n * 1.1 * (double)e->len / (double)(e->done + 1);
+    const size_t likely = whole < (double)e->len ? (size_t)whole : e->len;
+    *cap = n < FEW ? 8 * n + 64 : 2 * n > likely ? 2 * n : likely;
+    return arena_grow(e->into, at, *cap * size);
+}
+
 static void add_span(encoding *e, int32_t id, size_t start, size_t end) {
-    e->spans = grow(e->scratch, e->spans, e->n, e->n + 1, &e->cap, sizeof *e->spans);
+    if (e->n == e->cap) e->spans = larger(e, e->spans, e->n, &e->cap, sizeof *e->spans);
     e->spans[e->n++] = (token_span){ id, (int64_t)start, (int64_t)end };
 }
 
 /* The tokens from `first` on are those of one word. */
 static void add_word(encoding *e, const token_word *w) {
-    e->words = grow(e->scratch, e->words, e->n_words, e->n_words + 1, &e->cap_words, sizeof *e->words);
+    if (e->n_words == e->cap_words) e->words = larger(e, e->words, e->n_words, &e->cap_words, sizeof *e->words);
+    e->done = (size_t)w->end;
     e->words[e->n_words++] = *w;
 }
 
 static void add_merges(encoding *e) {
     for (size_t i = 0; i < e->bpe.n_steps; i++) {
         const bpe_step *s = &e->bpe.steps[i];
-        e->merges = grow(e->scratch, e->merges, e->n_merges, e->n_merges + 1, &e->cap_merges, sizeof *e->merges);
+        if (e->n_merges == e->cap_merges)
+            e->merges = larger(e, e->merges, e->n_merges, &e->cap_merges, sizeof *e->merges);
         e->merges[e->n_merges++] = (token_merge){ e->n_words, s->left, s->right, s->made, s->rank };
     }
 }
@@ -173,9 +186,9 @@ static stretch add_spaces(encoding *e, const stretch *s) {
 static sonde_status run_split(encoding *e, const splitter *split, const stretch *s) {
     e->next.n = 0;
     for (size_t i = 0; i < e->pieces.n; i++) {
-        const piece p = e->pieces.at[i];
+        piece p = e->pieces.at[i];
         if (p.bad) pieces_add(&e->next, p.start, p.end, true);
-        else SONDE_TRY(splitter_run(split, s->text, p, e->split, &e->next, e->err));
+        while (!p.bad && p.start < p.end) SONDE_TRY(splitter_run(split, s->text, &p, e->split, &e->next, e->err));
     }
     const piece_list done = e->pieces;
     e->pieces = e->next;
@@ -183,28 +196,45 @@ static sonde_status run_split(encoding *e, const splitter *split, const stretch 
     return SONDE_OK;
 }
 
-/* Pre-tokenizer and model. */
+/* The model, on each piece. */
+static void encode_pieces(encoding *e, const stretch *s, const piece_list *list) {
+    e->bpe.end = s->text + s->len;
+    for (size_t i = 0; i < list->n; i++) {
+        const piece p = list->at[i];
+        const size_t first = e->n;
+        size_t n;
+        bpe_encode(e->t->model, s->text + p.start, p.end - p.start, &e->bpe, &n);
+        for (size_t k = 0; k < n; k++) {
+            const bpe_symbol *y = &e->bpe.symbols[k];
+            const size_t start = p.start + y->start;
+            add_span(e, y->id, stretch_origin(s, start), stretch_origin(s, start + y->len));
+        }
+        add_merges(e);
+        add_word(e, &(token_word){ .start = (int64_t)stretch_origin(s, p.start), .end = (int64_t)stretch_origin(s, p.end),
+                                   .first = first, .n = n });
+    }
+}
+
+/* Pre-tokenizer and model; the last cut is made and encoded part by part, so that the pieces stay in the cache. */
 static sonde_status encode_stretch(encoding *e, stretch s) {
+    const size_t n = e->t->n_stages;
+    const splitter *last = n ? e->t->stages[n - 1].split : NULL;
     e->pieces.n = 0;
     split_valid(&s, &e->pieces);
-    for (size_t i = 0; i < e->t->n_stages; i++) {
+    for (size_t i = 0; i + (last != NULL) < n; i++) {
         const stage *g = &e->t->stages[i];
         if (g->split) SONDE_TRY(run_split(e, g->split, &s));
         else s = add_spaces(e, &s);
     }
-    for (size_t i = 0; i < e->pieces.n; i++) {
-        const piece p = e->pieces.at[i];
-        const size_t first = e->n;
-        size_t n;
-        bpe_encode(e->t->model, s.text + p.start, p.end - p.start, &e->bpe, &n);
-        for (size_t k = 0; k < n; k++) {
-            const bpe_symbol *y = &e->bpe.symbols[k];
-            const size_t start = p.start + y->start;
-            add_span(e, y->id, stretch_origin(&s, start), stretch_origin(&s, start + y->len));
-        }
-        add_merges(e);
-        add_word(e, &(token_word){ .start = (int64_t)stretch_origin(&s, p.start), .end = (int64_t)stretch_origin(&s, p.end),
-                                   .first = first, .n = n });
+    if (!last) encode_pieces(e, &s, &e->pieces);
+    for (size_t i = 0; last && i < e->pieces.n; i++) {
+        piece p = e->pieces.at[i];
+        do {
+            e->next.n = 0;
+            if (p.bad) pieces_add(&e->next, p.start, p.end, true);
+            else SONDE_TRY(splitter_run(last, s.text, &p, e->split, &e->next, e->err));
+            encode_pieces(e, &s, &e->next);
+        } while (!p.bad && p.start < p.end);
     }
     return SONDE_OK;
 }
@@ -232,13 +262,6 @@ static void add_around(encoding *e, const int32_t *ids, size_t n, size_t at) {
     for (size_t i = 0; i < n && !e->options.no_specials; i++) add_span(e, ids[i], at, at);
 }
 
-/* A copy in the caller's arena. */
-static void *keep(arena *into, const void *items, size_t n, size_t size) {
-    void *kept = arena_alloc(into, n * size + 1);
-    if (n) memcpy(kept, items, n * size);
-    return kept;
-}
-
 const char *tokenizer_stage(const tokenizer *t, size_t i) {
     if (i >= t->n_stages) return NULL;
     return t->stages[i].split ? splitter_pattern(t->stages[i].split) : "";
@@ -247,8 +270,11 @@ const char *tokenizer_stage(const tokenizer *t, size_t i) {
 sonde_status tokenizer_encode(const tokenizer *t, text_bytes text, tokenizer_options o, arena *into, token_list *out,
                               sonde_error *err) {
     SONDE_FAIL_IF(text.len > LONGEST_TEXT, err, SONDE_USAGE, "a text of %zu bytes, at most %d", text.len, LONGEST_TEXT);
-    encoding e = { .t = t, .options = o, .scratch = arena_new(), .split = split_work_new(), .err = err };
+    encoding e = { .t = t, .options = o, .len = text.len, .into = into, .err = err };
+    e.scratch = arena_new();
+    e.split = split_work_new();
     e.bpe.watch = o.merges;
+    e.bpe.known = known_new(text.len);
     e.pieces.memory = e.next.memory = e.bpe.memory = e.scratch;
     const stretch all = { .text = text.at, .len = text.len };
     add_around(&e, t->before, t->n_before, 0);
@@ -256,9 +282,9 @@ sonde_status tokenizer_encode(const tokenizer *t, text_bytes text, tokenizer_opt
                                    : sonde_fail(err, SONDE_NOMEM, "no memory for matching");
     add_around(&e, t->after, t->n_after, text.len);
     if (s == SONDE_OK)
-        *out = (token_list){ .at = keep(into, e.spans, e.n, sizeof *e.spans), .n = e.n,
-                             .words = keep(into, e.words, e.n_words, sizeof *e.words), .n_words = e.n_words,
-                             .merges = keep(into, e.merges, e.n_merges, sizeof *e.merges), .n_merges = e.n_merges };
+        *out = (token_list){ .at = e.spans, .n = e.n, .words = e.words, .n_words = e.n_words, .merges = e.merges,
+                             .n_merges = e.n_merges };
+    known_free(&e.bpe.known);
     split_work_free(e.split);
     arena_free(e.scratch);
     return s;

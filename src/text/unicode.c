@@ -3,6 +3,7 @@
  * linear even for a text that is one group. */
 #include "unicode.h"
 #include "base/text.h"
+#include "classes.h"
 #include <utf8proc.h>
 
 typedef struct { int32_t c; uint8_t class; } mark;
@@ -150,9 +151,7 @@ static bool may_attach(uint32_t c) {
 }
 
 stretch unicode_nfc(const stretch *s, arena *into) {
-    size_t plain = 0;                           /* nothing below U+0300 changes */
-    while (plain < s->len && (uint8_t)s->text[plain] < 0xcc) plain++;
-    if (plain == s->len) return *s;
+    if (class_composed(s->text, s->len)) return *s;
     composer k = { .memory = into };
     for (size_t i = 0; i < s->len; ) {
         uint32_t c;
