@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHORT = 15, FEWEST_BYTES = 1 << 10, MOST_WORDS = 1 << 14, BYTES_A_WORD = 16 };
+enum { SHORT = 15, FEWEST_BYTES = 1 << 10, MOST_WORDS = 1 << 15, BYTES_A_WORD = 16 };
 
 static const uint64_t FIRST = 0x9e3779b97f4a7c15u, SECOND = 0xbf58476d1ce4e5b9u;
 
