@@ -22,13 +22,17 @@ static void copy_file(const char *folder, const char *name) {
 }
 
 /* A tiny model with as many rows as GPT-2 and the part of its vocabulary that the text needs. */
-static method_run *open_gpt2(void) {
+static void make_gpt2(void) {
     tiny_model tiny = tiny_new("gpt2", "");
     tiny.config = tiny_config("\"vocab_size\": 50257,");
     tiny.tensor[0].dim[0] = GPT2_ROWS;
     tiny_save(&tiny);
     copy_file("gpt2", "vocab.json");
     copy_file("gpt2", "merges.txt");
+}
+
+static method_run *open_gpt2(void) {
+    make_gpt2();
     return run_open("./gpt2");
 }
 
@@ -214,6 +218,86 @@ static void many_prompts_say_which(void) {
     run_close(r);
 }
 
+/* ---- against another model ---- */
+
+/* The demo model knows " capital" and no "Hello". */
+static void two_tokenizers_stand_side_by_side(void) {
+    make_gpt2();
+    method_run *r = run_open(NULL);
+    run_prompt(r, "Hello hello");
+    RUN_OK(r, "tokens", "against", "./gpt2", NULL);
+    const sonde_table *t = run_table(r, "tokenizers");
+    CHECK_STR(run_columns(t), "side model largest_id special");
+    CHECK_STR(run_text(t, 0, "side"), "here");
+    CHECK_EQ(run_int(t, 0, "largest_id"), DEMO_VOCAB - 1);
+    CHECK_STR(run_text(t, 1, "model"), "./gpt2");
+    CHECK_EQ(run_int(t, 1, "largest_id"), 50256);
+    t = run_table(r, "against");
+    CHECK_STR(run_columns(t), "of here other common_cuts first_difference");
+    CHECK_STR(run_text(t, 0, "of"), "words");
+    CHECK(run_int(t, 0, "here") == 2 && run_int(t, 0, "other") == 2 && run_int(t, 0, "common_cuts") == 2);
+    CHECK(run_null(t, 0, "first_difference"));
+    CHECK_STR(run_text(t, 1, "of"), "tokens");
+    CHECK_EQ(run_int(t, 1, "here"), r->prompt[0].tokens.n);
+    CHECK(run_int(t, 1, "other") == 2 && run_int(t, 1, "common_cuts") == 2);
+    CHECK_EQ(run_int(t, 1, "first_difference"), r->prompt[0].tokens.end[0]);
+    t = run_table(r, "side_by_side");
+    CHECK_STR(run_columns(t), "start end here here_ids other other_ids same");
+    CHECK_EQ(run_rows(t), 2);
+    CHECK(run_int(t, 0, "start") == 0 && run_int(t, 0, "end") == 5 && run_int(t, 1, "end") == 11);
+    CHECK_STR(run_text(t, 0, "other"), "Hello");
+    CHECK_STR(run_text(t, 0, "other_ids"), "15496");
+    CHECK_STR(run_text(t, 1, "other"), "·hello");
+    CHECK_STR(run_text(t, 1, "other_ids"), "23748");
+    CHECK(strchr(run_text(t, 0, "here"), ' ') && strchr(run_text(t, 0, "here_ids"), ' '));
+    run_close(r);
+}
+
+/* With itself nothing differs, whatever the text; rows tile it. */
+static void a_tokenizer_is_like_itself(void) {
+    static const char *const texts[] = { REVLLM_TEXT, DEMO_PROMPT, "a\xffz<|endoftext|>  \n", "x" };
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
+        method_run *r = run_open(NULL);
+        run_prompt(r, texts[k]);
+        RUN_OK(r, "tokens", "against", "demo", NULL);
+        const sonde_table *t = run_table(r, "against"), *side = run_table(r, "side_by_side");
+        for (size_t i = 0; i < 2; i++) {
+            CHECK(run_null(t, i, "first_difference"));
+            CHECK_EQ(run_int(t, i, "here"), run_int(t, i, "common_cuts"));
+            CHECK_EQ(run_int(t, i, "other"), run_int(t, i, "common_cuts"));
+        }
+        CHECK_EQ(run_rows(side), r->prompt[0].tokens.n);
+        int64_t at = 0;
+        for (size_t i = 0; i < side->rows; i++) {
+            CHECK_EQ(run_int(side, i, "start"), at);
+            CHECK_STR(run_text(side, i, "here"), run_text(side, i, "other"));
+            CHECK_STR(run_text(side, i, "here_ids"), run_text(side, i, "other_ids"));
+            at = run_int(side, i, "end");
+        }
+        CHECK_EQ(at, (int64_t)strlen(texts[k]));
+        run_close(r);
+    }
+}
+
+static void what_cannot_be_compared(void) {
+    tiny_model tiny = tiny_new("bare", "");
+    tiny_save(&tiny);
+    method_run *r = run_open(NULL);
+    run_prompt(r, "The capital");
+    CHECK_EQ(run_method(r, "tokens", "against", "./none", NULL), SONDE_NOT_FOUND);
+    CHECK_HAS(r->err.message, "against: ");
+    CHECK_EQ(run_method(r, "tokens", "against", "./bare", NULL), SONDE_UNSUPPORTED);
+    CHECK_STR(r->err.message, "against: the other model has no tokenizer that this version reads");
+    r->cx.batch = true;
+    RUN_OK(r, "tokens", "against", "demo", NULL);
+    CHECK_STR(run_columns(run_table(r, "side_by_side")), "prompt start end here here_ids other other_ids same");
+    CHECK_STR(run_columns(run_table(r, "against")), "prompt of here other common_cuts first_difference");
+    r->prompt[0].text = NULL;
+    CHECK_EQ(run_method(r, "tokens", "against", "demo", NULL), SONDE_USAGE);
+    CHECK_STR(r->err.message, "against: two tokenizers are compared on a text, found tokens");
+    run_close(r);
+}
+
 /* ---- info: the tree and the parts ---- */
 
 static void the_tree_adds_up(void) {
@@ -265,6 +349,7 @@ static void a_tied_weight_is_counted_once(void) {
 #define TESTS(T) \
     T(the_tutorials_sentence_has_its_ids) \
     T(revllms_text_has_its_fourteen_words) T(the_tokenizer_is_shown) T(words_tile_the_text_and_merges_make_its_tokens) \
-    T(broken_bytes_and_empty_texts) T(without_a_text_or_a_tokenizer) T(many_prompts_say_which) T(the_tree_adds_up) \
+    T(broken_bytes_and_empty_texts) T(without_a_text_or_a_tokenizer) T(many_prompts_say_which) \
+    T(two_tokenizers_stand_side_by_side) T(a_tokenizer_is_like_itself) T(what_cannot_be_compared) T(the_tree_adds_up) \
     T(a_tied_weight_is_counted_once)
 TEST_MAIN(TESTS)

@@ -1,16 +1,18 @@
 /* The tokens of a text, as the model reads it; how they come about; and the tokenizer itself (RevLLM's tokenizer page;
  * features.md 2.3). */
 #include "method.h"
+#include "method_tokens_against.h"
 #include "room.h"
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { TOKENS_WORDS, TOKENS_MERGES, TOKENS_TOKENIZER };
+enum { TOKENS_WORDS, TOKENS_MERGES, TOKENS_TOKENIZER, TOKENS_AGAINST };
 
 static const param params[] = {
     [TOKENS_WORDS] = { "words", PARAM_FLAG, "", 0, 0, "the words that the text is cut into first" },
     [TOKENS_MERGES] = { "merges", PARAM_FLAG, "", 0, 0, "what is merged in each word, step by step" },
     [TOKENS_TOKENIZER] = { "tokenizer", PARAM_FLAG, "", 0, 0, "the pattern of words, special tokens, largest id" },
+    [TOKENS_AGAINST] = { "against", PARAM_TEXT, "", 0, 0, "another model, whose tokenizer stands beside this one's" },
     { 0 },
 };
 
@@ -179,7 +181,8 @@ static sonde_status tokens_run(sonde_context *cx, const value *args, sonde_resul
     context_head(cx, &method_tokens, out);
     put_tokens(cx, out);
     SONDE_TRY(put_splits(cx, args, out, err));
-    return args[TOKENS_TOKENIZER].i ? put_tokenizer(cx, out, err) : SONDE_OK;
+    if (args[TOKENS_TOKENIZER].i) SONDE_TRY(put_tokenizer(cx, out, err));
+    return *args[TOKENS_AGAINST].text ? put_against(cx, args[TOKENS_AGAINST].text, out, err) : SONDE_OK;
 }
 
 const method method_tokens = {
@@ -190,7 +193,10 @@ const method method_tokens = {
                "prompt that it stands for, end not included (none for a token that was put in front). words: what the tokenizer's "
                "patterns cut out, an added token being one; len, ids: its tokens. merges: in each word the neighbours with "
                "the lowest rank (place in the list of merges, from 0) become one token, the leftmost first, until no pair "
-               "is in the list. rows: of the model's embedding",
+               "is in the list. rows: of the model's embedding. against: here is this model's tokenizer, other the "
+               "one it is compared with; a cut is where a word or token of the text ends, first_difference the first "
+               "that only one has; side by side stand the shortest stretches at whose ends neither is within a token, "
+               "same: cut alike",
     .example = "tokens \"When Mary and John went to the store, John gave a drink to\" --words",
     .params = params,
     .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS,

@@ -1,6 +1,7 @@
-/* Symbols are a doubly linked list in an array; candidates for merging wait in a binary heap by (rank, position). A
- * candidate is stale when the pair at its position no longer makes its token; the pair may have changed and still make
- * it, and then it is merged at the older rank: `tokenizers` does the same, and ids must agree. */
+/* A few symbols are merged by looking for the lowest rank again and again. Many are a doubly linked list in an array, and
+ * candidates for merging wait in a binary heap by (rank, position). A candidate is stale when the pair at its position no
+ * longer makes its token; the pair may have changed and still make it, and then it is merged at the older rank:
+ * `tokenizers` does the same, and ids must agree. */
 #define _GNU_SOURCE
 #include "bpe.h"
 #include "base/text.h"
@@ -16,11 +17,12 @@ struct bpe {
     bpe_options  options;
     rule        *rules;             /* open addressing, at most half full */
     uint64_t     mask, seed;
+    bool         exact;             /* the bytes of a token say which it is: no byte becomes the unknown token */
 };
 
 struct bpe_merge { uint64_t key; int32_t id; };     /* key: rank, then position of the left symbol */
 
-enum { NONE = -1 };
+enum { NONE = -1, FEW = 32 };
 static const uint64_t NO_PAIR = UINT64_MAX;         /* ids are not negative */
 static const uint32_t END = UINT32_MAX;
 
@@ -47,9 +49,15 @@ static bool make_table(bpe *m, size_t n) {
     m->mask = cap - 1;
     m->rules = malloc(cap * sizeof *m->rules);
     if (!m->rules) return false;
-    for (size_t i = 0; i < cap; i++) m->rules[i] = (rule){ .pair = NO_PAIR };
+    for (size_t i = 0; i < cap; i++) m->rules[i] = (rule){ .pair = NO_PAIR, .rank = UINT32_MAX };
     if (getrandom(&m->seed, sizeof m->seed, 0) != (ssize_t)sizeof m->seed)
         m->seed = (uint64_t)(uintptr_t)m->rules * 0x9e3779b97f4a7c15u;
+    return true;
+}
+
+static bool every_byte(const vocab *v) {
+    for (int i = 0; i < 256; i++)
+        if (v->byte_id[i] == NONE) return false;
     return true;
 }
 
@@ -97,6 +105,7 @@ sonde_status bpe_new(bpe **out, const vocab *v, const merge_text *merges, size_t
     }
     m->v = v;
     m->options = o;
+    m->exact = o.unknown == NONE || every_byte(v);
     const sonde_status s = add_rules(m, merges, n, err);
     if (s == SONDE_OK) *out = m; else bpe_free(m);
     return s;
@@ -169,13 +178,36 @@ static void merge_at(bpe_symbol *s, uint32_t at, int32_t id) {
     right->len = 0;
 }
 
-static void watch(bpe_work *w, const bpe_symbol *left, bpe_merge made) {
-    const bpe_step step = { left->id, w->symbols[left->next].id, made.id, (uint32_t)(made.key >> 32) };
+static void watch(bpe_work *w, bpe_step step) {
     w->steps = grow(w->memory, w->steps, w->n_steps, w->n_steps + 1, &w->steps_cap, sizeof *w->steps);
     w->steps[w->n_steps++] = step;
 }
 
-static void merge_all(const bpe *m, size_t n, bpe_work *w) {
+/* The same tokens as merge_many, which takes a token that is made in another way for the one it waits for: that cannot
+ * be where m->exact. Returns how many are left. */
+static size_t merge_few(const bpe *m, size_t n, bpe_work *w) {
+    bpe_symbol *s = w->symbols;
+    const rule *next[FEW];                      /* of each symbol with the one behind it */
+    for (size_t i = 0; i + 1 < n; i++) next[i] = find(m, pair_of(s[i].id, s[i + 1].id));
+    while (n > 1) {
+        size_t at = 0;
+        for (size_t i = 1; i + 1 < n; i++)
+            if (next[i]->rank < next[at]->rank) at = i;
+        const rule *r = next[at];
+        if (r->pair == NO_PAIR) break;
+        if (w->watch) watch(w, (bpe_step){ s[at].id, s[at + 1].id, r->id, r->rank });
+        s[at].id = r->id;
+        s[at].len = s[at + 1].start + s[at + 1].len - s[at].start;      /* with bytes left out between them */
+        n--;
+        memmove(&s[at + 1], &s[at + 2], (n - at - 1) * sizeof *s);
+        memmove(&next[at], &next[at + 1], (n - at - 1) * sizeof *next);
+        if (at > 0) next[at - 1] = find(m, pair_of(s[at - 1].id, s[at].id));
+        if (at + 1 < n) next[at] = find(m, pair_of(s[at].id, s[at + 1].id));
+    }
+    return n;
+}
+
+static void merge_many(const bpe *m, size_t n, bpe_work *w) {
     bpe_symbol *s = w->symbols;
     bpe_merge  *heap = w->heap;
     size_t waiting = 0;
@@ -187,7 +219,7 @@ static void merge_all(const bpe *m, size_t n, bpe_work *w) {
         const uint32_t at = (uint32_t)top.key;
         bpe_merge now;
         if (s[at].len == 0 || s[at].next == END || !candidate(m, s, at, &now) || now.id != top.id) continue;
-        if (w->watch) watch(w, &s[at], top);
+        if (w->watch) watch(w, (bpe_step){ s[at].id, s[s[at].next].id, top.id, (uint32_t)(top.key >> 32) });
         merge_at(s, at, top.id);
         if (s[at].prev != END && candidate(m, s, s[at].prev, &now)) push(heap, &waiting, now);
         if (s[at].next != END && candidate(m, s, at, &now)) push(heap, &waiting, now);
@@ -201,23 +233,64 @@ static int32_t whole(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *
     return vocab_model_id(m->v, w->spelled, bytes_spell(bytes, n_bytes, w->spelled));
 }
 
-void bpe_encode(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *w, size_t *n) {
-    w->symbols = grow(w->memory, w->symbols, 0, n_bytes, &w->symbols_cap, sizeof *w->symbols);
-    w->n_steps = 0;
-    const int32_t id = m->options.ignore_merges ? whole(m, bytes, n_bytes, w) : NONE;
-    if (id != NONE) {
-        w->symbols[0] = (bpe_symbol){ .id = id, .len = (uint32_t)n_bytes };
-        *n = 1;
-        return;
-    }
-    const size_t all = split_bytes(m, bytes, n_bytes, w->symbols);
-    if (all > 1) {
-        /* each merge takes one candidate out and puts at most two in */
-        w->heap = grow(w->memory, w->heap, 0, 2 * all, &w->heap_cap, sizeof *w->heap);
-        merge_all(m, all, w);
-    }
+/* Merges what is in the symbols; returns how many tokens that makes. */
+static size_t merge(const bpe *m, size_t all, bpe_work *w) {
+    if (all < 2) return all;
+    if (all <= FEW && m->exact) return merge_few(m, all, w);
+    /* each merge takes one candidate out and puts at most two in */
+    w->heap = grow(w->memory, w->heap, 0, 2 * all, &w->heap_cap, sizeof *w->heap);
+    merge_many(m, all, w);
     size_t kept = 0;
     for (size_t i = 0; i < all; i++)
         if (w->symbols[i].len) w->symbols[kept++] = w->symbols[i];
-    *n = kept;
+    return kept;
+}
+
+static size_t encode(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *w) {
+    w->symbols = grow(w->memory, w->symbols, 0, n_bytes, &w->symbols_cap, sizeof *w->symbols);
+    w->n_steps = 0;
+    const int32_t id = m->options.ignore_merges ? whole(m, bytes, n_bytes, w) : NONE;
+    if (id == NONE) return merge(m, split_bytes(m, bytes, n_bytes, w->symbols), w);
+    w->symbols[0] = (bpe_symbol){ .id = id, .len = (uint32_t)n_bytes };
+    return 1;
+}
+
+static void recall(const known_word *k, size_t n_bytes, bpe_symbol *s) {
+    uint32_t start = 0;
+    for (size_t i = 0; i + 1 < k->n; i++) {
+        s[i] = (bpe_symbol){ .id = k->id[i], .start = start, .len = k->len[i] };
+        start += k->len[i];
+    }
+    s[k->n - 1] = (bpe_symbol){ .id = k->id[k->n - 1], .start = start, .len = (uint32_t)n_bytes - start };
+}
+
+/* Only tokens that tile the word: a byte without a token leaves a hole. */
+static void remember(known_word *k, size_t n_bytes, const bpe_symbol *s, size_t n) {
+    k->n = 0;
+    uint32_t at = 0;
+    if (n > KNOWN_TOKENS) return;
+    for (size_t i = 0; i < n; i++) {
+        if (s[i].start != at) return;
+        at += s[i].len;
+        k->id[i] = s[i].id;
+        if (i + 1 < n) k->len[i] = (uint8_t)s[i].len;
+    }
+    if (at == n_bytes) k->n = (uint8_t)n;
+}
+
+void bpe_encode(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *w, size_t *n) {
+    if (!w->known.at || w->watch || n_bytes == 0 || n_bytes > KNOWN_LONGEST) {
+        *n = encode(m, bytes, n_bytes, w);
+        return;
+    }
+    bool found;
+    known_word *k = known_find(&w->known, bytes, n_bytes, w->end, &found);
+    if (found) {
+        w->symbols = grow(w->memory, w->symbols, 0, k->n, &w->symbols_cap, sizeof *w->symbols);
+        recall(k, n_bytes, w->symbols);
+        *n = k->n;
+        return;
+    }
+    *n = encode(m, bytes, n_bytes, w);
+    remember(k, n_bytes, w->symbols, *n);
 }

@@ -4,6 +4,7 @@
  * of the piece. Read-only once made; the working memory belongs to the caller. */
 #ifndef SONDE_BPE_H
 #define SONDE_BPE_H
+#include "known.h"
 #include "vocab.h"
 
 typedef struct { const char *a, *b; size_t a_len, b_len; } merge_text;     /* as the vocabulary spells them */
@@ -34,6 +35,8 @@ typedef struct {
     bpe_step   *steps;              /* of the last piece, in the order made, where `watch` asks for them */
     size_t      symbols_cap, heap_cap, spelled_cap, steps_cap, n_steps;
     bool        watch;
+    known_words known;              /* of this text; belongs to the caller */
+    const char *end;                /* of the text: what may be read behind a piece */
 } bpe_work;
 
 /* The first *n of work->symbols are the tokens: id, and bytes [start, start + len) of the piece. n_bytes < 2^31. */

@@ -2,15 +2,18 @@
 #include "split.h"
 #include "base/text.h"
 #include "pattern.h"
+#include "scan.h"
 #include <pcre2.h>
 #include <stdlib.h>
 
 const char split_gpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /* Backtracking steps at one place of the text: a run of n spaces needs some n of them. */
+enum { AT_ONCE = 1024 };         /* parts, where cutting can stop */
 enum { LONGEST_PATTERN = 1 << 14, STEPS = 20000, STEPS_PER_BYTE = 16, HEAP_KIB = 1 << 16 };
 
 struct splitter {
+    const scanner *scan;            /* cuts by hand, or NULL: the expression */
     pcre2_code *code;
     char       *pattern;            /* as the file has it, for messages */
 };
@@ -60,7 +63,8 @@ sonde_status splitter_new(splitter **out, const char *pattern, size_t len, bool 
         return sonde_fail(err, SONDE_NOMEM, "no memory for a pattern");
     }
     if (len) memcpy(s->pattern, pattern, len);
-    const sonde_status status = translate(s, len, literal, err);
+    s->scan = literal ? NULL : scanner_of(s->pattern, len);
+    const sonde_status status = translate(s, len, literal, err);      /* splitter_matches needs it in any case */
     if (status == SONDE_OK) *out = s; else splitter_free(s);
     return status;
 }
@@ -114,8 +118,8 @@ static void add(piece_list *out, size_t start, size_t end) {
     if (start < end) pieces_add(out, start, end, false);
 }
 
-sonde_status splitter_run(const splitter *s, const char *text, piece p, split_work *w, piece_list *out,
-                          sonde_error *err) {
+static sonde_status run_expression(const splitter *s, const char *text, piece p, split_work *w, piece_list *out,
+                                   sonde_error *err) {
     const char *here = text + p.start;
     const size_t n = p.end - p.start;
     const uint64_t steps = STEPS + STEPS_PER_BYTE * (uint64_t)n;
@@ -164,4 +168,11 @@ sonde_status splitter_matches(const splitter *s, const char *text, piece p, spli
         if (end == start) from += end < n ? utf8_next(here + end, n - end, &c) : 1;
     }
     return SONDE_OK;
+}
+
+sonde_status splitter_run(const splitter *s, const char *text, piece *p, split_work *w, piece_list *out,
+                          sonde_error *err) {
+    const piece all = *p;
+    p->start = s->scan ? scanner_run(s->scan, text, all, out, AT_ONCE) : p->end;
+    return s->scan ? SONDE_OK : run_expression(s, text, all, w, out, err);
 }

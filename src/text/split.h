@@ -1,7 +1,8 @@
 /* split.h - cutting text by a regular expression, matches and what lies between them alike.
  *
- * PCRE2 is behind this file alone. Patterns are Oniguruma's, as in tokenizer.json (pattern.h). A pattern comes from a
- * file, so the work at each place is limited. Read-only once made; matching needs a split_work for each thread. */
+ * PCRE2 is behind this file alone; what most tokenizers use is cut by hand (scan.h). Patterns are Oniguruma's, as in
+ * tokenizer.json (pattern.h). A pattern comes from a file, so the work at each place is limited. Read-only once made;
+ * matching needs a split_work for each thread. */
 #ifndef SONDE_SPLIT_H
 #define SONDE_SPLIT_H
 #include "sonde/error.h"
@@ -20,8 +21,9 @@ const char  *splitter_pattern(const splitter *s);       /* as the file has it */
 split_work  *split_work_new(void);
 void         split_work_free(split_work *w);            /* accepts NULL */
 
-/* Cuts text[p.start, p.end), which is UTF-8 and is all the expression sees, and adds the parts to `out`. */
-sonde_status splitter_run(const splitter *s, const char *text, piece p, split_work *w, piece_list *out,
+/* Cuts text[p->start, p->end), which is UTF-8 and is all the expression sees, and adds the parts to `out`: all of them,
+ * or some thousand. p->start is then where to go on, p->end at the end. */
+sonde_status splitter_run(const splitter *s, const char *text, piece *p, split_work *w, piece_list *out,
                           sonde_error *err);
 
 /* The matches alone, in order; they may be empty. */

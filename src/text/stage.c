@@ -86,7 +86,10 @@ static void cut_class(const stage *g, const stretch *s, piece p, stage_work *w) 
 }
 
 static sonde_status cut_pattern(const stage *g, const stretch *s, piece p, stage_work *w, sonde_error *err) {
-    if (g->behavior == CUT_ISOLATED) return splitter_run(g->pattern, s->text, p, w->split, &w->next, err);
+    if (g->behavior == CUT_ISOLATED) {
+        while (p.start < p.end) SONDE_TRY(splitter_run(g->pattern, s->text, &p, w->split, &w->next, err));
+        return SONDE_OK;
+    }
     w->found.n = w->n_parts = 0;
     SONDE_TRY(splitter_matches(g->pattern, s->text, p, w->split, &w->found, err));
     size_t done = p.start;

@@ -14,8 +14,9 @@ enum { LONGEST_TEXT = 1 << 28 };        /* positions stay below 2^31 whatever th
 typedef struct {
     const tokenizer *t;
     tokenizer_options options;
-    arena           *scratch;
-    stage_work       stage;
+    size_t            len, done;            /* of the text; up to the end of the last word */
+    arena            *scratch, *into;
+    stage_work        stage;
     bpe_work         bpe;
     model_work       model;
     token_span      *spans;
@@ -158,21 +159,33 @@ int32_t tokenizer_find(const tokenizer *t, const char *bytes, size_t len) {
     return id < 0 && len == 1 ? t->vocab.byte_id[(uint8_t)*bytes] : id;
 }
 
+/* Room for one more of the caller's arrays, which become large: once there are some thousand, for as many as the whole
+ * text will need if it goes on like this. */
+static void *larger(encoding *e, void *at, size_t n, size_t *cap, size_t size) {
+    enum { FEW = 1 << 15 };
+    const double whole = (double)n * 1.1 * (double)e->len / (double)(e->done + 1);
+    const size_t likely = whole < (double)e->len ? (size_t)whole : e->len;
+    *cap = n < FEW ? 8 * n + 64 : 2 * n > likely ? 2 * n : likely;
+    return arena_grow(e->into, at, *cap * size);
+}
+
 static void add_span(encoding *e, int32_t id, size_t start, size_t end) {
-    e->spans = grow(e->scratch, e->spans, e->n, e->n + 1, &e->cap, sizeof *e->spans);
+    if (e->n == e->cap) e->spans = larger(e, e->spans, e->n, &e->cap, sizeof *e->spans);
     e->spans[e->n++] = (token_span){ id, (int64_t)start, (int64_t)end };
 }
 
 /* The tokens from `first` on are those of one word. */
 static void add_word(encoding *e, const token_word *w) {
-    e->words = grow(e->scratch, e->words, e->n_words, e->n_words + 1, &e->cap_words, sizeof *e->words);
+    if (e->n_words == e->cap_words) e->words = larger(e, e->words, e->n_words, &e->cap_words, sizeof *e->words);
+    e->done = (size_t)w->end;
     e->words[e->n_words++] = *w;
 }
 
 static void add_merges(encoding *e, const bpe_step *steps, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const bpe_step *s = &steps[i];
-        e->merges = grow(e->scratch, e->merges, e->n_merges, e->n_merges + 1, &e->cap_merges, sizeof *e->merges);
+        if (e->n_merges == e->cap_merges)
+            e->merges = larger(e, e->merges, e->n_merges, &e->cap_merges, sizeof *e->merges);
         e->merges[e->n_merges++] = (token_merge){ e->n_words, s->left, s->right, s->made, s->rank };
     }
 }
@@ -211,19 +224,38 @@ static sonde_status encode_text(encoding *e, const stretch *s, piece p) {
     return SONDE_OK;
 }
 
-/* Pre-tokenizer and model. */
+/* The model, on each piece. */
+static sonde_status encode_pieces(encoding *e, const stretch *s, const piece_list *list) {
+    e->bpe.end = s->text + s->len;
+    for (size_t i = 0; i < list->n; i++) {
+        const piece p = list->at[i];
+        const size_t first = e->n;
+        if (e->t->model) encode_bytes(e, s, p);
+        else SONDE_TRY(encode_text(e, s, p));
+        add_word(e, &(token_word){ .start = (int64_t)stretch_origin(s, p.start), .end = (int64_t)stretch_origin(s, p.end),
+                                   .first = first, .n = e->n - first });
+    }
+    return SONDE_OK;
+}
+
+/* Pre-tokenizer and model; the last cut is made and encoded part by part, so that the pieces stay in the cache. */
 static sonde_status encode_stretch(encoding *e, stretch s) {
-    piece_list *pieces = &e->stage.pieces;
+    const size_t n = e->t->n_stages;
+    const stage *last = n ? &e->t->stages[n - 1] : NULL;
+    piece_list *pieces = &e->stage.pieces, *next = &e->stage.next;
+    if (last && (last->kind != STAGE_PATTERN || last->behavior != CUT_ISOLATED)) last = NULL;
     pieces->n = 0;
     split_valid(&s, pieces);
-    for (size_t i = 0; i < e->t->n_stages; i++) SONDE_TRY(stage_run(&e->t->stages[i], &s, &e->stage, e->err));
+    for (size_t i = 0; i + (last != NULL) < n; i++) SONDE_TRY(stage_run(&e->t->stages[i], &s, &e->stage, e->err));
+    if (!last) return encode_pieces(e, &s, pieces);
     for (size_t i = 0; i < pieces->n; i++) {
-        const piece p = pieces->at[i];
-        const size_t first = e->n;
-        if (e->t->model) encode_bytes(e, &s, p);
-        else SONDE_TRY(encode_text(e, &s, p));
-        add_word(e, &(token_word){ .start = (int64_t)stretch_origin(&s, p.start), .end = (int64_t)stretch_origin(&s, p.end),
-                                   .first = first, .n = e->n - first });
+        piece p = pieces->at[i];
+        do {
+            next->n = 0;
+            if (p.bad) pieces_add(next, p.start, p.end, true);
+            else SONDE_TRY(splitter_run(last->pattern, s.text, &p, e->stage.split, next, e->err));
+            SONDE_TRY(encode_pieces(e, &s, next));
+        } while (!p.bad && p.start < p.end);
     }
     return SONDE_OK;
 }
@@ -252,13 +284,6 @@ static void add_around(encoding *e, const int32_t *ids, size_t n, size_t at) {
     for (size_t i = 0; i < n && !e->options.no_specials; i++) add_span(e, ids[i], at, at);
 }
 
-/* A copy in the caller's arena. */
-static void *keep(arena *into, const void *items, size_t n, size_t size) {
-    void *kept = arena_alloc(into, n * size + 1);
-    if (n) memcpy(kept, items, n * size);
-    return kept;
-}
-
 const char *tokenizer_stage(const tokenizer *t, size_t i) {
     if (i >= t->n_stages) return NULL;
     return t->stages[i].name;
@@ -278,9 +303,10 @@ static sonde_status check_text(const tokenizer *t, text_bytes text, sonde_error 
 sonde_status tokenizer_encode(const tokenizer *t, text_bytes text, tokenizer_options o, arena *into, token_list *out,
                               sonde_error *err) {
     SONDE_TRY(check_text(t, text, err));
-    encoding e = { .t = t, .options = o, .scratch = arena_new(), .err = err };
+    encoding e = { .t = t, .options = o, .len = text.len, .into = into, .scratch = arena_new(), .err = err };
     e.stage.split = split_work_new();
     e.bpe.watch = e.model.watch = o.merges;
+    e.bpe.known = known_new(text.len);
     e.stage.memory = e.stage.pieces.memory = e.stage.next.memory = e.stage.found.memory = e.scratch;
     e.bpe.memory = e.model.memory = e.scratch;
     const stretch all = { .text = text.at, .len = text.len };
@@ -289,9 +315,9 @@ sonde_status tokenizer_encode(const tokenizer *t, text_bytes text, tokenizer_opt
                                          : sonde_fail(err, SONDE_NOMEM, "no memory for matching");
     add_around(&e, t->after, t->n_after, text.len);
     if (s == SONDE_OK)
-        *out = (token_list){ .at = keep(into, e.spans, e.n, sizeof *e.spans), .n = e.n,
-                             .words = keep(into, e.words, e.n_words, sizeof *e.words), .n_words = e.n_words,
-                             .merges = keep(into, e.merges, e.n_merges, sizeof *e.merges), .n_merges = e.n_merges };
+        *out = (token_list){ .at = e.spans, .n = e.n, .words = e.words, .n_words = e.n_words, .merges = e.merges,
+                             .n_merges = e.n_merges };
+    known_free(&e.bpe.known);
     split_work_free(e.stage.split);
     arena_free(e.scratch);
     return s;

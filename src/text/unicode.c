@@ -3,6 +3,7 @@
  * linear even for a text that is one group. */
 #include "unicode.h"
 #include "base/text.h"
+#include "classes.h"
 #include <utf8proc.h>
 
 enum { LONGEST = 18 };                      /* code points of one decomposition */
@@ -189,8 +190,9 @@ static bool may_attach(const composer *k, uint32_t c) {
 }
 
 stretch unicode_normal(const stretch *s, unicode_form form, arena *into) {
-    size_t plain = 0;                           /* nothing below U+0300, or U+0080, changes */
-    while (plain < s->len && (uint8_t)s->text[plain] < (form == FORM_C ? 0xcc : 0x80)) plain++;
+    if (form == FORM_C && class_composed(s->text, s->len)) return *s;
+    size_t plain = 0;                           /* nothing below U+0080 changes */
+    while (plain < s->len && (uint8_t)s->text[plain] < 0x80) plain++;
     if (plain == s->len) return *s;
     composer k = { .memory = into, .form = form };
     for (size_t i = 0; i < s->len; ) {
