@@ -13,9 +13,10 @@ missing_packages() {
         pkg-config --exists lapacke openblas || echo liblapacke-dev libopenblas-dev
         pkg-config --exists sqlite3 || echo libsqlite3-dev
         pkg-config --exists cairo || echo libcairo2-dev
+        pkg-config --exists libcurl || echo libcurl4-openssl-dev
     else
         echo pkg-config libpcre2-dev libutf8proc-dev libyajl-dev libssl-dev liblapacke-dev libopenblas-dev libsqlite3-dev
-        echo libcairo2-dev
+        echo libcairo2-dev libcurl4-openssl-dev
     fi
 }
 

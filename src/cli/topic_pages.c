@@ -157,6 +157,7 @@ sonde_status topic_models(page *p, sonde_error *err) {
     page_title(p, 1, "Models");
     page_text(p, "-m MODEL, else $SONDE_MODEL, else demo, in this order:");
     put_rows(p, "kind", "what it is", model_rows, 8);
-    page_text(p, "Nothing is downloaded.");
+    page_text(p, "Nothing is downloaded unless asked: \"sonde pull gpt2\", or --pull beside -m, which fetches a model that is not "
+                 "here into the cache.");
     return SONDE_OK;
 }
