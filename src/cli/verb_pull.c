@@ -156,6 +156,7 @@ const verb verb_pull = {
                           "it and against which it was checked; state: fetched, resumed (a part lay there), cached (all of it lay "
                           "there), absent (--dry-run would fetch it). model: where it lies; -m NAME opens it. From the environment: "
                           "SONDE_HUB, HF_ENDPOINT (the Hub), HF_TOKEN, HF_TOKEN_PATH, HF_HUB_CACHE, HF_HOME, HF_HUB_OFFLINE",
-               .example = "pull demo    # it ships with sonde; \"pull gpt2\" and \"lens -m gpt2 --pull TEXT\" fetch one", .params = params, .takes = MAKES_RESULT },
+               .example = "pull demo    # it ships with sonde; \"pull gpt2\" and \"lens -m gpt2 --pull TEXT\" fetch one",
+               .params = params, .takes = MAKES_RESULT },
     .words = 1, .run = run,
 };

@@ -328,5 +328,7 @@ sonde_status hub_fetch_blob(hub *h, hub_file *x, sonde_error *err) {
     arena_free(j.brief);
     h->done += listed;
     if (s == SONDE_OK) return SONDE_OK;
+    SONDE_FAIL_IF(s == SONDE_CANCELLED, err, s, "%s: interrupted; what came is kept, the next pull goes on there",
+                  name_shown(x->path).text);
     return sonde_fail_at(err, s, "%s", name_shown(x->path).text);
 }
