@@ -85,5 +85,6 @@ try:
 finally:
     hub.kill()
     shutil.rmtree(work, ignore_errors=True)
-print(f"huggingface_hub {huggingface_hub.__version__}: {passed} passed, {failed} failed")
+print("huggingface_hub", huggingface_hub.__version__)
+print(f"{passed} passed, {failed} failed")
 sys.exit(failed > 0)
