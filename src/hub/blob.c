@@ -81,6 +81,7 @@ static sonde_status read_description(job *j, const fetch_answer *a, description 
 static sonde_status describe(job *j, description *out, sonde_error *err) {
     hub *h = j->h;
     fetch_answer a;
+    *out = (description){ .etag = "", .url = "" };
     const fetch_request r = { .head = true, .url = arena_printf(j->brief, "%s/%s/resolve/%s/%s", h->base, h->name.id, h->commit,
                                                               hub_escape(j->brief, j->x->path, "-._~/")) };
     SONDE_TRY(hub_ask(h, &r, j->brief, &a, err));

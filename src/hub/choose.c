@@ -2,6 +2,7 @@
  * JSON, the tokenizer and one format of weights. */
 #define _GNU_SOURCE
 #include "hub_parts.h"
+#include "base/gguf_name.h"
 #include "base/text.h"
 #include <fnmatch.h>
 #include <string.h>
@@ -38,13 +39,13 @@ static bool is_needed(const char *path, const weight_row *row) {
     if (is_like("*.index.json", path)) return row->index && is_like(row->index, path);
     for (size_t i = 0; i < sizeof always / sizeof *always; i++)
         if (is_like(always[i], path)) return true;
-    return !hub_is_gguf(path) && is_like(row->weights, path);
+    return !gguf_is(path) && is_like(row->weights, path);
 }
 
 static sonde_status choose_needed(hub *h, sonde_error *err) {
     const weight_row *row = row_of(h);
-    bool gguf = row && hub_is_gguf(row->weights);
-    for (size_t i = 0; !row && i < h->n; i++) gguf = gguf || hub_is_gguf(h->file[i].path);      /* in folders alone */
+    bool gguf = row && gguf_is(row->weights);
+    for (size_t i = 0; !row && i < h->n; i++) gguf = gguf || gguf_is(h->file[i].path);      /* in folders alone */
     SONDE_FAIL_IF(!row && !gguf, err, SONDE_NOT_FOUND, "%s: holds no weights as .safetensors, .bin, .gguf or .pth; --include GLOB "
                   "fetches what it names", h->name.id);
     static const weight_row folders = { "*.gguf", NULL };

@@ -41,7 +41,6 @@ sonde_status hub_list(hub *h, sonde_error *err);
 
 /* choose.c, choose_gguf.c: which files are fetched. */
 sonde_status hub_choose(hub *h, sonde_error *err);
-bool         hub_is_gguf(const char *path);
 /* The one that the tag names, or the only one; USAGE lists them. */
 sonde_status hub_choose_gguf(hub *h, sonde_error *err);
 

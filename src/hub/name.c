@@ -35,7 +35,7 @@ bool hub_name_read(hub_name *out, arena *into, const char *text) {
         n = strcspn(at + 1, "@:");
         const bool revision = *at == '@';
         const char **to = revision ? &out->revision : &out->tag;
-        if (*to || !is_word(at + 1, n, revision ? "._-/" : "._-", MOST_REVISION)) return false;
+        if (*to || out->tag || !is_word(at + 1, n, revision ? "._-/" : "._-", MOST_REVISION)) return false;
         *to = arena_printf(into, "%.*s", (int)n, at + 1);
     }
     if (!out->revision) out->revision = "main";
