@@ -80,7 +80,35 @@ static void shipped_names_are_sorted_and_stand_once(void) {
     CHECK_EQ(act_of("demo", &s), ACT_RELU);     /* a shipped folder comes before what is embedded */
 }
 
+static const char *weights_of(const char *name, arena *a) {
+    const sonde_model_search s = { .hub = "quants" };
+    located l;
+    sonde_error err = { 0 };
+    return model_locate(&l, name, &s, a, &err) == SONDE_OK ? l.weights : arena_printf(a, "%d", (int)err.status);
+}
+
+static void a_tag_picks_one_gguf(void) {
+    static const char *const folders[] = { "quants", "quants/models--o--m", "quants/models--o--m/refs", "quants/models--o--m/snapshots",
+                                           "quants/models--o--m/snapshots/c0", "quants/models--o--m/snapshots/c0/Q8_0" };
+    static const char *const files[] = { "m-Q4_K_M.gguf", "m-UD-Q4_K_M.gguf", "mmproj-m-Q4_K_M.gguf", "Q8_0/m-Q8_0-00001-of-00002.gguf",
+                                         "Q8_0/m-Q8_0-00002-of-00002.gguf" };
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) mkdir(folders[i], 0777);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) tiny_write_text("quants/models--o--m/snapshots/c0", files[i], "x");
+    tiny_write_text("quants/models--o--m/refs", "main", "c0");
+    arena *a = arena_new();
+    CHECK_STR(weights_of("o/m:Q4_K_M", a), "quants/models--o--m/snapshots/c0/m-Q4_K_M.gguf");
+    CHECK_STR(weights_of("o/m:ud-q4_k_m", a), "quants/models--o--m/snapshots/c0/m-UD-Q4_K_M.gguf");
+    CHECK_STR(weights_of("o/m@c0:Q8_0", a), "quants/models--o--m/snapshots/c0/Q8_0/m-Q8_0-00001-of-00002.gguf");
+    CHECK_STR(weights_of("o/m", a), "quants/models--o--m/snapshots/c0");
+    CHECK_STR(weights_of("o/m:Q5_0", a), "5");
+    CHECK_STR(weights_of("o/m:../x", a), "5");
+    arena_free(a);
+    CHECK_STR(opened_line("o/m:Q5_0", NULL, SONDE_NOT_FOUND),
+              "o/m:Q5_0: no such model, nearest shipped: demo; \"sonde pull o/m:Q5_0\" would fetch it");
+}
+
 #define TESTS(X) \
+    X(a_tag_picks_one_gguf) \
     X(names_are_paths_then_shipped_then_cached) \
     X(shipped_names_are_sorted_and_stand_once)
 TEST_MAIN(TESTS)

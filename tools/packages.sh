@@ -14,9 +14,10 @@ missing_packages() {
         pkg-config --exists sqlite3 || echo libsqlite3-dev
         pkg-config --exists zlib || echo zlib1g-dev
         pkg-config --exists cairo || echo libcairo2-dev
+        pkg-config --exists libcurl || echo libcurl4-openssl-dev
     else
         echo pkg-config libpcre2-dev libutf8proc-dev libyajl-dev libssl-dev liblapacke-dev libopenblas-dev libsqlite3-dev
-        echo zlib1g-dev libcairo2-dev
+        echo zlib1g-dev libcairo2-dev libcurl4-openssl-dev
     fi
 }
 

@@ -71,3 +71,10 @@ official() {
     [ $other = 0 ]
 }
 run_counted "official libraries" official
+
+# A cache that sonde filled beside one that huggingface_hub filled, both from the Hub of tests/hub_server.c.
+against_hub() {
+    [ -x build/venv/bin/python ] || tools/venv.sh build/venv || return 1
+    build/venv/bin/python tools/pull_against_hub.py build/release/sonde build/release/tests/hub_server
+}
+run_counted "huggingface_hub" against_hub

@@ -20,7 +20,7 @@ typedef struct {
 } sonde_model_search;
 
 /* NAME: a folder or file, else a shipped model ("demo" needs no file), else a name in the local cache ("gpt2",
- * "org/name", "org/name@rev"). NULL means "demo". NOT_FOUND names the nearest shipped ones. FORMAT: broken files;
+ * "org/name", "org/name@rev", either with ":TAG" for one of several GGUF files). NULL means "demo". NOT_FOUND names the nearest shipped ones. FORMAT: broken files;
  * UNSUPPORTED: well formed, but not something this version opens. */
 SONDE_API sonde_status sonde_model_open(sonde_model **out, const char *name, const sonde_model_search *search,
                                         sonde_error *err);

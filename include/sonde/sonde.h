@@ -15,6 +15,7 @@
 #include "sonde/error.h"
 #include "sonde/generate.h"
 #include "sonde/graph.h"
+#include "sonde/hub.h"
 #include "sonde/linear.h"
 #include "sonde/logits.h"
 #include "sonde/model.h"

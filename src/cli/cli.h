@@ -56,6 +56,10 @@ const char  *option_text(const command *c, option_id id);       /* NULL: not giv
 /* search.c: where models lie, from the environment. Lives as long as the arena. */
 sonde_model_search search_folders(arena *into);
 
+/* verb_pull.c: a model into the local cache, where the environment says that the Hub and the cache are. `include`: NULL: what
+ * opening needs. */
+sonde_status pull_model(command *c, const char *name, const value *include, sonde_pulled **out, sonde_error *err);
+
 /* run_method.c */
 sonde_status run_method(command *c, sonde_error *err);
 /* Is it a name under which a result of this method records a parameter or an option? */

@@ -38,13 +38,30 @@ static sonde_status read_size(const char *text, int64_t *out, sonde_error *err) 
     return SONDE_OK;
 }
 
-static sonde_status open_model(opened *o, command *c, sonde_error *err) {
-    const char *named = option_text(c, OPTION_MODEL), *usual = getenv("SONDE_MODEL");
-    if (!named && usual && *usual) named = usual;
+/* The model, or for methods that ask no more of it its tokenizer. */
+static sonde_status open_here(opened *o, command *c, const char *named, sonde_error *err) {
     sonde_model_search where = named ? o->search : (sonde_model_search){ 0 };
     where.tokenizer = option_text(c, OPTION_TOKENIZER);
     const bool bare = c->about->takes & TAKES_BARE;
-    SONDE_TRY((bare ? sonde_tokenizer_open : sonde_model_open)(&o->model, named, &where, err));
+    return (bare ? sonde_tokenizer_open : sonde_model_open)(&o->model, named, &where, err);
+}
+
+/* Opens the model, also where --pull has to fetch it, or the rest of it. */
+static sonde_status open_or_pull(opened *o, command *c, const char *named, sonde_error *err) {
+    const sonde_status s = open_here(o, c, named, err);
+    if (s != SONDE_NOT_FOUND || !option_given(c, OPTION_PULL) || !sonde_pull_name(named) || access(named, F_OK) == 0) return s;
+    sonde_pulled *p;
+    SONDE_TRY(pull_model(c, named, NULL, &p, err));
+    if (!option_given(c, OPTION_QUIET))
+        say("", arena_printf(c->memory, "%s: %zu files, in %s", named, p->n, name_shown(p->folder).text));
+    sonde_pulled_free(p);
+    return open_here(o, c, named, err);
+}
+
+static sonde_status open_model(opened *o, command *c, sonde_error *err) {
+    const char *named = option_text(c, OPTION_MODEL), *usual = getenv("SONDE_MODEL");
+    if (!named && usual && *usual) named = usual;
+    SONDE_TRY(open_or_pull(o, c, named, err));
     if (!option_given(c, OPTION_FOLD)) return SONDE_OK;
     sonde_model *whole = o->model;
     const sonde_status s = sonde_model_fold(whole, &o->model, err);

@@ -147,7 +147,7 @@ sonde_status topic_prompts(page *p, sonde_error *err) {
 static const row model_rows[] = {
     { "a path",      "a folder with config.json and safetensors files, or one of those files" },
     { "shipped",     "demo (in the program), induction; found in $SONDE_MODELS, beside the program, in its share folder" },
-    { "cached",      "gpt2, org/name, org/name@rev: in the local Hugging Face cache ($HF_HUB_CACHE, $HF_HOME/hub, "
+    { "cached",      "gpt2, org/name, org/name@rev, org/name:Q4_K_M (one GGUF of several): in the local Hugging Face cache ($HF_HUB_CACHE, $HF_HOME/hub, "
                      "$XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub)" },
     { 0 },
 };
@@ -157,6 +157,7 @@ sonde_status topic_models(page *p, sonde_error *err) {
     page_title(p, 1, "Models");
     page_text(p, "-m MODEL, else $SONDE_MODEL, else demo, in this order:");
     put_rows(p, "kind", "what it is", model_rows, 8);
-    page_text(p, "Nothing is downloaded.");
+    page_text(p, "Nothing is downloaded unless asked: \"sonde pull gpt2\", or --pull beside -m, which fetches a model that is not "
+                 "here into the cache.");
     return SONDE_OK;
 }

@@ -24,7 +24,8 @@ static sonde_status write_options(page *p, sonde_error *err) {
     page_rows_end(p);
     page_text(p, "From the environment: SONDE_MODEL (the model), SONDE_MODELS (folders of shipped models), SONDE_ISA "
                  "(scalar, avx2, avx512 or neon: which kernels run), NO_COLOR, COLORFGBG, COLORTERM, COLUMNS, and "
-                 "HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME (the Hugging Face cache).");
+                 "HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME (the Hugging Face cache); for downloads SONDE_HUB, HF_ENDPOINT (the "
+                 "Hub), HF_TOKEN, HF_TOKEN_PATH, HF_HUB_OFFLINE, and the proxies that libcurl knows.");
     arena_free(a);
     return SONDE_OK;
 }

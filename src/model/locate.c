@@ -2,6 +2,7 @@
 #include "locate.h"
 #include "embedded.h"
 #include "base/file.h"
+#include "base/gguf_name.h"
 #include "base/text.h"
 #include <dirent.h>
 #include <stdlib.h>
@@ -37,6 +38,18 @@ static void add_name(arena *a, names *x, const char *name) {
     x->name[x->n++] = arena_printf(a, "%s", name);
 }
 
+static void add_gguf(arena *a, names *x, const char *folder, int deep) {
+    DIR *d = opendir(folder);
+    if (!d) return;
+    for (struct dirent *e; (e = readdir(d)) != NULL; ) {
+        const char *path = arena_printf(a, "%s/%s", folder, e->d_name);
+        if (e->d_name[0] == '.') continue;
+        if (gguf_is(path) && file_exists(path)) add_name(a, x, path);
+        else if (deep > 0 && folder_exists(path)) add_gguf(a, x, path, deep - 1);
+    }
+    closedir(d);
+}
+
 static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
 static void add_folder(arena *a, names *x, const char *folder) {
@@ -68,14 +81,14 @@ static bool all_of(const char *text, size_t n, const char *others) {
            !memmem(text, n, "..", 2);
 }
 
-/* name, org/name, either with @rev: words that are safe in a path and on a command line. */
+/* name, org/name, either with @rev and :TAG: words that are safe in a path and on a command line. */
 static bool is_hub_name(const char *name) {
-    const char *at = strchr(name, '@');
-    const size_t n = at ? (size_t)(at - name) : strlen(name);
+    const size_t n = strcspn(name, "@:");
+    const char *at = name[n] == '@' ? name + n : NULL, *tag = strchr(name + n, ':');
     const char *slash = memchr(name, '/', n);
     const size_t first = slash ? (size_t)(slash - name) : n;
     return all_of(name, first, "._-") && (!slash || all_of(slash + 1, n - first - 1, "._-")) &&
-           (!at || all_of(at + 1, strlen(at + 1), "._-/"));
+           (!at || all_of(at + 1, strcspn(at + 1, ":"), "._-/")) && (!tag || all_of(tag + 1, strlen(tag + 1), "._-"));
 }
 
 static bool is_path(arena *a, const char *name) {
@@ -127,22 +140,42 @@ static const char *commit_of(arena *a, const char *cache, const char *rev) {
     return commit;
 }
 
+/* The GGUF file, the first of its splits, that the tag means; it may lie in a folder of the snapshot. */
+static bool take_tagged(located *out, arena *a, const char *folder, const char *tag) {
+    names x = { 0 };
+    add_gguf(a, &x, folder, 1);
+    if (x.n == 0) return false;
+    qsort(x.name, x.n, sizeof *x.name, by_text);
+    gguf_group *g = arena_new_array(a, gguf_group, x.n);
+    size_t which;
+    const size_t n = gguf_groups(x.name, x.n, a, g);
+    if (gguf_meant(g, n, tag, &which) != 1) return false;
+    for (size_t i = 0; i < x.n; i++) {
+        if (!gguf_is_of(x.name[i], &g[which])) continue;
+        out->weights = x.name[i];
+        out->folder = arena_printf(a, "%.*s", (int)(strrchr(x.name[i], '/') - x.name[i]), x.name[i]);
+        return true;
+    }
+    return false;
+}
+
 static bool find_cached(located *out, arena *a, const char *name, const char *hub) {
     if (!hub || !*hub || !is_hub_name(name)) return false;
-    const char *at = strchr(name, '@');
-    const int n = (int)(at ? (size_t)(at - name) : strlen(name));
+    const int n = (int)strcspn(name, "@:");
+    const char *tag = strchr(name + n, ':');
+    const char *rev = name[n] == '@' ? arena_printf(a, "%.*s", (int)strcspn(name + n + 1, ":"), name + n + 1) : "main";
     const char *slash = memchr(name, '/', (size_t)n);
     const int first = (int)(slash ? slash - name : n);
     const char *cache = slash
         ? arena_printf(a, "%s/models--%.*s--%.*s", hub, first, name, n - first - 1, slash + 1)
         : arena_printf(a, "%s/models--%.*s", hub, n, name);
     if (!folder_exists(cache)) return false;
-    const char *commit = commit_of(a, cache, at ? at + 1 : "main");
+    const char *commit = commit_of(a, cache, rev);
     if (!commit) return false;
     const char *folder = arena_printf(a, "%s/snapshots/%s", cache, commit);
     if (!folder_exists(folder)) return false;
     take_folder(out, a, folder, name);
-    return true;
+    return !tag || take_tagged(out, a, folder, tag + 1);
 }
 
 static sonde_status fail_unknown(const char *name, const sonde_model_search *search, arena *a, sonde_error *err) {

@@ -1,7 +1,8 @@
 /* locate.h - where a model lies that the user calls by a name.
  *
  * In this order: a path (a bare word counts only if it is a file or holds config.json), a folder NAME of a shipped
- * folder, the embedded model, the local Hugging Face cache (hub/models--ORG--NAME, refs/REV, snapshots/COMMIT). */
+ * folder, the embedded model, the local Hugging Face cache (hub/models--ORG--NAME, refs/REV, snapshots/COMMIT; :TAG
+ * behind the name picks one GGUF of several, with its splits). */
 #ifndef SONDE_LOCATE_H
 #define SONDE_LOCATE_H
 #include "base/arena.h"

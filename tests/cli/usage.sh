@@ -22,8 +22,8 @@ fails bench foo
 fails help lenz
 fails docs foo
 fails tour --json
-fails pull gpt2
-fails lens --pull x
+fails serve
+HF_HUB_OFFLINE=1 fails lens -m gpt2 --pull x
 fails lens --tokenizer f x
 fails lens --target a x
 fails lens --run B x
