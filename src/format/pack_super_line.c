@@ -9,6 +9,7 @@ typedef struct {
     size_t group;               /* numbers in a group */
     int    groups;
     float  top, limit;          /* the largest q; the largest scale and offset */
+    int    starts;              /* units that are tried */
 } kind;
 
 typedef struct {
@@ -57,16 +58,19 @@ static line line_solve(line_sums t, float n, float up) {
     return l;
 }
 
-/* The group's range takes from one step less to one and a bit more than there are; then, twice, the best line so far. */
+/* Steps from a bit more to a bit less than the group's range needs, with the least number a third of a step beside a
+ * whole one, or on it; then, twice, the best line so far. */
 static group_fit fit_group(const float *x, const kind *k) {
+    enum { STEPS = 6, SHIFTS = 3 };
     const extremes e = extremes_of(x, k->group);
     const float    up = e.least < 0 ? -e.least : 0, range = e.most + up, n = (float)k->group;
     if (!(range > 0)) return (group_fit){ 0, up, 0 };
     line  best = { 0, 0, -1 };
     float weight = 0;
-    for (int i = 0; i < 14; i++) {
-        const placed at = i < 12 ? (placed){ up, 0, (k->top - 1 + 0.2f * (float)i) / range, k->top }
-                                 : (placed){ up, best.c, inverse_of(best.step), k->top };
+    for (int i = 0; i < STEPS * SHIFTS + 2; i++) {
+        const float step = range / (k->top - 1 + 0.4f * (float)(i % STEPS)), shift = (float)(i / STEPS - 1) / 3;
+        const placed at = i < STEPS * SHIFTS ? (placed){ up, shift * step, inverse_of(step), k->top }
+                                             : (placed){ up, best.c, inverse_of(best.step), k->top };
         const line_sums t = line_try(x, k->group, at);
         const line      l = line_solve(t, n, up);
         if (!(l.gain > best.gain)) continue;
@@ -74,17 +78,6 @@ static group_fit fit_group(const float *x, const kind *k) {
         weight = t.qq;
     }
     return (group_fit){ best.step, up - best.c, weight };
-}
-
-/* The unit for which all values are nearly whole multiples, these being round(value inverse), at most limit. */
-static float fit_unit(const float *value, const float *weight, const kind *k, float inverse) {
-    double vn = 0, nn = 0;
-    for (int j = 0; j < k->groups; j++) {
-        const double n = round_even(clamp(value[j] * inverse, 0, k->limit));
-        vn += weight[j] * n * value[j];
-        nn += weight[j] * n * n;
-    }
-    return nn > 0 ? (float)(vn / nn) : 0;
 }
 
 /* A group's squared error with this step and offset. */
@@ -135,40 +128,80 @@ static void solve_units(scaling *s, const float *x, const kind *k) {
     }
 }
 
-/* Every group by itself; units in which their steps and offsets are nearly whole; then, twice, whole numbers chosen for
- * the units and units solved for the whole numbers. */
-static scaling pack_block(int32_t *q, const float *x, const kind *k) {
-    float step[MOST_GROUPS], down[MOST_GROUPS], weight[MOST_GROUPS], ones[MOST_GROUPS], most_step = 0, most_down = 0;
+static float block_error(const scaling *s, const float *x, const kind *k) {
+    float sum = 0;
+    for (int j = 0; j < k->groups; j++)
+        sum += error_with(x + k->group * (size_t)j, s->scale[j] * s->d.value, s->offset[j] * s->m.value, k);
+    return sum;
+}
+
+/* All groups by themselves. */
+typedef struct { float step[MOST_GROUPS], down[MOST_GROUPS], weight[MOST_GROUPS], most_step, most_down; } fits;
+
+static fits fit_groups(const float *x, const kind *k) {
+    fits f = { .most_step = 0 };
     for (int j = 0; j < k->groups; j++) {
         const group_fit g = fit_group(x + k->group * (size_t)j, k);
-        step[j] = g.step;
-        down[j] = g.down;
-        weight[j] = g.weight;
-        ones[j] = 1;
-        most_step = g.step > most_step ? g.step : most_step;
-        most_down = g.down > most_down ? g.down : most_down;
+        f.step[j] = g.step;
+        f.down[j] = g.down;
+        f.weight[j] = g.weight;
+        f.most_step = g.step > f.most_step ? g.step : f.most_step;
+        f.most_down = g.down > f.most_down ? g.down : f.most_down;
     }
-    scaling s = { .d = f16_near(fit_unit(step, weight, k, inverse_of(most_step) * k->limit)),
-                  .m = f16_near(fit_unit(down, ones, k, inverse_of(most_down) * k->limit)) };
+    return f;
+}
+
+/* The unit for which all values are nearly whole multiples, these being round(value inverse), at most limit. */
+static float fit_unit(const float *value, const float *weight, const kind *k, float inverse) {
+    double vn = 0, nn = 0;
     for (int j = 0; j < k->groups; j++) {
-        s.scale[j] = round_even(clamp(step[j] * inverse_of(s.d.value), 0, k->limit));
-        s.offset[j] = round_even(clamp(down[j] * inverse_of(s.m.value), 0, k->limit));
+        const double n = round_even(clamp(value[j] * inverse, 0, k->limit));
+        vn += weight[j] * n * value[j];
+        nn += weight[j] * n * n;
+    }
+    return nn > 0 ? (float)(vn / nn) : 0;
+}
+
+/* From units in which the groups' steps and offsets are nearly whole, the largest offset being `most_offset`: twice, whole
+ * numbers are chosen for the units and units solved for the whole numbers. */
+static scaling fit_scales(const float *x, const fits *f, float most_offset, const kind *k) {
+    static const float ones[MOST_GROUPS] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+    scaling s = { .d = f16_near(fit_unit(f->step, f->weight, k, k->limit * inverse_of(f->most_step))),
+                  .m = f16_near(fit_unit(f->down, ones, k, most_offset * inverse_of(f->most_down))) };
+    for (int j = 0; j < k->groups; j++) {
+        s.scale[j] = round_even(clamp(f->step[j] * inverse_of(s.d.value), 0, k->limit));
+        s.offset[j] = round_even(clamp(f->down[j] * inverse_of(s.m.value), 0, k->limit));
     }
     for (int pass = 0; pass < 2; pass++) {
         for (int j = 0; j < k->groups; j++) choose(&s, j, x + k->group * (size_t)j, k);
         solve_units(&s, x, k);
     }
+    return s;
+}
+
+static scaling pack_block(int32_t *q, const float *x, const kind *k) {
+    static const float part[] = { 1, 0.94f };           /* of the largest offset there can be */
+    const fits f = fit_groups(x, k);
+    scaling    best = { .d = { 0, 0 } };
+    float      least = 0;
+    for (int i = 0; i < k->starts; i++) {
+        const scaling s = fit_scales(x, &f, k->limit * part[i], k);
+        const float   off = block_error(&s, x, k);
+        if (i > 0 && !(off < least)) continue;
+        least = off;
+        best = s;
+    }
     for (int j = 0; j < k->groups; j++) {
         const size_t at = k->group * (size_t)j;
-        const float  by = inverse_of(s.scale[j] * s.d.value);
-        quants_put(q + at, x + at, k->group, (placing){ -s.offset[j] * s.m.value, by, { 0, k->top } });
+        const float  by = inverse_of(best.scale[j] * best.d.value);
+        quants_put(q + at, x + at, k->group, (placing){ -best.offset[j] * best.m.value, by, { 0, k->top } });
     }
-    return s;
+    return best;
 }
 
 /* Two bits each, four numbers 32 apart in a byte; scale and offset of a group share a byte. */
 void pack_q2_k(void *out, const float *x, size_t n) {
-    static const kind k = { 16, 16, 3, 15 };
+    static const kind k = { 16, 16, 3, 15, 1 };
     uint8_t *p = out;
     for (; n; n -= BLOCK, x += BLOCK, p += 84) {
         int32_t       q[BLOCK];
@@ -207,7 +240,7 @@ static void put_nibbles(uint8_t *p, const int32_t *q) {
 }
 
 void pack_q4_k(void *out, const float *x, size_t n) {
-    static const kind k = { 32, 8, 15, 63 };
+    static const kind k = { 32, 8, 15, 63, 2 };
     uint8_t *p = out;
     for (; n; n -= BLOCK, x += BLOCK, p += 144) {
         int32_t       q[BLOCK];
@@ -220,7 +253,7 @@ void pack_q4_k(void *out, const float *x, size_t n) {
 }
 
 void pack_q5_k(void *out, const float *x, size_t n) {
-    static const kind k = { 32, 8, 31, 63 };
+    static const kind k = { 32, 8, 31, 63, 2 };
     uint8_t *p = out;
     for (; n; n -= BLOCK, x += BLOCK, p += 176) {
         int32_t       q[BLOCK];
