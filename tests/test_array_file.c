@@ -330,6 +330,17 @@ static void what_is_no_array_file_is_refused(void) {
     scratch_end(&s);
 }
 
+/* Written by gguf-py; numbers in blocks have no item of their own. */
+static void plain_arrays_of_a_gguf_file_are_read(void) {
+    sonde_array_file *f;
+    float x[4];
+    CHECK_EQ(sonde_array_file_open(&f, SONDE_SOURCE_DIR "/tests/truth/gguf/types.gguf", &err), SONDE_OK);
+    CHECK_EQ(sonde_array_read(f, sonde_array_file_find(f, "plain.F16"), 2, 4, x, &err), SONDE_OK);
+    CHECK_EQ(sonde_array_read(f, sonde_array_file_find(f, "blocks.Q8_0"), 0, 1, x, &err), SONDE_UNSUPPORTED);
+    CHECK_STR(err.message, "array blocks.Q8_0: is Q8_0, in blocks of 32, expected plain numbers");
+    sonde_array_file_close(f);
+}
+
 #define TESTS(X) \
     X(what_was_written_is_read_in_any_order) \
     X(the_file_is_what_the_format_says) \
@@ -342,5 +353,6 @@ static void what_is_no_array_file_is_refused(void) {
     X(an_npy_that_sonde_writes_is_what_numpy_writes) \
     X(an_npy_of_any_rank_is_read_again) \
     X(only_integers_that_fit_are_read_as_integers) \
-    X(what_is_no_array_file_is_refused)
+    X(what_is_no_array_file_is_refused) \
+    X(plain_arrays_of_a_gguf_file_are_read)
 TEST_MAIN(TESTS)

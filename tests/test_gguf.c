@@ -87,23 +87,24 @@ static void any_file_of_a_set_opens_the_set(void) {
     scratch_end(&s);
 }
 
-/* One file of a sound set of two is replaced by that of a row, and the set is opened by it. */
+/* One file of a sound set of two is replaced by that of a row. */
 static void what_is_no_set_is_refused_in_words(void) {
     static const char first[] = "m-00001-of-00002.gguf", second[] = "m-00002-of-00002.gguf";
-    static const struct { const char *name; part p; const char *message; } rows[] = {
-        { first, { 1, 2, 2, "a" }, "m-00001-of-00002.gguf: key split.no: is 1, expected 0" },
-        { first, { -1, 2, 2, "a" }, "m-00001-of-00002.gguf: key split.no: is not there, expected 0" },
-        { first, { 0, 3, 2, "a" }, "m-00001-of-00002.gguf: split.count is 3, but the file is called one of 2" },
-        { first, { 0, 2, 5, "a" }, "m-00001-of-00002.gguf: key split.tensors.count: is 5, expected 2" },
-        { first, { 0, 2, -1, "a" }, "m-00001-of-00002.gguf: key split.tensors.count: is not there, expected 2" },
-        { first, { 0, 2, 2, "b" }, "m-00001-of-00002.gguf: tensor b lies in two shards, " },
-        { second, { 0, 2, 2, "b" }, "m-00002-of-00002.gguf: key split.no: is 0, expected 1" },
-        { second, { 1, 2, 3, "b" }, "m-00002-of-00002.gguf: key split.tensors.count: is 3, expected 2" },
-        { "other.gguf", { 0, 2, 2, "a" },
-          "other.gguf: split.count is 2, but the file is not called NAME-00001-of-00002.gguf" },
-        { "m-00003-of-00002.gguf", { 2, 2, 2, "a" }, "m-00003-of-00002.gguf: the file is called number 3 of 2" },
-        { "m-00001-of-65535.gguf", { 0, 65535, 2, "a" },
-          "m-00001-of-65535.gguf: split.count is 65535, at most 10000 is allowed" },
+    static const struct { const char *name; part p; const char *message, *opened; } rows[] = {      /* NULL: by that file */
+        { second, { 1, 3, 2, "b" }, "m-00002-of-00002.gguf: key split.count: is 3, expected 2", first },
+        { first, { 1, 2, 2, "a" }, "m-00001-of-00002.gguf: key split.no: is 1, expected 0", NULL },
+        { first, { -1, 2, 2, "a" }, "m-00001-of-00002.gguf: key split.no: is not there, expected 0", NULL },
+        { first, { 0, 3, 2, "a" }, "m-00001-of-00002.gguf: split.count is 3, but the file is called one of 2", NULL },
+        { first, { 0, 2, 5, "a" }, "m-00001-of-00002.gguf: key split.tensors.count: is 5, expected 2", NULL },
+        { first, { 0, 2, -1, "a" }, "m-00001-of-00002.gguf: key split.tensors.count: is not there, expected 2", NULL },
+        { first, { 0, 2, 2, "b" }, "m-00001-of-00002.gguf: tensor b lies in two shards, ", NULL },
+        { second, { 0, 2, 2, "b" }, "m-00002-of-00002.gguf: key split.no: is 0, expected 1", NULL },
+        { second, { 1, 2, 3, "b" }, "m-00002-of-00002.gguf: key split.tensors.count: is 3, expected 2", NULL },
+        { "other.gguf", { 0, 2, 2, "a", NULL },
+          "other.gguf: split.count is 2, but the file is not called NAME-00001-of-00002.gguf", NULL },
+        { "m-00003-of-00002.gguf", { 2, 2, 2, "a" }, "m-00003-of-00002.gguf: the file is called number 3 of 2", NULL },
+        { "m-00001-of-65535.gguf", { 0, 65535, 2, "a", NULL },
+          "m-00001-of-65535.gguf: split.count is 65535, at most 10000 is allowed", NULL },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const scratch s = scratch_new();
@@ -111,7 +112,7 @@ static void what_is_no_set_is_refused_in_words(void) {
         write_part(&s, first, (part){ 0, 2, 2, "a" });
         write_part(&s, second, (part){ 1, 2, 2, "b" });
         write_part(&s, rows[i].name, rows[i].p);
-        CHECK_EQ(open_in(&s, rows[i].name, &w), SONDE_FORMAT);
+        CHECK_EQ(open_in(&s, rows[i].opened ? rows[i].opened : rows[i].name, &w), SONDE_FORMAT);
         CHECK(!w);
         if (strncmp(message(&s), rows[i].message, strlen(rows[i].message)) != 0)
             FAIL_("found %s, expected %s", message(&s), rows[i].message);

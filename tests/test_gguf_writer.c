@@ -1,6 +1,7 @@
 /* GGUF, written: the same bytes as gguf-py wrote (tools/truth/gguf_files.py), all of them or nothing. */
 #define _GNU_SOURCE
 #include "test.h"
+#include "gguf_bytes.h"
 #include "scratch.h"
 #include "format/gguf_writer.h"
 
@@ -105,6 +106,35 @@ static void values_that_were_made_are_read_as_they_were_made(void) {
             CHECK(got->texts[k].len == texts[k].len && memcmp(got->texts[k].at, texts[k].at, texts[k].len) == 0);
     }
     CHECK(memcmp(weights_meta(w, "few")->data, few, sizeof few) == 0);
+    weights_close(w);
+    scratch_end(&s);
+}
+
+/* A u64 above INT64_MAX and a NaN that signals: what the reader gives of them does not say all. */
+static void numbers_keep_every_bit(void) {
+    const scratch s = scratch_new();
+    gguf_bytes b = { 0 };
+    gguf_begin(&b, 0, 3);
+    gguf_key(&b, "u64", GGUF_U64);
+    gguf_u64(&b, UINT64_MAX - 5);
+    gguf_key(&b, "f32", GGUF_F32);
+    gguf_u32(&b, 0x7fa00001);
+    gguf_key(&b, "list", GGUF_LIST);
+    gguf_u32(&b, GGUF_U64);
+    gguf_u64(&b, 1);
+    gguf_u64(&b, 1ull << 63);
+    gguf_pad(&b, 32);
+    scratch_write(&s, "in.gguf", b.at, b.n);
+    weights *w = NULL;
+    CHECK_EQ(weights_open(s.path, &w, &err), SONDE_OK);
+    int64_t item = 0;
+    CHECK(weights_meta(w, "u64")->integer == INT64_MAX && isnan(weights_meta(w, "f32")->number));
+    CHECK(meta_item_int(weights_meta(w, "list"), 0, &item) && item == INT64_MAX);
+    copy(w, in_scratch(&s, "out.gguf").text, 1);
+    const image out = read_image(in_scratch(&s, "out.gguf").text);
+    CHECK(out.n == b.n && memcmp(out.at, b.at, b.n) == 0);
+    free(out.at);
+    free(b.at);
     weights_close(w);
     scratch_end(&s);
 }
@@ -240,6 +270,7 @@ static void metadata_that_a_file_cannot_hold_are_refused(void) {
 #define TESTS(X) \
     X(what_is_read_and_written_is_the_same_file) \
     X(values_that_were_made_are_read_as_they_were_made) \
+    X(numbers_keep_every_bit) \
     X(a_changed_value_is_written_as_changed) \
     X(a_file_appears_when_it_is_whole) \
     X(a_full_disk_is_an_error_that_says_what_was_written) \
