@@ -29,6 +29,8 @@ sonde_status config_text(const json *file, const char *name, const char **out, s
  * were saved with their library's defaults name ids of other vocabularies, and nothing depends on them. */
 sonde_status config_token(const json *file, const char *name, int64_t fallback, int64_t vocab, int32_t *out,
                           sonde_error *err);
+/* UNSUPPORTED for weights that another library packed (GPTQ, AWQ, bitsandbytes, ..): they are no plain numbers. */
+sonde_status quantization_refuse(const json *file, sonde_error *err);
 /* A value as a message shows it; .text lives until the end of the expression. */
 shown json_shown(const json *j);
 #endif
