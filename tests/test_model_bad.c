@@ -47,7 +47,8 @@ static void bad_configs_give_their_line(void) {
         { "\"model_type\": null, \"architectures\": [],", SONDE_FORMAT,
           "bad/config.json: has neither model_type nor architectures, expected one of: gpt2, llama" },
         { "\"quantization_config\": {\"bits\": 4},", SONDE_UNSUPPORTED,
-          "bad/config.json: quantization_config: quantised weights are not read, expected plain F32, F16 or BF16" },
+          "bad/config.json: quantization_config: the weights are quantized by a method that is not named, "
+          "expected plain F32, F16 or BF16; use the model that it was made from" },
         { "\"pruned_heads\": {\"0\": [1]},", SONDE_UNSUPPORTED,
           "bad/config.json: pruned_heads: removed heads are not read, expected all heads to be there" },
         { "\"tie_word_embeddings\": false,", SONDE_FORMAT,

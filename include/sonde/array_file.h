@@ -1,4 +1,4 @@
-/* array_file.h - named arrays in files: safetensors and npy, read and written.
+/* array_file.h - named arrays in files: safetensors and npy, read and written; npz and torch's files, read.
  *
  * A writer knows every shape before the first number, so values may be written
  * in any order and memory does not grow with the file. It writes beside PATH and
@@ -43,8 +43,8 @@ SONDE_API void         sonde_array_writer_drop(sonde_array_writer *w);          
 SONDE_API sonde_status sonde_npy_write(const char *path, const sonde_array_spec *spec, const float *data,
                                        sonde_error *err);
 
-/* safetensors or npy, told by the first bytes. An npy file holds one array, named "". Big-endian and object
- * arrays of npy are UNSUPPORTED. */
+/* safetensors, npy, npz or any other file of weights, told by the first bytes. An npy file holds one array, named "";
+ * an npz one those that numpy.savez was given. Big-endian and object arrays, and compressed npz files, are UNSUPPORTED. */
 SONDE_API sonde_status sonde_array_file_open(sonde_array_file **out, const char *path, sonde_error *err);
 SONDE_API void         sonde_array_file_close(sonde_array_file *f);                           /* accepts NULL */
 SONDE_API size_t       sonde_array_file_count(const sonde_array_file *f);

@@ -1,5 +1,6 @@
 #include "sonde/array_file.h"
 #include "container.h"
+#include "npz.h"
 #include "base/text.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,20 +13,31 @@ struct sonde_array_file {
     sonde_array_spec *spec;     /* [weights_count(w)] */
 };
 
-static bool is_npy(const file_map *f, const char *path) {
-    const size_t n = strlen(path);
-    return npy_probe(f->data, f->size) || (n >= 4 && strcmp(path + n - 4, ".npy") == 0);
+static bool ends_with(const char *path, const char *ending) {
+    const size_t n = strlen(path), m = strlen(ending);
+    return n >= m && strcmp(path + n - m, ending) == 0;
 }
+
+typedef struct {
+    const char *ending;         /* decides where the bytes do not, so that the reader says what is wrong */
+    bool      (*probe)(const uint8_t *head, size_t n);
+    sonde_status (*read)(file_map file, weights **out, sonde_error *err);
+} array_format;
+
+/* Files of arrays that are no models'. */
+static const array_format array_formats[] = { { ".npy", npy_probe, npy_read }, { ".npz", npz_probe, npz_read } };
 
 static sonde_status open_weights(const char *path, weights **out, sonde_error *err) {
     file_map f;
     SONDE_TRY(file_map_open(&f, path, err));    /* a folder ends here */
-    if (!is_npy(&f, path)) {
-        file_map_close(&f);
-        return weights_open(path, out, err);
+    for (size_t i = 0; i < sizeof array_formats / sizeof *array_formats; i++) {
+        const array_format *a = &array_formats[i];
+        if (!a->probe(f.data, f.size) && !ends_with(path, a->ending)) continue;
+        const sonde_status s = a->read(f, out, err);
+        return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", name_shown(path).text);
     }
-    const sonde_status s = npy_read(f, out, err);
-    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", name_shown(path).text);
+    file_map_close(&f);
+    return weights_open(path, out, err);
 }
 
 sonde_status sonde_array_file_open(sonde_array_file **out, const char *path, sonde_error *err) {

@@ -343,8 +343,10 @@ static opcode *const opcodes[256] = {
 sonde_status pickle_read(cursor *c, pickle_source *from, arena *memory, pickle_value *out, sonde_error *err) {
     machine m = { .c = *c, .begin = c->at, .op = c->at, .from = from, .memory = memory, .err = err };
     if (m.c.end - m.c.at > PICKLE_LONGEST) m.c.end = m.c.at + PICKLE_LONGEST;
-    REFUSE_IF(m.c.at == m.c.end || *m.c.at != 0x80, &m, "a pickle of protocol %d to %d begins with byte 0x80",
+    REFUSE_IF(m.c.at == m.c.end, &m, "nothing is left where a pickle should begin");
+    REFUSE_IF(*m.c.at != 0x80, &m, "a pickle of protocol %d to %d begins with byte 0x80",
               LOWEST_PROTOCOL, HIGHEST_PROTOCOL);
+    reserve(&m, &m.stack, 16);
     while (!m.stopped) {
         m.op = m.c.at;
         const uint8_t *code = cursor_take(&m.c, 1);

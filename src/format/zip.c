@@ -67,7 +67,8 @@ static sonde_status read_end64(const file_map *f, size_t locator, const uint8_t 
 
 static sonde_status read_end(const file_map *f, directory *d, sonde_error *err) {
     size_t at;
-    SONDE_FAIL_IF(!find_end(f, &at), err, SONDE_FORMAT, "zip: no end record, the file may be cut");
+    SONDE_FAIL_IF(!find_end(f, &at), err, SONDE_FORMAT,
+                  "zip: no end record at the end of the file: it is cut, or bytes stand behind it");
     const uint8_t *p = f->data + at;
     SONDE_FAIL_IF((u16(p + 4) != 0 && u16(p + 4) != UINT16_MAX) || (u16(p + 6) != 0 && u16(p + 6) != UINT16_MAX)
                   || u16(p + 8) != u16(p + 10), err, SONDE_UNSUPPORTED, "zip: is one of several volumes");

@@ -76,9 +76,7 @@ static const arch *by_type(const json *type) {
 
 /* What changes the meaning of weights whatever the family is. */
 static sonde_status refuse_transformed(const json *config, sonde_error *err) {
-    const json *q = json_get(config, "quantization_config");
-    SONDE_FAIL_IF(q && q->kind != JSON_NULL, err, SONDE_UNSUPPORTED,
-                  "quantization_config: quantised weights are not read, expected plain F32, F16 or BF16");
+    SONDE_TRY(quantization_refuse(config, err));
     const json *pruned = json_get(config, "pruned_heads");
     SONDE_FAIL_IF(pruned && pruned->len > 0, err, SONDE_UNSUPPORTED,
                   "pruned_heads: removed heads are not read, expected all heads to be there");

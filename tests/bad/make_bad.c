@@ -263,6 +263,13 @@ static const change configs[] = {
     { "config_eps_text", "1e-05", "\"1e-05\"" },
     { "config_eps_overflows", "1e-05", "1e999" },
     { "config_activation_unknown", "\"gelu_new\"", "\"gelu_odd\"" },
+    { "config_gptq", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": {\"quant_method\": \"gptq\", \"bits\": 4}" },
+    { "config_awq", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": {\"quant_method\": \"awq\"}" },
+    { "config_fp8", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": {\"quant_method\": \"fp8\"}" },
+    { "config_bnb_old", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": {\"load_in_8bit\": true}" },
+    { "config_quant_other", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": {\"quant_method\": \"q\\u001b\"}" },
+    { "config_quant_number", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": {\"quant_method\": 4}" },
+    { "config_quant_null", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": null" },
     { "config_inner_negative", "\"n_inner\": null", "\"n_inner\": -16" },
     { "config_inner_other", "\"n_inner\": null", "\"n_inner\": 12" },
 };

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz targets into corpus/ beside this script (standard library only)."""
+"""Writes the seeds of the fuzz targets into corpus/ beside this script (standard library only, but for those of torch's
+files: torch 2.13.0 and numpy write them, and they are left out where these cannot be imported)."""
+import io
 import json
 import os
 import struct
+import zipfile
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
 
@@ -152,6 +155,63 @@ def seeds_llama2c():
                 save("llama2c", name[:-4], f.read())
 
 
+def plain_zip(entries, **options):
+    b = io.BytesIO()
+    with zipfile.ZipFile(b, "w", **options) as z:
+        for name, data in entries:
+            z.writestr(zipfile.ZipInfo(name), data)
+    return b.getvalue()
+
+
+def seeds_zip():
+    save("zip", "empty", plain_zip([]))
+    save("zip", "two", plain_zip([("a/x", b"12"), ("a/y", b"")]))
+    z = plain_zip([("a", b"1")])
+    save("zip", "suffix", z + b"!")
+    save("zip", "prefix", b"!" + z)
+    save("zip", "wide", z[:len(z) - 22] + struct.pack("<4sQHHLLQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 47, 32)
+         + struct.pack("<4sLQL", b"PK\6\7", 0, 79, 1) + z[len(z) - 22:])
+
+
+def seeds_torch():
+    try:
+        import numpy
+        import torch
+    except ImportError:
+        return
+
+    def saved(value, **options):
+        b = io.BytesIO()
+        torch.save(value, b, **options)
+        return b.getvalue()
+
+    legacy = {"_use_new_zipfile_serialization": False}
+    base = torch.arange(12, dtype=torch.float32).view(3, 4)
+    views = {"a": base.t(), "b": base[1:, ::2], "c": base}
+    net = torch.nn.Linear(2, 2).state_dict()
+    more = {"model": {"w": torch.nn.Parameter(torch.ones(2)), "u": torch.ones(2, dtype=torch.uint16),
+                      "t": torch.tensor(True), "h": torch.ones(1).bfloat16()},
+            "epoch": 3, "loss": 0.5, "big": 2 ** 70, "shape": torch.Size([1]), "at": torch.device("cpu"), "l": [(), None]}
+    more["l"].append(more["l"])
+    for name, value in (("views", views), ("net", net), ("more", more), ("tensor", base)):
+        whole = saved(value)
+        save("zip", "torch_" + name, whole)
+        pickle = [n for n in zipfile.ZipFile(io.BytesIO(whole)).namelist() if n.endswith("/data.pkl")][0]
+        save("pickle", name, zipfile.ZipFile(io.BytesIO(whole)).read(pickle))
+        save("pickle", name + "_4", zipfile.ZipFile(io.BytesIO(saved(value, pickle_protocol=4))).read(pickle))
+        save("pickle", name + "_legacy", saved(value, **legacy))
+    save("pickle", "net_legacy_4", saved(net, pickle_protocol=4, **legacy))
+    save("pickle", "system", b"\x80\x02cposix\nsystem\nX\x04\0\0\0trueq\0\x85R.")
+    save("pickle", "stack_global", b"\x80\x04\x8c\x02os\x94\x8c\x06system\x93.")
+    save("pickle", "itself", b"\x80\x02]q\0h\0h\0\x86a.")
+    for name, write in (("npz", numpy.savez), ("npz_deflated", numpy.savez_compressed)):
+        b = io.BytesIO()
+        write(b, a=numpy.arange(3, dtype=numpy.float32), b=numpy.zeros((2, 0)))
+        save("zip", name, b.getvalue())
+
+
+seeds_zip()
+seeds_torch()
 seeds_json()
 seeds_safetensors()
 seeds_npy()

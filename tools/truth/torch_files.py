@@ -8,8 +8,10 @@
 tensors.tsv has a line for each array of each file that must open: file, name, dtype, shape, CRC-32 of its bytes in
 row-major order, bytes that cannot stay where they lie in the file (0 or the array's own). refused.tsv has the files that
 must be refused, with the exit and the line; it is written by hand. Given the folder of the shared stories260K model, only
-stories260k.tsv is written: the same of its files, as torch.load gives them.
+stories260k.tsv is written: the same of its files, as torch.load gives them. The older files name storages by addresses, so
+they differ from run to run.
 """
+import json
 import os
 import sys
 import warnings
@@ -120,8 +122,25 @@ def good():
         if i % 3:
             value["bytes"] = b"\0\1\2"                  # protocol 2 has a call for them
         save("under_%s.pt" % key, value, sd, pickle_protocol=2 + i % 3, **(LEGACY if i == 2 else {}))
+    folders()
     v = torch.randn(9)
     save("one_tensor.pt", v, {"": v})
+
+
+def folders():
+    """Two shards with their index; two parts of one model, each with half of every tensor."""
+    for name in "shards", "meta":
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+    shards = {"1.bin": {"a": torch.randn(2, 3), "b": torch.randn(4)[::2]}, "2.bin": {"c": torch.arange(3)}}
+    for i, (file, sd) in enumerate(shards.items()):
+        torch.save(sd, os.path.join(folder, "shards", file), _use_new_zipfile_serialization=i == 0)
+        for name, t in sd.items():
+            add("shards", name, t)
+    with open(os.path.join(folder, "shards", "pytorch_model.bin.index.json"), "w") as f:
+        json.dump({"metadata": {"total_size": 0}, "weight_map": {n: f for f, sd in shards.items() for n in sd}}, f)
+    for i in range(2):
+        part = {"wq.weight": torch.randn(2, 4).half(), "wo.weight": torch.randn(4, 2).half(), "norm.weight": torch.ones(4).half()}
+        save("meta/consolidated.%02d.pth" % i, part, part)
 
 
 def npz():
