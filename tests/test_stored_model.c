@@ -238,42 +238,60 @@ static void pieces_of_any_type_give_the_bits_of_their_floats(void) {
 
 /* ---- weight_view ---- */
 
-/* Three matrices of 3 outputs, fused, of 4 inputs: element (j, k) of part p is 40 p + 10 j + k. */
-static void check_view(dtype_id type, bool columns, bool side_by_side) {
-    uint8_t stored[9 * 4];                              /* of I8 or F8; the stored rows, whole */
-    const size_t all_rows = columns ? 4 : 9, width = columns ? 9 : 4, cut = (side_by_side ? width : all_rows) / 2;
-    for (size_t r = 0; r < all_rows; r++)
-        for (size_t i = 0; i < width; i++) {
-            const size_t out = columns ? i : r, in = columns ? r : i;
-            stored[r * width + i] = (uint8_t)(out / 3 * 40 + out % 3 * 10 + in);
-        }
-    uint8_t left[9 * 4], right[9 * 4];
-    for (size_t r = 0; r < all_rows && side_by_side; r++) {
-        memcpy(left + r * cut, stored + r * width, cut);
-        memcpy(right + r * (width - cut), stored + r * width + cut, width - cut);
-    }
-    const weight_segment all = { stored, all_rows };
-    const weight_segment two[2] = { { side_by_side ? left : stored, cut },
-                                    { side_by_side ? right : stored + cut * width, (side_by_side ? width : all_rows) - cut } };
+enum { MOST_ITEM = 4 };
+
+/* Three matrices of 3 outputs, fused, of 4 inputs: element (j, k) of part p stands for the code 40 p + 10 j + k. */
+static void put_code(dtype_id type, size_t code, uint8_t *to) {
+    const uint32_t bits = bits_of((float)code) >> (type == DTYPE_BF16 ? 16 : 0);
+    if (type == DTYPE_F32 || type == DTYPE_BF16) memcpy(to, &bits, (size_t)dtype_table[type].bytes);
+    else *to = (uint8_t)code;
+}
+
+static void check_parts(dtype_id type, weight_place place) {
     arena *memory = arena_new();
-    for (size_t part = 0; part < 3; part++)
-        for (int in_two = 0; in_two < 2; in_two++) {
-            const kern_weight v = weight_view(memory, &(weight_place){
-                .n = 3, .k = 4, .columns = columns, .part = part, .parts = 3, .type = type, .segment = in_two ? two : &all,
-                .segments = in_two ? 2 : 1, .side_by_side = in_two && side_by_side });
-            for (size_t j = 0; j < 3; j++)
-                for (size_t k = 0; k < 4; k++) {
-                    float got, want;
-                    dtype_table[type].to_f32(&want, &(uint8_t){ (uint8_t)(part * 40 + j * 10 + k) }, 1);
-                    kern->widen(&got, &v, columns ? k : j, columns ? j : k, 1);
-                    CHECK(same(got, want));
-                }
-        }
+    for (place.part = 0; place.part < 3; place.part++) {
+        const kern_weight v = weight_view(memory, &place);
+        for (size_t j = 0; j < 3; j++)
+            for (size_t k = 0; k < 4; k++) {
+                float   got, want;
+                uint8_t item[MOST_ITEM];
+                put_code(type, place.part * 40 + j * 10 + k, item);
+                dtype_table[type].to_f32(&want, item, 1);
+                kern->widen(&got, &v, v.columns ? k : j, v.columns ? j : k, 1);
+                CHECK(same(got, want));
+            }
+    }
     arena_free(memory);
 }
 
+static void check_view(dtype_id type, bool columns) {
+    const size_t item = (size_t)dtype_table[type].bytes, height = columns ? 4 : 9, width = columns ? 9 : 4;
+    const size_t above = height / 2, left = width / 2;
+    uint8_t stored[9 * 4 * MOST_ITEM], lefts[9 * 4 * MOST_ITEM], rights[9 * 4 * MOST_ITEM];
+    for (size_t r = 0; r < height; r++) {
+        for (size_t i = 0; i < width; i++) {
+            const size_t out = columns ? i : r, in = columns ? r : i;
+            put_code(type, out / 3 * 40 + out % 3 * 10 + in, stored + (r * width + i) * item);
+        }
+        memcpy(lefts + r * left * item, stored + r * width * item, left * item);
+        memcpy(rights + r * (width - left) * item, stored + (r * width + left) * item, (width - left) * item);
+    }
+    const weight_segment one = { stored, height };
+    const weight_segment below_it[] = { { stored, above }, { stored + above * width * item, height - above } };
+    const weight_segment beside[] = { { lefts, left }, { rights, width - left } };
+    weight_place p = { .n = 3, .k = 4, .columns = columns, .parts = 3, .type = type, .segment = &one, .segments = 1 };
+    check_parts(type, p);
+    p.segments = 2;
+    p.segment = below_it;
+    check_parts(type, p);
+    p.segment = beside;
+    p.side_by_side = true;
+    check_parts(type, p);
+}
+
 static void a_view_finds_its_part_in_any_segments(void) {
-    for (int way = 0; way < 8; way++) check_view(way & 1 ? DTYPE_I8 : DTYPE_F8_E4M3, way & 2, way & 4);
+    static const dtype_id types[] = { DTYPE_F32, DTYPE_BF16, DTYPE_I8, DTYPE_F8_E4M3 };
+    for (int i = 0; i < 8; i++) check_view(types[i / 2], i % 2);
 }
 
 static void a_view_of_what_products_read_in_place_is_plain(void) {

@@ -71,7 +71,7 @@ static inline void iq3_s(float *restrict y, const uint8_t *b) {
     const float d = load_half(b);
     for (int j = 0; j < 64; j++) {
         const uint16_t word = ggml_iq3_s_book[b[2 + j] | (b[66 + j / 8] >> j % 8 & 1) << 8];
-        const uint32_t signs = b[74 + j / 2] >> 4 * (j % 2);
+        const uint32_t signs = (uint32_t)b[74 + j / 2] >> 4 * (j % 2);
         const float    scale = d * (float)(1 + 2 * (b[106 + j / 16] >> 4 * (j / 8 % 2) & 15));
         for (int i = 0; i < 4; i++)
             y[4 * j + i] = signed_by(scale * (float)(2 * (word >> 4 * i & 15) + 1), signs, i);
