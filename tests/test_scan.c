@@ -87,7 +87,8 @@ static size_t random_text(char *out) {
         "'", "'", "s", "S", "t", "T", "re", "Re", "ve", "VE", "ll", "lL", "m", "d", "D", "x", "The", "word", " ", " ", " ",
         " ", "  ", "\n", "\n", "\r\n", "\r", "\t", "\v", "0", "7", "42", "123", "1999", ".", ",", "!", "-", "$", "`",
         "|", "_", "(", "\xc5\xbf", "\xc2\xa0", "\xe3\x80\x80", "\xe2\x80\xa8", "\xc2\x85", "\xe1\xa0\x8e", "\xe2\x80\x8b",
-        "\xcc\x81",        "\xc3\xa9", "\xd0\xb9", "\xe4\xb8\xad", "\xef\xbc\x91", "\xc2\xbd", "\xd9\xa3", "\xe2\x80\x99", "\xe3\x80\x82",
+        "\xcc\x81", "\xc3\xa9", "\xd0\xb9",
+        "\xe4\xb8\xad", "\xef\xbc\x91", "\xc2\xbd", "\xd9\xa3", "\xe2\x80\x99", "\xe3\x80\x82",
         "\xf0\x9f\x98\x80", "\xf0\x9d\x9f\x98", "\xf0\xa0\x80\x80", "\xe2\x82\xac", "\xc2\xb2",
     };
     size_t len = 0;
