@@ -34,6 +34,7 @@ void added_close(added_set *s) {
         while (i < s->n && (uint8_t)s->at[i].text[0] < byte) i++;
         s->first[byte] = i;
     }
+    s->one_first = s->at[0].text[0] == s->at[s->n - 1].text[0];
 }
 
 /* The first of [lo, hi), which agree in their first `depth` bytes, whose next byte is at least `byte`. */
@@ -59,6 +60,16 @@ static const added_token *longest(const added_set *s, const char *text, size_t l
         hi = lower(s->at, lo, hi, depth, next + 1);
     }
     return found;
+}
+
+/* The next place from `at` on where a token may begin, or the end. */
+static size_t may_begin(const added_set *s, const char *text, size_t len, size_t at) {
+    if (s->one_first) {
+        const char *found = memchr(text + at, s->at[0].text[0], len - at);
+        return found ? (size_t)(found - text) : len;
+    }
+    while (at < len && s->first[(uint8_t)text[at]] == s->first[(uint8_t)text[at] + 1]) at++;
+    return at;
 }
 
 static bool stands_alone(const added_walk *w, size_t start, size_t end) {
@@ -90,6 +101,8 @@ static size_t space_behind(added_walk *w, size_t at) {
 /* The order of the steps, and that white space taken in is looked at again, are those of `tokenizers`. */
 bool added_next(const added_set *s, added_walk *w, added_match *out) {
     while (s->n && w->scanned < w->len) {
+        w->scanned = may_begin(s, w->text, w->len, w->scanned);
+        if (w->scanned == w->len) break;
         const added_token *t = longest(s, w->text, w->len, w->scanned);
         if (!t) {
             w->scanned++;

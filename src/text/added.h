@@ -25,6 +25,7 @@ typedef struct {
     added_token *at;                /* ascending by text once closed */
     size_t       n, cap;
     size_t       first[257];        /* of the tokens that begin with a byte, and the end of the last */
+    bool         one_first;         /* all begin with the same byte */
 } added_set;
 
 void added_add(added_set *s, added_token t);        /* the text is lent */

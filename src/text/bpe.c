@@ -11,12 +11,15 @@
 #include <sys/random.h>
 
 typedef struct { uint64_t pair; uint32_t rank; int32_t id; } rule;
+typedef struct { const char *bytes; uint32_t len; int32_t id; } whole;
 
 struct bpe {
     const vocab *v;
     bpe_options  options;
     rule        *rules;             /* open addressing, at most half full */
     uint64_t     mask, seed;
+    whole       *wholes;            /* the model's tokens by their bytes, likewise; where ignore_merges asks for them */
+    uint64_t     wholes_mask;
     bool         exact;             /* the bytes of a token say which it is: no byte becomes the unknown token */
 };
 
@@ -29,16 +32,16 @@ static const uint32_t END = UINT32_MAX;
 static uint64_t pair_of(int32_t a, int32_t b) { return (uint64_t)(uint32_t)a << 32 | (uint32_t)b; }
 
 /* A seeded finaliser (Stafford's variant 13): a file cannot know which pairs collide. */
-static uint64_t slot_of(const bpe *m, uint64_t pair) {
-    uint64_t h = pair ^ m->seed;
+static uint64_t mixed(const bpe *m, uint64_t x) {
+    uint64_t h = x ^ m->seed;
     h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9u;
     h = ((h ^ h >> 27) + m->seed) * 0x94d049bb133111ebu;
-    return (h ^ h >> 31) & m->mask;
+    return h ^ h >> 31;
 }
 
 /* The rule for this pair, or the free place where it belongs. */
 static rule *find(const bpe *m, uint64_t pair) {
-    uint64_t i = slot_of(m, pair);
+    uint64_t i = mixed(m, pair) & m->mask;
     while (m->rules[i].pair != pair && m->rules[i].pair != NO_PAIR) i = (i + 1) & m->mask;
     return &m->rules[i];
 }
@@ -52,6 +55,36 @@ static bool make_table(bpe *m, size_t n) {
     for (size_t i = 0; i < cap; i++) m->rules[i] = (rule){ .pair = NO_PAIR, .rank = UINT32_MAX };
     if (getrandom(&m->seed, sizeof m->seed, 0) != (ssize_t)sizeof m->seed)
         m->seed = (uint64_t)(uintptr_t)m->rules * 0x9e3779b97f4a7c15u;
+    return true;
+}
+
+/* The token of these bytes, or the free place where it belongs. */
+static whole *find_whole(const bpe *m, const char *bytes, size_t n) {
+    uint64_t h = m->seed + n;
+    for (size_t i = 0; i < n; i += sizeof h) {
+        uint64_t part = 0;
+        memcpy(&part, bytes + i, n - i < sizeof part ? n - i : sizeof part);
+        h = mixed(m, h ^ part);
+    }
+    uint64_t i = h & m->wholes_mask;
+    for (whole *w; (w = &m->wholes[i])->id != NONE; i = (i + 1) & m->wholes_mask)
+        if (w->len == n && memcmp(w->bytes, bytes, n) == 0) break;
+    return &m->wholes[i];
+}
+
+/* Tokens that are not spelled in the alphabet stand for no bytes; of two with one text the vocabulary knows one. */
+static bool make_wholes(bpe *m) {
+    size_t cap = 16;
+    while (cap < 2 * m->v->n_model) cap *= 2;
+    m->wholes_mask = cap - 1;
+    m->wholes = malloc(cap * sizeof *m->wholes);
+    if (!m->wholes) return false;
+    for (size_t i = 0; i < cap; i++) m->wholes[i] = (whole){ .id = NONE };
+    for (size_t i = 0; i < m->v->n_model; i++) {
+        const token *t = &m->v->at[i];
+        if (t->bytes == t->text || vocab_model_id(m->v, t->text, t->text_len) != t->id) continue;
+        *find_whole(m, t->bytes, t->bytes_len) = (whole){ t->bytes, (uint32_t)t->bytes_len, t->id };
+    }
     return true;
 }
 
@@ -99,13 +132,14 @@ static sonde_status add_rules(bpe *m, const merge_text *merges, size_t n, sonde_
 sonde_status bpe_new(bpe **out, const vocab *v, const merge_text *merges, size_t n, bpe_options o, sonde_error *err) {
     *out = NULL;
     bpe *m = calloc(1, sizeof *m);
-    if (!m || !make_table(m, n)) {
-        free(m);
-        return sonde_fail(err, SONDE_NOMEM, "no memory for %zu merges", n);
-    }
+    SONDE_FAIL_IF(!m, err, SONDE_NOMEM, "no memory for merges");
     m->v = v;
     m->options = o;
     m->exact = o.unknown == NONE || every_byte(v);
+    if (!make_table(m, n) || (o.ignore_merges && !make_wholes(m))) {
+        bpe_free(m);
+        return sonde_fail(err, SONDE_NOMEM, "no memory for %zu merges", n);
+    }
     const sonde_status s = add_rules(m, merges, n, err);
     if (s == SONDE_OK) *out = m; else bpe_free(m);
     return s;
@@ -114,6 +148,7 @@ sonde_status bpe_new(bpe **out, const vocab *v, const merge_text *merges, size_t
 void bpe_free(bpe *m) {
     if (!m) return;
     free(m->rules);
+    free(m->wholes);
     free(m);
 }
 
@@ -226,13 +261,6 @@ static void merge_many(const bpe *m, size_t n, bpe_work *w) {
     }
 }
 
-/* The token that is the whole piece, or NONE. */
-static int32_t whole(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *w) {
-    if (n_bytes > VOCAB_LONGEST) return NONE;
-    w->spelled = grow(w->memory, w->spelled, 0, 2 * n_bytes, &w->spelled_cap, 1);
-    return vocab_model_id(m->v, w->spelled, bytes_spell(bytes, n_bytes, w->spelled));
-}
-
 /* Merges what is in the symbols; returns how many tokens that makes. */
 static size_t merge(const bpe *m, size_t all, bpe_work *w) {
     if (all < 2) return all;
@@ -249,7 +277,7 @@ static size_t merge(const bpe *m, size_t all, bpe_work *w) {
 static size_t encode(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *w) {
     w->symbols = grow(w->memory, w->symbols, 0, n_bytes, &w->symbols_cap, sizeof *w->symbols);
     w->n_steps = 0;
-    const int32_t id = m->options.ignore_merges ? whole(m, bytes, n_bytes, w) : NONE;
+    const int32_t id = m->options.ignore_merges ? find_whole(m, bytes, n_bytes)->id : NONE;
     if (id == NONE) return merge(m, split_bytes(m, bytes, n_bytes, w->symbols), w);
     w->symbols[0] = (bpe_symbol){ .id = id, .len = (uint32_t)n_bytes };
     return 1;

@@ -31,9 +31,8 @@ typedef struct {
     arena      *memory;
     bpe_symbol *symbols;
     bpe_merge  *heap;
-    char       *spelled;
     bpe_step   *steps;              /* of the last piece, in the order made, where `watch` asks for them */
-    size_t      symbols_cap, heap_cap, spelled_cap, steps_cap, n_steps;
+    size_t      symbols_cap, heap_cap, steps_cap, n_steps;
     bool        watch;
     known_words known;              /* of this text; belongs to the caller */
     const char *end;                /* of the text: what may be read behind a piece */

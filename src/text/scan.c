@@ -19,6 +19,7 @@ struct scanner {
     uint8_t  ascii, wide;
     unsigned least, most;
     bool     blank;
+    bool     bytes;             /* of bytes that byte level spells as a number, within characters too; ascii counts */
 };
 
 #define ANY_LEAD(numbers) "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" numbers \
@@ -38,6 +39,9 @@ static const scanner rows[] = {
     { .pattern = "[\\p{P}\\$\\+<=>\\^~\\|`]+", .shape = RUNS, .ascii = CLASS_PUNCTUATION | CLASS_SYMBOL,
       .wide = CLASS_PUNCTUATION, .least = 1, .most = ANY_NUMBER },
     { .pattern = "[\\r\\n]", OF(CLASS_NEWLINE), .least = 1, .most = 1 },
+    { .pattern = "[\r\n]", OF(CLASS_NEWLINE), .least = 1, .most = 1 },        /* the two characters themselves */
+    { .pattern = split_byte_number, OF(CLASS_NUMBER), .least = 1, .most = 1, .bytes = true },
+    { .pattern = split_byte_numbers, OF(CLASS_NUMBER), .least = 1, .most = ANY_NUMBER, .bytes = true },
     { .pattern = "\\s?\\p{L}+", OF(CLASS_LETTER), .least = 1, .most = ANY_NUMBER, .blank = true },
     { .pattern = "\\s?\\p{P}+", OF(CLASS_PUNCTUATION), .least = 1, .most = ANY_NUMBER, .blank = true },
 };
@@ -112,7 +116,16 @@ static inline const uint8_t *word(const scanner *s, const uint8_t *p, const uint
     return spaces(s, p, end);
 }
 
-static bool in_run(const scanner *s, const uint8_t *p, size_t *size) {
+/* In the byte alphabet 0xb2, 0xb3, 0xb9 and 0xbc to 0xbe are themselves: superscripts and fractions. */
+static bool byte_is_number(uint8_t b) {
+    return (b >= '0' && b <= '9') || b == 0xb2 || b == 0xb3 || b == 0xb9 || (b >= 0xbc && b <= 0xbe);
+}
+
+/* A run of ASCII alone can be looked for byte by byte, in pieces of characters too. */
+static inline bool in_run(const scanner *s, const uint8_t *p, size_t *size) {
+    *size = 1;
+    if (s->bytes) return byte_is_number(*p);
+    if (!s->wide && *p >= 0x80) return false;
     return class_at(p, size) & (*p < 0x80 ? s->ascii : s->wide);
 }
 
@@ -121,7 +134,7 @@ static const uint8_t *next_run(const scanner *s, const uint8_t *p, const uint8_t
     const uint8_t *before = NULL;               /* white space that ends at p */
     for (size_t size; p < end; ) {
         if (!in_run(s, p, &size)) {
-            before = class_at(p, &size) & CLASS_SPACE ? p : NULL;
+            before = s->blank && class_at(p, &size) & CLASS_SPACE ? p : NULL;
             p += size;
             continue;
         }

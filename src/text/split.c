@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 const char split_gpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+const char split_byte_number[] = "(bytes)[0-9\\xb2\\xb3\\xb9\\xbc-\\xbe]";
+const char split_byte_numbers[] = "(bytes)[0-9\\xb2\\xb3\\xb9\\xbc-\\xbe]+";
 
 /* Backtracking steps at one place of the text: a run of n spaces needs some n of them. */
 enum { AT_ONCE = 1024 };         /* parts, where cutting can stop */

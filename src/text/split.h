@@ -12,6 +12,9 @@ typedef struct splitter splitter;
 typedef struct split_work split_work;
 
 extern const char split_gpt2[];                 /* the pattern that ByteLevel names by `use_regex` */
+/* What `Digits` behind ByteLevel cuts out, singly and together: it sees bytes as byte level spells them, some of which are
+ * numbers, and cuts within characters. Behind these only patterns of ASCII may follow. */
+extern const char split_byte_number[], split_byte_numbers[];
 
 /* `literal`: the pattern is a text, not an expression. UNSUPPORTED: PCRE2 cannot read it. */
 sonde_status splitter_new(splitter **out, const char *pattern, size_t len, bool literal, sonde_error *err);
