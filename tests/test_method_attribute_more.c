@@ -115,7 +115,7 @@ static void a_gap_is_said(void) {
     CHECK_NEAR(run_float(run_table(r, "completeness"), 0, "gap_share"), -0.0339, 1e-3);
     CHECK(sonde_result_note_at(r->out, 0) != NULL);
     CHECK_STR(sonde_result_note_at(r->out, 0),
-              "ig: the sum misses F(x) - F(baseline) by 3.4 % (table completeness): take more --steps");
+              "ig: the sum misses F(x) - F(baseline) by 3.4 % (table completeness): take more --steps, or another --baseline");
     RUN_OK(r, "attribute", "method", "sequential-ig", "steps", "1", NULL);
     CHECK(sonde_result_note_at(r->out, 0) != NULL);
     CHECK(strstr(sonde_result_note_at(r->out, 0), " % at position "));

@@ -37,11 +37,11 @@ static sonde_status count(const sonde_generated *g, void *user, sonde_error *err
     return SONDE_OK;
 }
 
-static void decode(const char *edits, double temperature) {
+static void decode(const char *model, const char *edits, double temperature) {
     setting s;
     counts  c = { .n = 0 };
     sonde_error err = { 0 };
-    open_setting(&s, golden("three"), 5, edits);
+    open_setting(&s, golden(model), 5, edits);
     sonde_session *with = session(&s, 1);
     const sonde_prompt    p = { s.tokens, s.n, 0 };
     const sonde_named_run b = { .name = "B", .prompt = { s.other, s.n, 0 } };
@@ -59,9 +59,11 @@ static void decode(const char *edits, double temperature) {
 }
 
 static void decoding_takes_no_memory(void) {
-    decode("", 0);
-    decode("", 0.8);
-    decode("scale:blocks.0.attn.hook_z[:,0]=2;add:hook_resid_mid=1*B[1];noise:hook_embed=0.1@generated", 0.8);
+    decode("three", "", 0);
+    decode("llama_biased", "", 0);
+    decode("three", "", 0.8);
+    decode("three", "scale:blocks.0.attn.hook_z[:,0]=2;add:hook_resid_mid=1*B[1];noise:hook_embed=0.1@generated", 0.8);
+    decode("llama_grouped", "scale:blocks.0.attn.hook_rot_k[:,0]=2;add:blocks.1.hook_q_input[:,1]=0.5@generated", 0.8);
 }
 
 #define TESTS(X) \

@@ -25,7 +25,8 @@ typedef struct {
     int64_t                  n;                 /* positions, for the dims */
 } sonde_site_query;
 
-/* In the order in which such a run reaches them. USAGE with the three nearest where a name matches nothing. */
+/* In the order in which such a run reaches them. Without a model (NULL; nor a query): every site that any family has,
+ * those of blocks as block 0's, dims 0. USAGE with the three nearest where a name matches nothing. */
 SONDE_API sonde_status sonde_sites(const sonde_model *m, const sonde_site_query *q, sonde_site_fn fn, void *user,
                                    sonde_error *err);
 #endif

@@ -105,22 +105,19 @@ static sonde_status put_site(const sonde_site *s, void *user, sonde_error *err) 
 }
 
 sonde_status topic_sites(page *p, sonde_error *err) {
-    sonde_model *m;
-    SONDE_TRY(sonde_model_open(&m, NULL, NULL, err));
     page_title(p, 1, "Sites");
     page_text(p, "A site is a named place where a value exists; the names are TransformerLens's. L is the layer. "
-                 "\"sonde sites\" lists those of a model, with shapes.");
+                 "These are the sites of all families; \"sonde sites\" lists those of a model, with shapes.");
     page_rows(p, "site", "axes and meaning", 32);
-    const sonde_status s = sonde_sites(m, &(sonde_site_query){ .n = 1 }, put_site, p, err);
+    SONDE_TRY(sonde_sites(NULL, NULL, put_site, p, err));
     page_rows_end(p);
-    sonde_model_close(m);
     page_title(p, 3, "Axes, outermost first");
     put_rows(p, "axis", "what it counts", axis_rows, 4);
     page_text(p, "Patterns: * is inside one part of a name, ** any number of parts, {a,b} alternatives, blocks.3-5 a range, "
                  "blocks.-1 the last. A name without wildcards that is no whole name means every layer's site that "
                  "ends in its parts: hook_z, attn.hook_z. Sites on request are selected by spelling their last part. "
                  "TransformerLens's short names (resid_pre5) and llama.cpp's (l_out-3) work too.");
-    return s;
+    return SONDE_OK;
 }
 
 static const row prompt_rows[] = {

@@ -114,7 +114,8 @@ static double gap_of(const attribute_check *c) { return c->sum - (c->f_x - c->f_
 static void warn(const attribute_tables *t, attribute_way way, const attribute_check *c, double worst) {
     char text[240], place[40] = "";
     if (c->position >= 0) snprintf(place, sizeof place, " at position %lld", (long long)c->position);
-    snprintf(text, sizeof text, "%s: the sum misses F(x) - F(baseline) by %.2g %%%s (table completeness): take more --steps",
+    snprintf(text, sizeof text, "%s: the sum misses F(x) - F(baseline) by %.2g %%%s (table completeness): take more --steps, "
+             "or another --baseline",
              attribute_way_name[way], 100 * worst, place);
     sonde_result_note(t->out, text);
 }

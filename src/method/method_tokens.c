@@ -6,12 +6,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { TOKENS_WORDS, TOKENS_MERGES, TOKENS_TOKENIZER, TOKENS_AGAINST };
+enum { TOKENS_WORDS, TOKENS_MERGES, TOKENS_CARD, TOKENS_AGAINST };
 
 static const param params[] = {
     [TOKENS_WORDS] = { "words", PARAM_FLAG, "", 0, 0, "the words that the text is cut into first" },
     [TOKENS_MERGES] = { "merges", PARAM_FLAG, "", 0, 0, "what is merged in each word, step by step" },
-    [TOKENS_TOKENIZER] = { "tokenizer", PARAM_FLAG, "", 0, 0, "the pattern of words, special tokens, largest id" },
+    [TOKENS_CARD] = { "card", PARAM_FLAG, "", 0, 0, "the pattern of words, special tokens, largest id" },
     [TOKENS_AGAINST] = { "against", PARAM_TEXT, "", 0, 0, "another model, whose tokenizer stands beside this one's" },
     { 0 },
 };
@@ -157,7 +157,7 @@ static void put_special(const sonde_context *cx, sonde_result *out) {
 
 static sonde_status put_tokenizer(const sonde_context *cx, sonde_result *out, sonde_error *err) {
     const sonde_model_info *m = sonde_model_describe(cx->model);
-    SONDE_FAIL_IF(!m->has_tokenizer, err, SONDE_UNSUPPORTED, "tokenizer: the model has none that this version reads");
+    SONDE_FAIL_IF(!m->has_tokenizer, err, SONDE_FORMAT, "card: the model has no tokenizer; give one with --tokenizer PATH");
     sonde_table *t = sonde_result_table(out, "tokenizer");
     sonde_table_column(t, "largest_id", SONDE_INT, "");
     sonde_table_column(t, "rows", SONDE_INT, "");
@@ -181,7 +181,7 @@ static sonde_status tokens_run(sonde_context *cx, const value *args, sonde_resul
     context_head(cx, &method_tokens, out);
     put_tokens(cx, out);
     SONDE_TRY(put_splits(cx, args, out, err));
-    if (args[TOKENS_TOKENIZER].i) SONDE_TRY(put_tokenizer(cx, out, err));
+    if (args[TOKENS_CARD].i) SONDE_TRY(put_tokenizer(cx, out, err));
     return *args[TOKENS_AGAINST].text ? put_against(cx, args[TOKENS_AGAINST].text, out, err) : SONDE_OK;
 }
 
@@ -199,6 +199,6 @@ const method method_tokens = {
                "same: cut alike",
     .example = "tokens \"When Mary and John went to the store, John gave a drink to\" --words",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_BARE,
     .run = tokens_run,
 };

@@ -203,10 +203,10 @@ static sonde_status put_prompts(const sonde_context *cx, const sonde_model *othe
 
 sonde_status put_against(const sonde_context *cx, const char *name, sonde_result *out, sonde_error *err) {
     sonde_model *other;
-    sonde_status s = sonde_model_open(&other, name, cx->search, err);
+    sonde_status s = sonde_tokenizer_open(&other, name, cx->search, err);
     if (s != SONDE_OK) return sonde_fail_at(err, s, "against");
     if (!sonde_model_describe(cx->model)->has_tokenizer || !sonde_model_describe(other)->has_tokenizer) {
-        s = sonde_fail(err, SONDE_UNSUPPORTED, "against: %s has no tokenizer that this version reads",
+        s = sonde_fail(err, SONDE_FORMAT, "against: %s has no tokenizer",
                        sonde_model_describe(other)->has_tokenizer ? "the model" : "the other model");
     } else {
         put_tokenizers(cx, other, out);

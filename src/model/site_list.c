@@ -2,6 +2,8 @@
 #include "edit_data.h"
 #include "model_data.h"
 #include "sonde/site.h"
+#include <stdio.h>
+#include <string.h>
 
 typedef struct {
     const sonde_model *m;
@@ -33,7 +35,21 @@ static sonde_status list(arena *a, listing *l, const char *pattern, const sonde_
     return tell(a, l, chosen.at, chosen.n);
 }
 
+/* Every row, whoever has it. */
+static sonde_status list_rows(sonde_site_fn fn, void *user, sonde_error *err) {
+    for (int i = 0; i < SITE_COUNT; i++) {
+        const site_row *row = &site_rows[i];
+        char name[64];
+        snprintf(name, sizeof name, "%s%s", row->where == AT_BLOCK ? "blocks.0." : "", row->name);
+        const sonde_site s = { .name = name, .axes = row->axes, .doc = row->doc, .on_request = row->on_request,
+                               .block = row->where == AT_BLOCK ? 0 : -1, .rank = (int)(strlen(row->axes) + 1) / 2 };
+        SONDE_TRY(fn(&s, user, err));
+    }
+    return SONDE_OK;
+}
+
 sonde_status sonde_sites(const sonde_model *m, const sonde_site_query *q, sonde_site_fn fn, void *user, sonde_error *err) {
+    if (!m) return list_rows(fn, user, err);
     listing l = { .m = m, .n = q->n, .fn = fn, .user = user, .err = err };
     arena *a = arena_new();
     const sonde_status s = list(a, &l, q->pattern, q->edits, q->n_edits);

@@ -270,7 +270,13 @@ sonde_status sonde_run(sonde_session *s, const sonde_single *r, sonde_answer_fn 
 
 static double flops_of_row(const arch_config *c) {
     const double d = (double)c->d, hd = (double)(c->heads * c->e), gd = (double)(c->kv_heads * c->e);
-    return 2 * (d * (2 * hd + 2 * gd) + 2 * d * (double)c->f);
+    return 2 * (d * (2 * hd + 2 * gd) + (arch_has(c, W_GATE) ? 3 : 2) * d * (double)c->f);
+}
+
+/* Floats that a row of a block's program holds. */
+static double floats_of_row(const arch_config *c) {
+    const int64_t turned = c->rope.dims ? (c->heads + c->kv_heads) * c->e : 0;
+    return (double)(8 * c->d + (arch_has(c, W_GATE) ? 4 : 2) * c->f + 4 * c->heads * c->e + turned);
 }
 
 sonde_status sonde_variants_cost(sonde_session *s, const sonde_batch *b, sonde_cost *out, sonde_error *err) {
@@ -292,7 +298,7 @@ sonde_status sonde_variants_cost(sonde_session *s, const sonde_batch *b, sonde_c
             out->rows += (int64_t)n;
             const int64_t bytes = (int64_t)(4 * n * ((double)(2 * (int64_t)v.l.plan.run.n * c->kv_heads * c->e) + (double)c->d) +
                                             4 * (n < CHUNK_ROWS || passes > 1 ? n : CHUNK_ROWS) *
-                                                (double)(8 * c->d + 2 * c->f + 4 * c->heads * c->e));
+                                                floats_of_row(c));
             if (bytes > out->bytes) out->bytes = bytes;
         }
         arena_free(v.memory);

@@ -24,7 +24,7 @@ fails docs foo
 fails tour --json
 fails serve
 HF_HUB_OFFLINE=1 fails lens -m gpt2 --pull x
-fails lens --tokenizer f x
+fails lens --tokenizer absent x
 fails lens --target a x
 fails lens --run B x
 fails lens --run A=x x
