@@ -41,7 +41,7 @@ for name in kern maths product op philox; do
 done
 
 # One thread and small models: valgrind is slow.
-for name in cursor map text json array_file weights gguf gguf_writer llama2c tokenizer tokens site edit metric param result model_bad; do
+for name in cursor map text json array_file weights gguf gguf_writer llama2c torch tokenizer tokens site edit metric param result model_bad; do
     run_counted "valgrind: test_$name" env SONDE_ISA=scalar valgrind -q --error-exitcode=9 --leak-check=full \
         "build/release/tests/test_$name"
 done

@@ -37,6 +37,7 @@ static const foreign others[] = {
     { MAGIC(0, "lmgg"),    NULL, "a GGML file", from_other },
     { MAGIC(0, "tjgg"),    NULL, "a GGML file", from_other },
     { MAGIC(0, "fmgg"),    NULL, "a GGML file", from_other },
+    { MAGIC(0, "24ka"),    NULL, "a llama2.c model", from_other },
     { MAGIC(257, "ustar"), NULL, "a tar archive, as torch wrote before version 0.2", "load it with that torch and save it again" },
     { MAGIC(0, "\200\002"), NULL, "a pickle of Python objects (joblib, scikit-learn), which may hold code", from_pickle },
     { MAGIC(0, "\200\003"), NULL, "a pickle of Python objects (joblib, scikit-learn), which may hold code", from_pickle },
@@ -83,10 +84,12 @@ sonde_status adapter_refuse(const char *folder, sonde_error *err) {
     if (s == SONDE_OK) {
         s = refuse_adapter(&f, a, err);
         file_map_close(&f);
-        sonde_fail_at(err, s, "%s", name_shown(folder).text);
     } else {
-        s = SONDE_OK;
+        const bool bare = file_exists(arena_printf(a, "%s/adapter_model.safetensors", folder))
+                          || file_exists(arena_printf(a, "%s/adapter_model.bin", folder));
+        s = bare ? refuse_adapter(&(file_map){ .data = (const uint8_t *)"" }, a, err) : SONDE_OK;
     }
+    if (s != SONDE_OK) sonde_fail_at(err, s, "%s", name_shown(folder).text);
     arena_free(a);
     return s;
 }

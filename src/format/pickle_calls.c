@@ -40,7 +40,20 @@ static sonde_status rebuild_tensor(machine *m, const pickle_value *a, const pick
     return SONDE_OK;
 }
 
-static sonde_status rebuild_tensor_v3(machine *m, const pickle_value *a, pickle_value *out) {
+/* A last argument says that the stored items are not the tensor's: its signs are turned. */
+static sonde_status check_metadata(machine *m, const pickle_value *v) {
+    const bool none = v->kind == PICKLE_NONE || (v->kind == PICKLE_DICT && v->items->n == 0);
+    if (none) return SONDE_OK;
+    return pickle_fail(m, SONDE_UNSUPPORTED, "a tensor is a negated or conjugated view; save .resolve_neg() of it");
+}
+
+static sonde_status rebuild_tensor_v2(machine *m, const pickle_value *a, size_t n, pickle_value *out) {
+    if (n == 7) SONDE_TRY(check_metadata(m, &a[6]));
+    return rebuild_tensor(m, a, NULL, out);
+}
+
+static sonde_status rebuild_tensor_v3(machine *m, const pickle_value *a, size_t n, pickle_value *out) {
+    if (n == 8) SONDE_TRY(check_metadata(m, &a[7]));
     REFUSE_IF(a[6].kind != PICKLE_GLOBAL || a[6].global->role != ROLE_DTYPE, m, "a tensor's dtype is none");
     return rebuild_tensor(m, a, a[6].global, out);
 }
@@ -75,9 +88,9 @@ sonde_status pickle_call(machine *m, const pickle_value *callee, const pickle_va
     REFUSE_IF(n < arguments[role].least || n > arguments[role].most, m, "calls %s.%s with %zu arguments",
               callee->global->module, callee->global->name, n);
     switch (role) {
-    case ROLE_TENSOR:
-    case ROLE_TENSOR_V2: return rebuild_tensor(m, a, NULL, out);
-    case ROLE_TENSOR_V3: return rebuild_tensor_v3(m, a, out);
+    case ROLE_TENSOR: return rebuild_tensor(m, a, NULL, out);
+    case ROLE_TENSOR_V2: return rebuild_tensor_v2(m, a, n, out);
+    case ROLE_TENSOR_V3: return rebuild_tensor_v3(m, a, n, out);
     case ROLE_PARAMETER:
     case ROLE_PARAMETER_STATE: return rebuild_parameter(m, a, out);
     case ROLE_SIZE: return call_size(m, a, out);

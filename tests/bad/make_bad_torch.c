@@ -224,6 +224,8 @@ static const pickle_case pickles[] = {
     { "pk_tensor_of_none.pt", P(SAVED(REBUILD("N", "K\0", "K\4\205", "K\1\205"))) },
     { "pk_dtype_float8.pt", P(SAVED("ctorch._utils\n_rebuild_tensor_v3\n(" ID("ctorch.storage\nUntypedStorage\n", "0", "K\20")
                                     "K\0K\20\205K\1\205\211}ctorch\nfloat8_e4m3fn\ntR")) },
+    { "pk_negated.pt", P(SAVED("ctorch._utils\n_rebuild_tensor_v2\n(" STORED "K\0K\4\205K\1\205\211}}" TEXT("\3", "neg")
+                               "\210stR")) },
     { "pk_name_twice.pt", P(PROTO "}" TEXT("\1", "w") TENSOR "s" TEXT("\1", "w") TENSOR "s.") },
     { "pk_name_nul.pt", P(PROTO "}" TEXT("\2", "w\0") TENSOR "s.") },
     { "pk_top_list.pt", P(PROTO "]" TENSOR "a.") },
@@ -426,12 +428,13 @@ static void save_text(const char *name, const char *text) {
 }
 
 static void make_folders(void) {
-    static const char *const folders[] = { "gap", "lora", "lora_unknown", "slices_names", "slices_types", "index" };
+    static const char *const folders[] = { "gap", "lora", "lora_unknown", "slices_names", "slices_types", "index", "lora_bare" };
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) make_folder(folders[i]);
     save("gap/consolidated.00.pth", zip_of(P(good_pickle), (zip_options){ 0 }).b);
     save("gap/consolidated.02.pth", zip_of(P(good_pickle), (zip_options){ 0 }).b);
     save_text("lora/adapter_config.json", "{\"base_model_name_or_path\": \"org/base\", \"peft_type\": \"LORA\"}");
     save_text("lora_unknown/adapter_config.json", "{}");
+    save_text("lora_bare/adapter_model.safetensors", "");
     save("slices_names/consolidated.00.pth", zip_of(P(good_pickle), (zip_options){ 0 }).b);
     save("slices_names/consolidated.01.pth", zip_of(P(PROTO "}" TEXT("\1", "v") TENSOR "s."), (zip_options){ 0 }).b);
     save("slices_types/consolidated.00.pth", zip_of(P(good_pickle), (zip_options){ 0 }).b);

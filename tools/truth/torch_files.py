@@ -170,6 +170,7 @@ def refused():
     put("no_tensors.pt", {"a": 1})
     put("two_models.pt", {"model": {"a": torch.ones(1)}, "module": {"a": torch.ones(1)}})
     put("set.pt", {"w": torch.ones(1), "s": {1, 2}}, pickle_protocol=4)
+    put("negated.pt", {"w": torch.conj(torch.tensor([1 + 2j])).imag})
     put("rank_9.pt", {"w": torch.ones([1] * 9)})
     torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)), os.path.join(folder, "script.pt"))
 
