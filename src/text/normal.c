@@ -41,20 +41,12 @@ static void without_marks(const normal_step *k, stretch_maker *m, const characte
 
 static void without_nonspacing(const normal_step *k, stretch_maker *m, const character *h) {
     (void)k;
-    if (utf8proc_category((int32_t)h->c) != UTF8PROC_CATEGORY_MN) put(m, h, h->c, true);
-}
-
-static bool is_control(uint32_t c) {
-    switch (utf8proc_category((int32_t)c)) {
-    case UTF8PROC_CATEGORY_CC: case UTF8PROC_CATEGORY_CF: case UTF8PROC_CATEGORY_CN: case UTF8PROC_CATEGORY_CO:
-    case UTF8PROC_CATEGORY_CS: return c != '\t' && c != '\n' && c != '\r';
-    default: return false;
-    }
+    if (!unicode_nonspacing(h->c)) put(m, h, h->c, true);
 }
 
 static void cleaned(const normal_step *k, stretch_maker *m, const character *h) {
     (void)k;
-    if (h->c == 0 || h->c == 0xfffd || is_control(h->c)) return;
+    if (unicode_control(h->c)) return;
     put(m, h, unicode_space(h->c) ? ' ' : h->c, true);
 }
 

@@ -28,34 +28,26 @@ bool unicode_space(uint32_t c) {
         || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
-bool unicode_word(uint32_t c) {
-    switch (utf8proc_category((int32_t)c)) {
-    case UTF8PROC_CATEGORY_LU: case UTF8PROC_CATEGORY_LL: case UTF8PROC_CATEGORY_LT: case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO: case UTF8PROC_CATEGORY_MN: case UTF8PROC_CATEGORY_MC: case UTF8PROC_CATEGORY_ME:
-    case UTF8PROC_CATEGORY_ND: case UTF8PROC_CATEGORY_NL: case UTF8PROC_CATEGORY_PC:
-        return true;
-    default:                        /* joiners, and Other_Alphabetic that is neither letter nor mark */
-        return c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149)
-            || (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189);
+typedef struct { uint32_t first, last; } run;
+#include "unicode_tables.inc"
+
+static bool in_runs(const run *at, size_t n, uint32_t c) {
+    size_t lo = 0, hi = n;
+    while (lo < hi) {
+        const size_t mid = lo + (hi - lo) / 2;
+        if (at[mid].last < c) lo = mid + 1; else hi = mid;
     }
+    return lo < n && at[lo].first <= c;
 }
 
-bool unicode_mark(uint32_t c) {
-    const utf8proc_category_t k = utf8proc_category((int32_t)c);
-    return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ME;
-}
+#define IN(table, c) in_runs(table, sizeof(table) / sizeof *(table), c)
 
-bool unicode_punctuation(uint32_t c) {
-    if (c < 0x80)
-        return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
-    const utf8proc_category_t k = utf8proc_category((int32_t)c);
-    return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
-}
-
-bool unicode_number(uint32_t c) {
-    const utf8proc_category_t k = utf8proc_category((int32_t)c);
-    return k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_NL || k == UTF8PROC_CATEGORY_NO;
-}
+bool unicode_word(uint32_t c)        { return IN(words, c); }
+bool unicode_mark(uint32_t c)        { return IN(marks, c); }
+bool unicode_nonspacing(uint32_t c)  { return IN(nonspacing, c); }
+bool unicode_control(uint32_t c)     { return IN(controls, c); }
+bool unicode_punctuation(uint32_t c) { return IN(punctuation, c); }
+bool unicode_number(uint32_t c)      { return IN(numbers, c); }
 
 size_t unicode_cluster(const char *text, size_t n, size_t at) {
     uint32_t before, c;

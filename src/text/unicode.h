@@ -5,10 +5,13 @@
 #include <stdint.h>
 
 bool unicode_space(uint32_t c);                 /* White_Space: \s of Rust's regex */
+/* As the parts of `tokenizers` say (unicode_tables.inc). */
 bool unicode_word(uint32_t c);                  /* \w of Rust's regex */
-bool unicode_mark(uint32_t c);                  /* general category M */
-bool unicode_punctuation(uint32_t c);           /* ASCII's that is no letter or digit, or general category P */
-bool unicode_number(uint32_t c);                /* general category N */
+bool unicode_mark(uint32_t c);
+bool unicode_nonspacing(uint32_t c);
+bool unicode_control(uint32_t c);               /* what BERT drops */
+bool unicode_punctuation(uint32_t c);
+bool unicode_number(uint32_t c);
 /* The end of the extended grapheme cluster (UAX 29) that begins at text[at]. */
 size_t unicode_cluster(const char *text, size_t n, size_t at);
 /* Length of the character that ends at text[end], 0 if none does. */

@@ -21,8 +21,8 @@ static const uint32_t NOWHERE = UINT32_MAX;
 enum { UNKNOWN = -1 };
 
 static void offer(const unigram *m, path_node *p, double score, int32_t id, uint32_t from) {
-    if (p->from != NOWHERE && !(score > p->score)) return;
-    *p = (path_node){ m->r.single ? (double)(float)score : score, id, from };
+    if (m->r.single) score = (double)(float)score;
+    if (p->from == NOWHERE || score > p->score) *p = (path_node){ score, id, from };
 }
 
 static double score_of(const unigram *m, int32_t id, size_t len) {
@@ -48,8 +48,7 @@ static void add_arcs(const unigram *m, const char *text, size_t n, size_t from, 
     if (!single) {
         const double unknown = m->r.single ? (double)((float)m->r.lowest - (float)UNKNOWN_PENALTY)
                                            : m->r.lowest - UNKNOWN_PENALTY;
-        const double score = unknown + here;
-        offer(m, &paths[from + one], m->r.single ? (double)(float)score : score, UNKNOWN, (uint32_t)from);
+        offer(m, &paths[from + one], unknown + here, UNKNOWN, (uint32_t)from);
     }
 }
 

@@ -1,12 +1,14 @@
 /* tokens - ids and spans of many strings, for tools/fuzz_tokenizers.py.
  *
  *     tokens [plain] [bare] [decode] KIND=FILE.. < records > records
+ *     tokens strings SEED FIRST N > records                             those of text_maker.h
  *
  * KIND: json, config, vocab, merges, model, vocab_txt, bin, special, added, gguf, any (tokenizer_of_file). In: u32 bytes,
  * text; with `decode` u32 ids, ids. Out: i32 tokens (-1: refused), i32 id, start, end of each; with `decode` u32 bytes and
  * text. All little-endian. */
 #include "base/file.h"
 #include "ref/gguf_vocab.h"
+#include "text_maker.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +92,21 @@ static void decode_one(const tokenizer *t, const char *data, size_t n, arena *a)
     fwrite(text.at, 1, text.len, stdout);
 }
 
+static int make_strings(char **argv) {
+    text_maker m;
+    if (!text_maker_open(&m, strtoull(argv[2], NULL, 10))) stop("no parts.json");
+    const uint64_t first = strtoull(argv[3], NULL, 10), n = strtoull(argv[4], NULL, 10);
+    for (uint64_t i = 0; i < n; i++) {
+        const text_bytes t = text_maker_string(&m, first + i);
+        put((int64_t)t.len);
+        fwrite(t.at, 1, t.len, stdout);
+    }
+    arena_free(m.memory);
+    return 0;
+}
+
 int main(int argc, char **argv) {
+    if (argc == 5 && strcmp(argv[1], "strings") == 0) return make_strings(argv);
     for (int i = 1; i < argc; i++)
         if (!read_argument(argv[i])) stop("an argument that is not known");
     tokenizer *t = load();
