@@ -94,5 +94,31 @@ static void a_word_is_found_by_its_bytes(void) {
     CHECK(!known_new(10).at);
 }
 
-#define TESTS(T) T(words_that_come_again_have_the_same_tokens) T(a_word_is_found_by_its_bytes)
+/* In a small table many words want one place: what is found is always this word's. */
+static void words_of_one_place_are_told_apart(void) {
+    static char text[64 * 1024];
+    known_words k = known_new(1 << 10);
+    CHECK(k.at);
+    int hits = 0;
+    for (int round = 0; round < 3; round++)
+        for (int32_t i = 0; i < 1024; i++) {
+            char *word = text + 64 * i;
+            const size_t len = 9 + (size_t)i % 20;
+            snprintf(word, 64, "samehead%04dand a longer tail", (int)i);
+            for (int twice = 0; twice < 2; twice++) {
+                bool found;
+                known_word *w = known_find(&k, word, len, text + sizeof text, &found);
+                if (found && len >= 12) CHECK_EQ(w->id[0], i);
+                if (found) CHECK_EQ(w->len[0], (int)len);
+                hits += found;
+                w->n = 1;
+                w->id[0] = i;
+                w->len[0] = (uint8_t)len;
+            }
+        }
+    CHECK(hits >= 3 * 1024);
+    known_free(&k);
+}
+
+#define TESTS(T) T(words_of_one_place_are_told_apart) T(words_that_come_again_have_the_same_tokens) T(a_word_is_found_by_its_bytes)
 TEST_MAIN(TESTS)
