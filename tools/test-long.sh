@@ -22,6 +22,9 @@ if quietly cmake --preset fuzz && quietly cmake --build --preset fuzz --target $
     done
 else add_counts 0 1; echo "== fuzz: does not build"; fi
 
+# Pre-tokenizers cut by hand: a million random texts for each expression.
+run_counted "scan: a million texts a pattern" env SONDE_SCAN_TEXTS=1000000 build/release/tests/test_scan
+
 # Kernel, operation and maths tests, linked statically.
 cross="aarch64-linux-gnu-gcc -std=c11 -O2 -g -static -ffp-contract=off -Iinclude -Isrc -Itests"
 neon_objects() {

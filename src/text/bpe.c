@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include "bpe.h"
 #include "base/text.h"
-#include "bytes.h"
 #include "grow.h"
 #include <stdlib.h>
 #include <sys/random.h>
