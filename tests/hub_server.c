@@ -229,10 +229,10 @@ static bool send_tree(const request *r) {
     return open;
 }
 
-static bool send_endless(const request *r) {
+static bool send_endless(const request *r, const char *status) {
     static char spaces[65536];
     memset(spaces, ' ', sizeof spaces);
-    bool open = say(r, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[");
+    bool open = say(r, "HTTP/1.1 %s\r\nConnection: close\r\n\r\n[", status);
     while (open) open = put(r->fd, spaces, sizeof spaces);
     return false;
 }
@@ -242,7 +242,8 @@ static bool serve_api(const request *r, const char *rest) {
     if (refuse(r, true, &open)) return open;
     if (is(r, "moved")) return redirect(r, "307 Temporary Redirect", "", "/api/models/org/new%s", rest);
     if (is(r, "away")) return redirect(r, "302 Found", "", "http://127.0.0.1:%d/api", ports[1]);
-    if (is(r, "huge")) return send_endless(r);
+    if (is(r, "huge")) return send_endless(r, "200 OK");
+    if (is(r, "babble")) return send_endless(r, "404 Not Found");
     if (is(r, "garbage")) return answer(r, "200 OK", "", "<html>");
     if (is(r, "zipped")) return answer(r, "200 OK", "Content-Encoding: gzip\r\n", "{}");
     if (!strncmp(rest, "/tree/", 6)) return send_tree(r);

@@ -49,7 +49,8 @@ static sonde_status open_here(opened *o, command *c, const char *named, sonde_er
 /* Opens the model, also where --pull has to fetch it, or the rest of it. */
 static sonde_status open_or_pull(opened *o, command *c, const char *named, sonde_error *err) {
     const sonde_status s = open_here(o, c, named, err);
-    if (s != SONDE_NOT_FOUND || !option_given(c, OPTION_PULL) || !sonde_pull_name(named) || access(named, F_OK) == 0) return s;
+    const bool may = option_given(c, OPTION_PULL) && !option_given(c, OPTION_DRY_RUN);
+    if (s != SONDE_NOT_FOUND || !may || !sonde_pull_name(named) || access(named, F_OK) == 0) return s;
     sonde_pulled *p;
     SONDE_TRY(pull_model(c, named, NULL, &p, err));
     if (!option_given(c, OPTION_QUIET))

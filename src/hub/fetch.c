@@ -41,7 +41,7 @@ const char *fetch_join(arena *into, const char *base, const char *relative) {
 #include <string.h>
 #include <strings.h>
 
-enum { CONNECT_SECONDS = 10, SLOWEST = 1000, MOST_HOPS = 5, MOST_HEADERS = 1 << 18 };
+enum { CONNECT_SECONDS = 10, SLOWEST = 1000, MOST_HOPS = 5, MOST_HEADERS = 1 << 18, MOST_IGNORED = 1 << 20 };
 
 struct fetch {
     CURL         *curl;
@@ -56,7 +56,7 @@ typedef struct {
     const fetch_request *r;
     arena               *into;
     fetch_answer        *a;
-    size_t               header_bytes;
+    size_t               header_bytes, ignored;
     bool                 stopped, refused, headers_bad;
 } transfer;
 
@@ -137,7 +137,10 @@ static size_t on_body(char *at, size_t one, size_t n, void *user) {
     long status = 0;
     curl_easy_getinfo(t->f->curl, CURLINFO_RESPONSE_CODE, &status);
     t->a->status = (int)status;
-    if (is_redirect(t->a->status) || !t->r->sink) return n;
+    if (t->a->status / 100 != 2 || !t->r->sink) {           /* the text of a refusal: nobody reads it */
+        t->ignored += n;
+        return t->ignored > MOST_IGNORED ? 0 : n;
+    }
     t->refused = !t->r->sink(t->r->user, t->a, at, n);
     return t->refused ? 0 : n;
 }
@@ -237,6 +240,7 @@ static sonde_status fail_transfer(const transfer *t, CURLcode code, const char *
     SONDE_FAIL_IF(t->stopped, err, SONDE_CANCELLED, "interrupted");
     SONDE_FAIL_IF(t->headers_bad, err, SONDE_IO, "%s: headers of more than %d bytes, or a NUL in them", place_shown(url).text,
                   MOST_HEADERS);
+    SONDE_FAIL_IF(t->ignored > MOST_IGNORED, err, SONDE_IO, "%s: the answer is %d and does not end", place_shown(url).text, t->a->status);
     t->a->again = may_pass(t->f, code);
     const char *why = *t->f->why ? t->f->why : curl_easy_strerror(code);
     return sonde_fail(err, SONDE_IO, "%s: %s", place_shown(url).text, name_shown(why).text);

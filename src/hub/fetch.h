@@ -35,7 +35,7 @@ typedef struct {
     bool        again;                  /* the failure may pass: worth another try */
 } fetch_answer;
 
-/* A piece of the body; the headers of `a` are complete. False ends the transfer. */
+/* A piece of the body of a success (2xx); the headers of `a` are complete. False ends the transfer. */
 typedef bool (*fetch_sink)(void *user, const fetch_answer *a, const void *bytes, size_t n);
 
 typedef struct {
@@ -44,7 +44,7 @@ typedef struct {
     bool        leave;                  /* redirects to other hosts are followed too */
     int64_t     from;                   /* > 0: bytes from there on are asked for .. */
     const char *if_range;               /* .. if this is still their ETag; NULL: in any case */
-    fetch_sink  sink; void *user;       /* of the body of an answer that is no redirect */
+    fetch_sink  sink; void *user;       /* NULL: the body is passed over */
 } fetch_request;
 
 /* USAGE: a base or token that cannot be used. UNSUPPORTED: built without libcurl. */

@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_JSON = 64 << 20, MOST_FILES = 1000000, MOST_PATH = 1024, MOST_COMMIT = 64 };
+enum { MOST_ANSWER = 16 << 20, MOST_JSON = 64 << 20, MOST_FILES = 1000000, MOST_PATH = 1024, MOST_COMMIT = 64 };
 
-typedef struct { char *at; size_t n, room; size_t most; bool too_much; } body;
+typedef struct { char *at; size_t n, room; size_t left; bool too_much; } body;      /* left: of what all may hold together */
 
 static bool take_body(void *user, const fetch_answer *a, const void *bytes, size_t n) {
     (void)a;
     body *b = user;
-    b->too_much = n > b->most - b->n;
+    b->too_much = n > MOST_ANSWER - b->n || n > b->left - b->n;
     if (b->too_much) return false;
     if (b->n + n > b->room) {
         b->room = 2 * (b->n + n);
@@ -31,14 +31,16 @@ static sonde_status ask_json(hub *h, const char *url, body *b, arena *into, fetc
     for (;;) {
         b->n = 0;
         const sonde_status s = fetch_do(h->f, &r, into, a, err);
-        SONDE_FAIL_IF(b->too_much, err, SONDE_FORMAT, "%s: the lists are longer than %d MB", name_shown(url).text, MOST_JSON >> 20);
+        SONDE_FAIL_IF(b->too_much, err, SONDE_FORMAT, "%s: is longer than %d MB, or all lists together than %d MB",
+                      name_shown(url).text, MOST_ANSWER >> 20, MOST_JSON >> 20);
         if (s != SONDE_OK && !a->again) return s;
         if (s == SONDE_OK && !hub_may_pass(a->status)) break;
         if (s == SONDE_OK) hub_refuse(h, a, false, err);
         SONDE_TRY(hub_wait(h, &retry, a, err));
     }
     if (a->status != 200 && !a->next) return hub_refuse(h, a, false, err);
-    SONDE_FAIL_IF(a->next, err, SONDE_IO, "%s: redirects to another host, %s", name_shown(url).text, name_shown(a->next).text);
+    SONDE_FAIL_IF(a->next, err, SONDE_IO, "%s: redirects to another host, %s", name_shown(url).text,
+                  text_shown(a->next, strcspn(a->next, "?")).text);
     SONDE_FAIL_IF(a->header[FETCH_ENCODING] && strcmp(a->header[FETCH_ENCODING], "identity") != 0, err, SONDE_IO,
                   "%s: is compressed (%s), expected it as it is", name_shown(url).text, name_shown(a->header[FETCH_ENCODING]).text);
     return SONDE_OK;
@@ -68,7 +70,7 @@ static sonde_status read_commit(hub *h, const char *url, body *b, arena *brief, 
 
 sonde_status hub_resolve(hub *h, sonde_error *err) {
     arena *brief = arena_new();
-    body b = { .most = MOST_JSON };
+    body b = { .left = MOST_JSON };
     const char *url = arena_printf(brief, "%s/api/models/%s/revision/%s", h->base, h->name.id,
                                    hub_escape(brief, h->name.revision, "-._~"));
     const sonde_status s = read_commit(h, url, &b, brief, err);
@@ -140,14 +142,14 @@ static sonde_status read_page(hub *h, const char **url, body *b, size_t *room, a
                   "the list of files goes on at \"%s\", expected an address at %s", name_shown(next).text, name_shown(h->base).text);
     SONDE_FAIL_IF(whole && j->len == 0, err, SONDE_FORMAT, "the list of files goes on behind an empty page");
     *url = whole ? arena_printf(h->memory, "%s", whole) : NULL;
-    b->most -= b->n;
+    b->left -= b->n;
     return SONDE_OK;
 }
 
 static int by_path(const void *a, const void *b) { return strcmp(((const hub_file *)a)->path, ((const hub_file *)b)->path); }
 
 sonde_status hub_list(hub *h, sonde_error *err) {
-    body b = { .most = MOST_JSON };
+    body b = { .left = MOST_JSON };
     size_t room = 0;
     sonde_status s = SONDE_OK;
     const char *url = arena_printf(h->memory, "%s/api/models/%s/tree/%s?recursive=true", h->base, h->name.id, h->commit);
