@@ -82,7 +82,7 @@ static void bytes_are_the_same_on_every_machine(void) {
         { DTYPE_Q5_1, 0x97b6ff1a },
         { DTYPE_Q8_0, 0x8ca5aa6d },
         { DTYPE_Q2_K, 0x6a736632 },
-        { DTYPE_Q3_K, 0xa30dd61f },
+        { DTYPE_Q3_K, 0xeb1cedeb },
         { DTYPE_Q4_K, 0x3c60dcd7 },
         { DTYPE_Q5_K, 0x51d52770 },
         { DTYPE_Q6_K, 0xd8fa1c7e },
