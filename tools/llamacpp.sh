@@ -1,6 +1,6 @@
 #!/bin/sh
 # llamacpp.sh [VENV [FOLDER]] - build llama.cpp from the source package of llama-cpp-python on PyPI, for this machine's CPU,
-# and install both into a Python environment (default build/venv, made if missing; FOLDER, default build/llamacpp, holds
+# and install it, with the package and gguf, into a Python environment (default build/venv, made if missing; FOLDER, default build/llamacpp, holds
 # sources and objects). What compares sonde with llama.cpp needs it: `import llama_cpp`, and the libraries in llama_cpp/lib.
 # Done already: says so and does nothing. Needs python3 with venv, cmake, a C++ compiler, 200 MB and the network; takes
 # minutes. SONDE_JOBS: compilers at a time (2).
@@ -20,7 +20,7 @@ mkdir -p "$folder" "$(dirname "$venv")"
 pip() { "$venv/bin/pip" --quiet --disable-pip-version-check "$@"; }
 # The folder of the installed libraries; fails if they, or this version of the package, are not there or do not load.
 installed() {
-    (cd / && "$venv/bin/python" -c "import llama_cpp, os
+    (cd / && "$venv/bin/python" -c "import gguf, llama_cpp, os, safetensors
 assert llama_cpp.__version__ == '$version'
 print(os.path.join(os.path.dirname(llama_cpp.__file__), 'lib'))") 2>/dev/null
 }
@@ -49,7 +49,7 @@ cmake -S "$source/vendor/llama.cpp" -B "$folder/tree" -DCMAKE_BUILD_TYPE=Release
 }
 
 # The package without its own build of the library, then the library.
-CMAKE_ARGS=-DLLAMA_BUILD=OFF pip install "$source"
+CMAKE_ARGS=-DLLAMA_BUILD=OFF pip install "$source" gguf safetensors numpy
 package=$(cd / && "$venv/bin/python" -c 'import importlib.util as u
 print(u.find_spec("llama_cpp").submodule_search_locations[0])')
 mkdir -p "$package/lib"

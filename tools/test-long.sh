@@ -25,12 +25,12 @@ else add_counts 0 1; echo "== fuzz: does not build"; fi
 # Pre-tokenizers cut by hand: a million random texts for each expression.
 run_counted "scan: a million texts a pattern" env SONDE_SCAN_TEXTS=1000000 build/release/tests/test_scan
 
-# Kernel, operation and maths tests, linked statically.
+# Kernel, operation, maths and packer tests, linked statically.
 cross="aarch64-linux-gnu-gcc -std=c11 -O2 -g -static -ffp-contract=off -Iinclude -Isrc -Itests"
 neon_objects() {
     mkdir -p build/long/neon
     base="arena dtype error map philox pool text"
-    for file in src/kernel/*.c src/tensor/*.c tests/ref/ref_op.c $(for b in $base; do echo "src/base/$b.c"; done); do
+    for file in src/kernel/*.c src/tensor/*.c src/format/pack*.c tests/ref/ref_op.c $(for b in $base; do echo "src/base/$b.c"; done); do
         $cross -c "$file" -o "build/long/neon/$(basename "$file" .c).o" || return 1
     done
     echo "1 passed, 0 failed"
@@ -39,7 +39,7 @@ neon() {
     $cross -o "build/long/neon_$1" "tests/test_$1.c" build/long/neon/*.o -lpthread -lm && qemu-aarch64-static "build/long/neon_$1"
 }
 run_counted "neon: build" neon_objects
-for name in kern maths product op philox; do
+for name in kern maths product op philox pack_bytes; do
     run_counted "neon: test_$name" neon $name
 done
 
@@ -81,3 +81,23 @@ against_hub() {
     build/venv/bin/python tools/pull_against_hub.py build/release/sonde build/release/tests/hub_server
 }
 run_counted "huggingface_hub" against_hub
+
+# Packing beside llama.cpp: what it makes of the captured matrices and models is what tests/truth/quantize says; and on
+# every matrix of the benchmark, our error is no larger and our time at most twice its.
+llamacpp() {
+    tools/llamacpp.sh build/venv || return 1
+    rm -rf build/long/quantize && mkdir -p build/long/quantize || return 1
+    build/venv/bin/python tools/truth/quantize.py --into build/long/quantize >build/long/quantize/log.txt 2>&1 || return 1
+    cmp tests/truth/quantize/types.tsv build/long/quantize/types.tsv || return 1
+    # Machines draw alike but for the last digits; stories260K may be missing.
+    awk 'NR == FNR { error[$1, $2] = $3; next }
+         { off = $3 / error[$1, $2] - 1; if (off > 1e-3 || off < -1e-3) { print; bad = 1 } }
+         END { exit bad }' tests/truth/quantize/rmse.tsv build/long/quantize/rmse.tsv || return 1
+    lib=$(echo build/venv/lib/python3*/site-packages/llama_cpp/lib/libggml-base.so)
+    build/release/pack_speed "$lib" 15 >build/long/quantize/speed.txt || return 1
+    awk '
+        $5 <= 2 && $8 <= 1.000001 { good++; next }
+        { print; bad++ }
+        END { printf "%d passed, %d failed\n", good + 2, bad; exit bad > 0 }' build/long/quantize/speed.txt
+}
+run_counted "llama.cpp" llamacpp

@@ -60,20 +60,17 @@ static float inverse_of(float step) { return step != 0 ? 1 / step : 0; }
 
 /* The group's scale with unit d: the whole number it has, or a neighbour. Its sums with it. */
 static scale_sums choose_scale(float *scale, const float *x, float d, const kind *k) {
-    const float from = *scale;
-    scale_sums  best = { 0, 0 };
-    float       least = 0;
+    float      n[3] = { *scale, clamp(*scale + 1, k->scale.lo, k->scale.hi), clamp(*scale - 1, k->scale.lo, k->scale.hi) };
+    float      off[3];                                                  /* the squared error, less the sum of x^2 */
+    scale_sums t[3];
     for (int i = 0; i < 3; i++) {
-        const float n = from + (float)(i == 2 ? -1 : i), step = n * d;
-        if (n < k->scale.lo || n > k->scale.hi) continue;
-        const scale_sums t = scale_try(x, GROUP, inverse_of(step), k->q);
-        const float      off = step * (step * t.qq - 2 * t.xq);         /* less the sum of x^2 */
-        if (i > 0 && !(off < least)) continue;
-        least = i == 0 ? off * clearly : off;
-        best = t;
-        *scale = n;
+        const float step = n[i] * d;
+        t[i] = scale_try(x, GROUP, inverse_of(step), k->q);
+        off[i] = step * (step * t[i].qq - 2 * t[i].xq);
     }
-    return best;
+    const int   near = off[2] < off[1] ? 2 : 1, best = off[near] < off[0] * clearly ? near : 0;
+    *scale = n[best];
+    return t[best];
 }
 
 /* Starting from a unit: scales are chosen for it, then d is solved for. */
@@ -83,7 +80,7 @@ static scaling fit_scales(const float *x, const group_fit *g, float unit, const 
     double      xq = 0, qq = 0;
     for (int j = 0; j < GROUPS; j++) {
         s.scale[j] = round_even(clamp(g[j].scale * inverse, k->scale.lo, k->scale.hi));
-        const scale_sums t = choose_scale(&s.scale[j], x + GROUP * j, s.d.value, k);
+        const scale_sums t = choose_scale(&s.scale[j], x + (size_t)j * GROUP, s.d.value, k);
         xq += (double)s.scale[j] * t.xq;
         qq += (double)s.scale[j] * s.scale[j] * t.qq;
     }
@@ -96,10 +93,11 @@ static float error_of(const float *x, const scaling *s, span q) {
     const v4 lo = v4_all(q.lo), hi = v4_all(q.hi);
     v4       sum = v4_all(0);
     for (int j = 0; j < GROUPS; j++) {
-        const float step = s->scale[j] * s->d.value;
-        const v4    by = v4_all(inverse_of(step)), of = v4_all(step);
+        const float  step = s->scale[j] * s->d.value;
+        const v4     by = v4_all(inverse_of(step)), of = v4_all(step);
+        const size_t at = (size_t)j * GROUP;
         for (size_t i = 0; i < GROUP; i += 4) {
-            const v4 v = v4_load(x + GROUP * j + i), off = v - of * v4_round(v4_clamp(v * by, lo, hi));
+            const v4 v = v4_load(x + at + i), off = v - of * v4_round(v4_clamp(v * by, lo, hi));
             sum += off * off;
         }
     }
@@ -109,7 +107,7 @@ static float error_of(const float *x, const scaling *s, span q) {
 static void pack_block(packed *p, const float *x, const kind *k) {
     static const float factor[] = { 1, 0.97f, 1.02f };
     group_fit g[GROUPS];
-    for (int j = 0; j < GROUPS; j++) g[j] = fit_group(x + GROUP * j, k);
+    for (int j = 0; j < GROUPS; j++) g[j] = fit_group(x + (size_t)j * GROUP, k);
     const float largest = largest_scale(g), inverse = largest != 0 ? k->scale.lo / largest : 0;
     float       least = 0;
     for (int i = 0; i < k->starts; i++) {
@@ -120,8 +118,8 @@ static void pack_block(packed *p, const float *x, const kind *k) {
         p->s = s;
     }
     for (int j = 0; j < GROUPS; j++) {
-        const float inverse_step = inverse_of(p->s.scale[j] * p->s.d.value);
-        quants_put(p->q + GROUP * j, x + GROUP * j, GROUP, (placing){ 0, inverse_step, k->q });
+        const size_t at = (size_t)j * GROUP;
+        quants_put(p->q + at, x + at, GROUP, (placing){ 0, inverse_of(p->s.scale[j] * p->s.d.value), k->q });
     }
 }
 
@@ -142,11 +140,11 @@ static void put_q3_k(uint8_t *out, const packed *p) {
 
 /* Low four bits, numbers 64 apart in a byte; high two bits, four numbers 32 apart in a byte; scales as signed bytes. */
 static void put_q6_k(uint8_t *out, const packed *p) {
-    for (int i = 0; i < 128; i++) {
+    for (size_t i = 0; i < 128; i++) {
         const int32_t *q = p->q + i / 64 * 128 + i % 64;
         out[i] = (uint8_t)((q[0] & 15) | (q[64] & 15) << 4);
     }
-    for (int i = 0; i < 64; i++) {
+    for (size_t i = 0; i < 64; i++) {
         const int32_t *q = p->q + i / 32 * 128 + i % 32;
         out[128 + i] = (uint8_t)(q[0] >> 4 | q[32] >> 4 << 2 | q[64] >> 4 << 4 | q[96] >> 4 << 6);
     }
@@ -168,7 +166,7 @@ static void pack_all(uint8_t *out, const float *x, size_t n, const kind *k) {
 
 void pack_q3_k(void *out, const float *x, size_t n) {
     static const float beyond[] = { -1, -0.2f, 0.7f };
-    pack_all(out, x, n, &(kind){ { -4, 3 }, { -32, 31 }, beyond, 3, 2 });
+    pack_all(out, x, n, &(kind){ { -4, 3 }, { -32, 31 }, beyond, 3, 1 });
 }
 
 void pack_q6_k(void *out, const float *x, size_t n) {

@@ -68,8 +68,9 @@ static group_fit fit_group(const float *x, const kind *k) {
     line  best = { 0, 0, -1 };
     float weight = 0;
     for (int i = 0; i < STEPS * SHIFTS + 2; i++) {
-        const float step = range / (k->top - 1 + 0.4f * (float)(i % STEPS)), shift = (float)(i / STEPS - 1) / 3;
-        const placed at = i < STEPS * SHIFTS ? (placed){ up, shift * step, inverse_of(step), k->top }
+        const int    shift = i / STEPS - 1;
+        const float  step = range / (k->top - 1 + 0.4f * (float)(i % STEPS));
+        const placed at = i < STEPS * SHIFTS ? (placed){ up, (float)shift * step / 3, inverse_of(step), k->top }
                                              : (placed){ up, best.c, inverse_of(best.step), k->top };
         const line_sums t = line_try(x, k->group, at);
         const line      l = line_solve(t, n, up);
@@ -209,7 +210,7 @@ void pack_q2_k(void *out, const float *x, size_t n) {
         extremes      e;
         const scaling s = pack_block(q, tamed(x, BLOCK, room, &e), &k);
         for (int j = 0; j < 16; j++) p[j] = (uint8_t)((int)s.scale[j] | (int)s.offset[j] << 4);
-        for (int i = 0; i < 64; i++) {
+        for (size_t i = 0; i < 64; i++) {
             const int32_t *v = q + i / 32 * 128 + i % 32;
             p[16 + i] = (uint8_t)(v[0] | v[32] << 2 | v[64] << 4 | v[96] << 6);
         }
@@ -233,7 +234,7 @@ static void put_head(uint8_t *p, const scaling *s) {
 
 /* Low four bits: numbers 32 apart share a byte. */
 static void put_nibbles(uint8_t *p, const int32_t *q) {
-    for (int i = 0; i < 128; i++) {
+    for (size_t i = 0; i < 128; i++) {
         const int32_t *v = q + i / 32 * 64 + i % 32;
         p[i] = (uint8_t)((v[0] & 15) | (v[32] & 15) << 4);
     }
@@ -261,9 +262,9 @@ void pack_q5_k(void *out, const float *x, size_t n) {
         extremes      e;
         const scaling s = pack_block(q, tamed(x, BLOCK, room, &e), &k);
         put_head(p, &s);
-        for (int i = 0; i < 32; i++) {              /* the fifth bits: a byte has those of numbers 32 apart */
+        for (size_t i = 0; i < 32; i++) {           /* the fifth bits: a byte has those of numbers 32 apart */
             int bits = 0;
-            for (int g = 0; g < 8; g++) bits |= (q[32 * g + i] >> 4) << g;
+            for (size_t g = 0; g < 8; g++) bits |= (q[32 * g + i] >> 4) << g;
             p[16 + i] = (uint8_t)bits;
         }
         put_nibbles(p + 48, q);
