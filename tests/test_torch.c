@@ -224,8 +224,10 @@ static void small_files_cost_little(void) {
 #define OPS(begin, repeated) { begin, sizeof(begin) - 1, repeated, sizeof(repeated) - 1 }
     static const struct { const char *begin; size_t n; const char *repeated; size_t m; } rows[] = {
         OPS("\200\2", "("), OPS("\200\2", ")"), OPS("\200\2", "]"), OPS("\200\2", "}"), OPS("\200\2", "N\205"),
-        OPS("\200\2]q\0", "h\0"), OPS("\200\2]q\0", "h\0a"), OPS("\200\2]", "(]]]e"), OPS("\200\2ccollections\nOrderedDict\n", ")R"),
-        OPS("\200\2)", "\205"), OPS("\200\4)", "\224"), OPS("\200\2)", "r\377\0\0\0"), OPS("\200\2}", "K\1Ks"),
+        OPS("\200\2]q\0", "h\0"), OPS("\200\2]q\0", "h\0a"), OPS("\200\2]", "(]]]e"),
+        OPS("\200\2ccollections\nOrderedDict\n", ")R"),
+        OPS("\200\2)", "\205"), OPS("\200\4)", "\224"), OPS("\200\2)", "r\377\0\0\0"), OPS("\200\2)", "r\0\0\75\0"),
+        OPS("\200\2}", "K\1Ks"),
         OPS("\200\2ccollections\nOrderedDict\nq\0", "h\0)R"), OPS("\200\2]q\0", "(h\0h\0h\0e"),
         OPS("\200\2ctorch\nSize\nq\0)q\1", "h\0h\1\205R"),
     };
@@ -247,7 +249,8 @@ static void small_files_cost_little(void) {
     CHECK(peak_bytes() - before < 20u << 20);
 }
 
-#define TENSOR_OF_4(size, stride) "\200\2}X\1\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n" \
+#define TENSOR_OF_4(size, stride) \
+    "\200\2}X\1\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n" \
     "X\1\0\0\0" "0X\3\0\0\0cpuK\4tQK\0" size stride "\211}tRs."
 
 static sonde_status four_floats(const void *data, const pickle_storage *s, torch_bytes *out, sonde_error *e) {

@@ -69,8 +69,8 @@ static sonde_status locate(const void *container_, const pickle_storage *s, torc
     uint64_t bytes;
     SONDE_FAIL_IF(!e, err, SONDE_FORMAT, "its storage %s is not in the archive", text_shown(s->key, s->key_len).text);
     SONDE_FAIL_IF(!torch_storage_bytes(s, &bytes) || bytes != e->size, err, SONDE_FORMAT,
-                  "its storage %s has %" PRIu64 " bytes, expected %" PRId64 " items of %d", text_shown(s->key, s->key_len).text,
-                  e->size, s->count, dtype_table[s->type->type].bytes);
+                  "its storage %s has %" PRIu64 " bytes, expected %" PRId64 " items of %d",
+                  text_shown(s->key, s->key_len).text, e->size, s->count, dtype_table[s->type->type].bytes);
     *out = (torch_bytes){ e->data, e->size };
     return SONDE_OK;
 }

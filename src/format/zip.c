@@ -135,7 +135,8 @@ static sonde_status read_entry(const file_map *f, const directory *d, const uint
     extents x = { .size = u32(p + 24), .stored = u32(p + 20), .offset = u32(p + 42) };
     SONDE_FAIL_IF(!read_wide(extra, u16(p + 30), true, &x), err, SONDE_FORMAT,
                   "its zip64 field does not hold what its header leaves out");
-    SONDE_FAIL_IF(u16(p + 10) == 0 && x.size != x.stored, err, SONDE_FORMAT, "is %" PRIu64 " bytes, stored as %" PRIu64, x.size, x.stored);
+    SONDE_FAIL_IF(u16(p + 10) == 0 && x.size != x.stored, err, SONDE_FORMAT,
+                  "is %" PRIu64 " bytes, stored as %" PRIu64, x.size, x.stored);
     SONDE_FAIL_IF(u16(p + 34) != 0, err, SONDE_UNSUPPORTED, "lies in another volume");
     e->whole = x.size;
     e->size = x.stored;

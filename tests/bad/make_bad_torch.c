@@ -222,7 +222,8 @@ static const pickle_case pickles[] = {
     { "pk_stride_zero.pt", P(SAVED(REBUILD(STORED, "K\0", "\212\5\0\0\0\0\1\205", "K\0\205"))) },
     { "pk_rank_9.pt", P(SAVED(REBUILD(STORED, "K\0", "(K\1K\1K\1K\1K\1K\1K\1K\1K\1t", "(K\1K\1K\1K\1K\1K\1K\1K\1K\1t"))) },
     { "pk_tensor_of_none.pt", P(SAVED(REBUILD("N", "K\0", "K\4\205", "K\1\205"))) },
-    { "pk_dtype_float8.pt", P(SAVED("ctorch._utils\n_rebuild_tensor_v3\n(" ID("ctorch.storage\nUntypedStorage\n", "0", "K\20")
+    { "pk_dtype_float8.pt", P(SAVED("ctorch._utils\n_rebuild_tensor_v3\n("
+                                    ID("ctorch.storage\nUntypedStorage\n", "0", "K\20")
                                     "K\0K\20\205K\1\205\211}ctorch\nfloat8_e4m3fn\ntR")) },
     { "pk_negated.pt", P(SAVED("ctorch._utils\n_rebuild_tensor_v2\n(" STORED "K\0K\4\205K\1\205\211}}" TEXT("\3", "neg")
                                "\210stR")) },
@@ -428,7 +429,8 @@ static void save_text(const char *name, const char *text) {
 }
 
 static void make_folders(void) {
-    static const char *const folders[] = { "gap", "lora", "lora_unknown", "slices_names", "slices_types", "index", "lora_bare" };
+    static const char *const folders[] = { "gap", "lora", "lora_unknown", "slices_names", "slices_types", "index",
+                                          "lora_bare" };
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) make_folder(folders[i]);
     save("gap/consolidated.00.pth", zip_of(P(good_pickle), (zip_options){ 0 }).b);
     save("gap/consolidated.02.pth", zip_of(P(good_pickle), (zip_options){ 0 }).b);
