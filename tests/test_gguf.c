@@ -100,10 +100,10 @@ static void what_is_no_set_is_refused_in_words(void) {
         { first, { 0, 2, 2, "b" }, "m-00001-of-00002.gguf: tensor b lies in two shards, ", NULL },
         { second, { 0, 2, 2, "b" }, "m-00002-of-00002.gguf: key split.no: is 0, expected 1", NULL },
         { second, { 1, 2, 3, "b" }, "m-00002-of-00002.gguf: key split.tensors.count: is 3, expected 2", NULL },
-        { "other.gguf", { 0, 2, 2, "a", NULL },
+        { "other.gguf", { 0, 2, 2, "a" },
           "other.gguf: split.count is 2, but the file is not called NAME-00001-of-00002.gguf", NULL },
         { "m-00003-of-00002.gguf", { 2, 2, 2, "a" }, "m-00003-of-00002.gguf: the file is called number 3 of 2", NULL },
-        { "m-00001-of-65535.gguf", { 0, 65535, 2, "a", NULL },
+        { "m-00001-of-65535.gguf", { 0, 65535, 2, "a" },
           "m-00001-of-65535.gguf: split.count is 65535, at most 10000 is allowed", NULL },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
