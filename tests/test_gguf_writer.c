@@ -101,7 +101,8 @@ static void values_that_were_made_are_read_as_they_were_made(void) {
         CHECK_STR(got->key, want->key);
         CHECK(got->kind == want->kind && got->of == want->of && got->stored == want->stored && got->n == want->n);
         CHECK(got->integer == want->integer && memcmp(&got->number, &want->number, sizeof got->number) == 0);
-        CHECK(got->text.len == want->text.len && memcmp(got->text.at, want->text.at ? want->text.at : "", got->text.len) == 0);
+        CHECK_EQ((long long)got->text.len, (long long)want->text.len);
+        CHECK(got->text.len == 0 || memcmp(got->text.at, want->text.at, got->text.len) == 0);
         for (size_t k = 0; got->kind == META_LIST && got->of == META_TEXT && k < got->n; k++)
             CHECK(got->texts[k].len == texts[k].len && memcmp(got->texts[k].at, texts[k].at, texts[k].len) == 0);
     }
