@@ -84,7 +84,8 @@ static void values_that_were_made_are_read_as_they_were_made(void) {
     const scratch s = scratch_new();
     const meta_value made[] = {
         gguf_make_int("u8", GGUF_U8, 255), gguf_make_int("i8", GGUF_I8, -128), gguf_make_int("u32", GGUF_U32, 4000000000),
-        gguf_make_int("i64", GGUF_I64, INT64_MIN), gguf_make_int("u64", GGUF_U64, INT64_MAX), gguf_make_int("yes", GGUF_BOOL, 1),
+        gguf_make_int("i64", GGUF_I64, INT64_MIN), gguf_make_int("u64", GGUF_U64, INT64_MAX),
+        gguf_make_int("yes", GGUF_BOOL, 1),
         gguf_make_number("f32", GGUF_F32, 0.1f), gguf_make_number("f64", GGUF_F64, 0.1), gguf_make_text("text", "\xc3\xa9"),
         gguf_make_list("few", GGUF_U8, few, 3), gguf_make_list("none", GGUF_F64, NULL, 0),
         gguf_make_texts("texts", texts, 2), gguf_make_texts("no texts", NULL, 0),
@@ -101,7 +102,8 @@ static void values_that_were_made_are_read_as_they_were_made(void) {
         CHECK_STR(got->key, want->key);
         CHECK(got->kind == want->kind && got->of == want->of && got->stored == want->stored && got->n == want->n);
         CHECK(got->integer == want->integer && memcmp(&got->number, &want->number, sizeof got->number) == 0);
-        CHECK(got->text.len == want->text.len && memcmp(got->text.at, want->text.at ? want->text.at : "", got->text.len) == 0);
+        CHECK_EQ((long long)got->text.len, (long long)want->text.len);
+        CHECK(got->text.len == 0 || memcmp(got->text.at, want->text.at, got->text.len) == 0);
         for (size_t k = 0; got->kind == META_LIST && got->of == META_TEXT && k < got->n; k++)
             CHECK(got->texts[k].len == texts[k].len && memcmp(got->texts[k].at, texts[k].at, texts[k].len) == 0);
     }

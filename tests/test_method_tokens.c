@@ -286,7 +286,7 @@ static void what_cannot_be_compared(void) {
     run_prompt(r, "The capital");
     CHECK_EQ(run_method(r, "tokens", "against", "./none", NULL), SONDE_NOT_FOUND);
     CHECK_HAS(r->err.message, "against: ");
-    CHECK_EQ(run_method(r, "tokens", "against", "./bare", NULL), SONDE_UNSUPPORTED);
+    CHECK_EQ(run_method(r, "tokens", "against", "./bare", NULL), SONDE_FORMAT);
     CHECK_STR(r->err.message, "against: the other model has no tokenizer");
     r->cx.batch = true;
     RUN_OK(r, "tokens", "against", "demo", NULL);

@@ -11,8 +11,9 @@ typedef enum { AS_F32, AS_BF16, AS_F16, AS_Q8_0 } stored_as;
 
 /* The containers of the same model: all with these weights, or with these after rounding. */
 static const struct { const char *path; stored_as type; } containers[] = {
-    { "hf",         AS_F32 },
-    { "hf-sharded", AS_BF16 },
+    { "hf",             AS_F32 },  { "gguf/stories260K-F32.gguf", AS_F32 }, { "stories260K.bin", AS_F32 },
+    { "hf-sharded",     AS_BF16 }, { "hf-bin-legacy", AS_BF16 },            { "meta", AS_BF16 },
+    { "hf-bin-zip",     AS_F16 },  { "meta-mp2", AS_F16 },                  { "gguf/stories260K-Q8_0.gguf", AS_Q8_0 },
 };
 enum { CONTAINERS = sizeof containers / sizeof *containers };
 
@@ -75,8 +76,10 @@ static void close_story(story *y) {
 }
 
 static void compare(const char *what, const float *got, const float *want, int64_t n) {
+    float most = 1;
+    for (int64_t i = 0; i < n; i++) most = fmaxf(most, fabsf(want[i]));
     for (int64_t i = 0; i < n; i++)
-        if (!(fabsf(got[i] - want[i]) <= 1e-4f))
+        if (!(fabsf(got[i] - want[i]) <= 1e-5f * most))
             FAIL_("%s: item %lld is %.9g, expected %.9g", what, (long long)i, (double)got[i], (double)want[i]);
 }
 
@@ -131,6 +134,31 @@ static void streams_and_patterns_are_the_golden_ones(void) {
     }
 }
 
+/* The same weights in another container: every site has the same bits. */
+static void containers_of_one_type_give_the_same_bits(void) {
+    for (int type = AS_F32; type <= AS_Q8_0; type++) {
+        story first;
+        int   open = 0;
+        for (int c = 0; c < CONTAINERS; c++) {
+            if ((int)containers[c].type != type || !there(containers[c].path)) continue;
+            story y = open_story(containers[c].path);
+            if (!open++) {
+                first = y;
+                continue;
+            }
+            CHECK_SIZE(y.x.n, first.x.n);
+            for (size_t i = 0; i < y.x.n; i++) {
+                const held *a = &y.x.site[i], *b = &first.x.site[i];
+                CHECK_STR(a->name, b->name);
+                if (a->n != b->n || memcmp(a->value, b->value, (size_t)a->n * sizeof *a->value))
+                    FAIL_("%s: %s differs", containers[c].path, a->name);
+            }
+            close_story(&y);
+        }
+        if (open) close_story(&first);
+    }
+}
+
 typedef struct { int32_t id[256]; size_t n; } spoken;
 
 static sonde_status hear(const sonde_generated *g, void *user, sonde_error *err) {
@@ -165,5 +193,6 @@ static void the_greedy_story_is_the_golden_one(void) {
 #define TESTS(X) \
     X(logits_are_the_golden_ones) \
     X(streams_and_patterns_are_the_golden_ones) \
+    X(containers_of_one_type_give_the_same_bits) \
     X(the_greedy_story_is_the_golden_one)
 TEST_MAIN(TESTS)

@@ -12,23 +12,36 @@
 enum { LONGEST = 256 };
 static sonde_error err;
 
-typedef struct { char *at; size_t n; } lines;
+typedef struct { char *at; size_t n, cap; } lines;
+
+static inline void put_bytes(lines *t, const char *bytes, size_t n) {
+    if (t->n + n + 1 > t->cap) {
+        t->cap = 2 * (t->n + n) + 256;
+        t->at = realloc(t->at, t->cap);
+        if (!t->at) abort();
+    }
+    memcpy(t->at + t->n, bytes, n);
+    t->n += n;
+    t->at[t->n] = 0;
+}
 
 __attribute__((format(printf, 2, 3)))
 static inline void put(lines *t, const char *fmt, ...) {
+    char more[2048];
     va_list ap;
     va_start(ap, fmt);
-    char *more = NULL;
-    const int n = vasprintf(&more, fmt, ap);
+    const int n = vsnprintf(more, sizeof more, fmt, ap);
     va_end(ap);
-    t->at = realloc(t->at, t->n + (size_t)n + 1);
-    memcpy(t->at + t->n, more, (size_t)n + 1);
-    t->n += (size_t)n;
-    free(more);
+    CHECK(n >= 0 && (size_t)n < sizeof more);
+    put_bytes(t, more, (size_t)n);
 }
 
 static inline void put_hex(lines *t, meta_text from) {
-    for (size_t i = 0; i < from.len; i++) put(t, "%02x", (uint8_t)from.at[i]);
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < from.len; i++) {
+        const uint8_t byte = (uint8_t)from.at[i];
+        put_bytes(t, (const char[]){ digits[byte >> 4], digits[byte & 15] }, 2);
+    }
 }
 
 static inline void put_number(lines *t, double x) {
@@ -62,9 +75,9 @@ static inline void put_item(lines *t, const meta_value *v, size_t i) {
 
 static inline void put_list(lines *t, const meta_value *v) {
     lines items = { 0 };
-    put(&items, "%s", "");
+    put_bytes(&items, "", 0);
     for (size_t i = 0; i < v->n; i++) {
-        if (i) put(&items, ",");
+        if (i) put_bytes(&items, ",", 1);
         put_item(&items, v, i);
     }
     put(t, "\t9:%" PRIu32 ":%zu\t", v->stored, v->n);
@@ -110,7 +123,7 @@ static inline lines read_text(const char *path) {
     FILE *f = fopen(path, "rb");
     char line[8192];
     if (!f) FAIL_("%s is not there", path);
-    while (fgets(line, sizeof line, f)) put(&t, "%s", line);
+    while (fgets(line, sizeof line, f)) put_bytes(&t, line, strlen(line));
     fclose(f);
     return t;
 }

@@ -10,6 +10,7 @@ typedef struct {                /* one tensor that was written; lent for the cal
     const char *name;           /* in the file */
     const char *from, *to;      /* storage types */
     const char *wanted;         /* the type that was asked for, where its rows did not fit it; else NULL */
+    bool        widened;        /* it was stored in blocks and is plain numbers now */
     int         rank;
     int64_t     dim[4];         /* outermost first */
     int64_t     bytes;

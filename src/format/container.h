@@ -32,10 +32,12 @@ struct weights {
 weights     *weights_new(file_map file);
 void         weights_sort(weights *w);
 
-/* The tensors of all parts become w's, each name once; name[i] is what part i is called in messages. Takes notes of the first. */
+/* The tensors of all parts become w's, each name once; name[i] is what part i is called in messages. Notes are those of
+ * the first. */
 sonde_status weights_join(weights *w, const char *const *name, sonde_error *err);
 
-/* Bytes of rank dims of this type (the last one whole blocks), and that the product of the dims that are not 0 fits in 63 bits. */
+/* Bytes of rank dims of this type (the last one whole blocks), and that the product of the dims that are not 0 fits in
+ * 63 bits. */
 bool         shape_bytes(const int64_t *dim, int rank, dtype_id type, uint64_t *bytes);
 
 /* Metadata: room first, then one after the other; the key must outlive w. False: the key is there already. */

@@ -109,7 +109,8 @@ static sonde_status read_later_version(cursor *c, model *m, sonde_error *err) {
     SONDE_FAIL_IF(*shared > 1, err, SONDE_FORMAT, "shared_classifier is %d, expected 0 or 1", *shared);
     m->shared = *shared;
     for (size_t i = 0; i < HEADER - used; i++)
-        SONDE_FAIL_IF(padding[i], err, SONDE_FORMAT, "byte %zu is %d, expected zeros up to %d", used + i, padding[i], HEADER);
+        SONDE_FAIL_IF(padding[i], err, SONDE_FORMAT, "byte %zu is %d, expected zeros up to %d", used + i,
+                      padding[i], HEADER);
     SONDE_FAIL_IF(m->version == 2 && (m->group < 1 || m->group > MOST), err, SONDE_FORMAT,
                   "group_size is %" PRId64 ", expected 1 to %d", m->group, MOST);
     m->start = HEADER;
@@ -152,7 +153,8 @@ static sonde_status check_size(const model *m, size_t size, uint64_t *widened, s
         const part *p = part_at(m, i);
         const uint64_t n = (uint64_t)times(m, p), items = part_items(m, p);
         SONDE_FAIL_IF(grouped(m, p) && items % (uint64_t)m->group, err, SONDE_FORMAT,
-                      "group_size is %" PRId64 ", expected a divisor of the %" PRIu64 " items of %s", m->group, items, p->name);
+                      "group_size is %" PRId64 ", expected a divisor of the %" PRIu64 " items of %s", m->group, items,
+                      p->name);
         wraps |= __builtin_mul_overflow(part_bytes(m, p), n, &bytes) || __builtin_add_overflow(total, bytes, &total);
         if (grouped(m, p))
             wraps |= __builtin_mul_overflow(items * sizeof(float), n, &bytes) ||

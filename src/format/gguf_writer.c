@@ -108,12 +108,14 @@ static sonde_status check_meta(gguf_writer *w, const gguf_contents *holds, sonde
     return SONDE_OK;
 }
 
-/* What was read is written as it lay, so that a number keeps every bit: of a u64 or a NaN the value here does not say all. */
+/* What was read is written as it lay, so that a number keeps every bit: of a u64 or a NaN the value here does not say
+ * all. */
 static sonde_status put_scalar(gguf_writer *w, const meta_value *v, sonde_error *err) {
     const size_t n = gguf_type_table[v->stored].bytes;
     const bool number = v->kind == META_NUMBER;
     const double stored = number && v->data ? gguf_number(v->data, v->stored) : 0;
-    if (v->data && (number ? memcmp(&stored, &v->number, sizeof stored) == 0 : gguf_integer(v->data, v->stored) == v->integer))
+    if (v->data && (number ? memcmp(&stored, &v->number, sizeof stored) == 0
+                           : gguf_integer(v->data, v->stored) == v->integer))
         return put(w, v->data, n, err);
     const float narrow = (float)v->number;
     const void *value = v->stored == GGUF_F32 ? (const void *)&narrow : number ? (const void *)&v->number : &v->integer;

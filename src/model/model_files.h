@@ -51,6 +51,8 @@ sonde_status model_read_all(sonde_model *m, const located *at, sonde_error *err)
 sonde_status model_bind(sonde_model *m, sonde_error *err);
 /* Fills m->info, all but the hash, and the list of weights; everything else is there. */
 void         model_summarise(sonde_model *m, const char *name);
+/* A weight that the model has, as sonde_model_weight_read gives it. */
+sonde_status model_weight_floats(const sonde_model *m, weight_id id, int64_t layer, float *out, sonde_error *err);
 /* 16 hex digits, computed at the first call; any thread. */
 const char  *model_hash(const sonde_model *m);
 

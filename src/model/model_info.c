@@ -129,14 +129,13 @@ static sonde_status put_halves(const arch_config *c, weight_id id, float *x, int
     return SONDE_OK;
 }
 
-sonde_status sonde_model_weight_read(const sonde_model *m, size_t i, float *out, sonde_error *err) {
-    const weight_entry *e = &m->files->list[i];
-    const weight *w = weight_of(m, e);
-    const weight_meaning *meaning = &weight_table[e->id];
+sonde_status model_weight_floats(const sonde_model *m, weight_id id, int64_t layer, float *out, sonde_error *err) {
+    const weight *w = weight_table[id].block ? &m->block[layer][id] : &m->front[id];
+    const weight_meaning *meaning = &weight_table[id];
     const int64_t numbers = weight_size(&m->config, meaning->axes);
     if (w->vector) {
         memcpy(out, w->vector, (size_t)numbers * sizeof *out);
-        return put_halves(&m->config, e->id, out, numbers / m->config.e, err);
+        return put_halves(&m->config, id, out, numbers / m->config.e, err);
     }
     const bool by_head = strlen(meaning->axes) == 3 && meaning->out[0] == meaning->axes[0];
     const reading r = {
@@ -144,7 +143,11 @@ sonde_status sonde_model_weight_read(const sonde_model *m, size_t i, float *out,
         .inner = by_head ? (size_t)m->config.e : w->matrix.n,
     };
     SONDE_TRY(read_matrix(&r, err));
-    return put_halves(&m->config, e->id, out, numbers / m->config.e, err);
+    return put_halves(&m->config, id, out, numbers / m->config.e, err);
+}
+
+sonde_status sonde_model_weight_read(const sonde_model *m, size_t i, float *out, sonde_error *err) {
+    return model_weight_floats(m, m->files->list[i].id, m->files->list[i].layer, out, err);
 }
 
 /* Stored rows hold the vectors asked for, whole. */

@@ -103,7 +103,8 @@ static void make_cuts(void) {
     static const struct { const char *file; size_t n; } cuts[] = {
         { "gguf_cut_0.gguf", 0 }, { "gguf_cut_in_counts.gguf", PAIRS + 3 }, { "gguf_cut_in_key.gguf", KEY + 4 },
         { "gguf_cut_in_type.gguf", TYPE + 2 }, { "gguf_cut_in_value.gguf", VALUE + 1 },
-        { "gguf_cut_in_name.gguf", NAME_B }, { "gguf_cut_in_line.gguf", DIM_B + 2 }, { "gguf_cut_after_lines.gguf", LINES_END },
+        { "gguf_cut_in_name.gguf", NAME_B }, { "gguf_cut_in_line.gguf", DIM_B + 2 },
+        { "gguf_cut_after_lines.gguf", LINES_END },
         { "gguf_cut_in_a.gguf", DATA + 5 }, { "gguf_cut_before_b.gguf", DATA_B - 2 }, { "gguf_cut_last_byte.gguf", END - 1 },
     };
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {

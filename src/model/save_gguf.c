@@ -1,0 +1,182 @@
+/* A model as a GGUF file (version 3): what the family's tables call its sizes and tensors there, the vocabulary, and the
+ * tensors as they are or packed. From a GGUF file all that it says is kept as it stands. */
+#define _GNU_SOURCE
+#include "save_parts.h"
+#include "base/text.h"
+#include "format/gguf_types.h"
+#include "format/meta.h"
+#include "text/pieces.h"
+sonde_status tokenizer_to_pieces(const tokenizer *t, arena *into, vocab_pieces *out, sonde_error *err);
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_META = 128 };
+
+typedef struct {
+    const sonde_model        *m;
+    const sonde_save_options *o;
+    arena                    *into;
+    meta_value               *meta;
+    size_t                    n_meta;
+    save_list                 list;
+    sonde_error              *err;
+} saving;
+
+static void add(saving *s, meta_value v) { s->meta[s->n_meta++] = v; }
+
+static const char *key(saving *s, const char *name) { return arena_printf(s->into, "%s.%s", s->m->config.arch->gguf, name); }
+
+static void add_fields(saving *s) {
+    for (const config_row *f = s->m->config.arch->fields; f->hf; f++) {
+        const char *at = (const char *)&s->m->config + f->at;
+        int64_t n;
+        double  x;
+        if (f->kind == FIELD_INT) {
+            memcpy(&n, at, sizeof n);
+            add(s, gguf_make_int(key(s, f->gguf), GGUF_U32, n));
+        } else if (f->kind == FIELD_NUMBER) {
+            memcpy(&x, at, sizeof x);
+            add(s, gguf_make_number(key(s, f->gguf), GGUF_F32, x));
+        }
+    }
+}
+
+/* Linear scaling is a key; other factors are a tensor of divisors, which save_list has where the file had it. */
+static void add_rope(saving *s) {
+    const rope *r = &s->m->config.rope;
+    if (r->dims == 0 || r->scaling != ROPE_LINEAR) return;
+    add(s, gguf_make_text(key(s, "rope.scaling.type"), "linear"));
+    add(s, gguf_make_number(key(s, "rope.scaling.factor"), GGUF_F32, r->factor));
+}
+
+static void add_text_list(saving *s, const char *name, const text_bytes *text, size_t n) {
+    meta_text *copy = arena_new_array(s->into, meta_text, n + 1);
+    for (size_t i = 0; i < n; i++) copy[i] = (meta_text){ text[i].at, text[i].len };
+    add(s, gguf_make_texts(name, copy, n));
+}
+
+static void add_id(saving *s, const char *name, int32_t id) {
+    if (id >= 0) add(s, gguf_make_int(name, GGUF_U32, id));
+}
+
+static void add_flag(saving *s, const char *name, int flag) {
+    if (flag >= 0) add(s, gguf_make_int(name, GGUF_BOOL, flag));
+}
+
+#define KEY "tokenizer.ggml."
+
+static void add_vocabulary(saving *s, const vocab_pieces *p) {
+    add(s, gguf_make_text(KEY "model", p->model));
+    if (p->pre) add(s, gguf_make_text(KEY "pre", p->pre));
+    add_text_list(s, KEY "tokens", p->text, p->n);
+    if (p->score) add(s, gguf_make_list(KEY "scores", GGUF_F32, p->score, p->n));
+    if (p->type) add(s, gguf_make_list(KEY "token_type", GGUF_I32, p->type, p->n));
+    if (p->n_merges) add_text_list(s, KEY "merges", p->merge, p->n_merges);
+    if (p->charsmap_len) add(s, gguf_make_list(KEY "precompiled_charsmap", GGUF_U8, p->charsmap, p->charsmap_len));
+    add_id(s, KEY "bos_token_id", p->bos);
+    add_id(s, KEY "eos_token_id", p->eos);
+    add_id(s, KEY "unknown_token_id", p->unknown);
+    add_id(s, KEY "seperator_token_id", p->separator);
+    add_id(s, KEY "padding_token_id", p->padding);
+    add_id(s, KEY "cls_token_id", p->cls);
+    add_id(s, KEY "mask_token_id", p->mask);
+    add_flag(s, KEY "add_bos_token", p->add_bos);
+    add_flag(s, KEY "add_eos_token", p->add_eos);
+    add_flag(s, KEY "add_space_prefix", p->add_space_prefix);
+    add_flag(s, KEY "remove_extra_whitespaces", p->remove_extra_whitespaces);
+}
+
+/* A GGUF file's own words, but those of the file they stood in. */
+static bool kept(const meta_value *v) {
+    static const char *const own[] = { "general.file_type", "general.quantization_version", "general.alignment" };
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strcmp(v->key, own[i]) == 0) return false;
+    return strncmp(v->key, "split.", 6) != 0;
+}
+
+static sonde_status say_model(saving *s) {
+    const sonde_model *m = s->m;
+    const weights     *w = m->files->weights;
+    s->meta = arena_new_array(s->into, meta_value, MOST_META + (w ? weights_meta_count(w) : 0));
+    if (m->config.spelled == SPELLED_GGUF) {
+        for (size_t i = 0; i < weights_meta_count(w); i++)
+            if (kept(weights_meta_at(w, i))) add(s, *weights_meta_at(w, i));
+        return SONDE_OK;
+    }
+    SONDE_FAIL_IF(!m->config.arch->gguf, s->err, SONDE_UNSUPPORTED,
+                  "%s: GGUF has no such family, expected a folder to write safetensors into", m->config.arch->name);
+    add(s, gguf_make_text("general.architecture", m->config.arch->gguf));
+    add(s, gguf_make_text("general.type", "model"));
+    const char *slash = strrchr(m->info.name, '/');
+    add(s, gguf_make_text("general.name", slash && slash[1] ? slash + 1 : m->info.name));
+    add_fields(s);
+    add_rope(s);
+    if (!m->tokenizer) {
+        add(s, gguf_make_text(KEY "model", "none"));
+        return SONDE_OK;
+    }
+    vocab_pieces p;
+    SONDE_TRY(tokenizer_to_pieces(m->tokenizer, s->into, &p, s->err));
+    add_vocabulary(s, &p);
+    return SONDE_OK;
+}
+
+static sonde_status list_tensors(saving *s) {
+    const weights *w = s->m->files->weights;
+    if (s->m->config.spelled != SPELLED_GGUF) return save_list_of(s->m, SPELLED_GGUF, s->into, &s->list, s->err);
+    s->list = (save_list){ arena_new_array(s->into, save_tensor, weights_count(w)), weights_count(w) };
+    for (size_t i = 0; i < s->list.n; i++) {
+        const stored_tensor *t = weights_at(w, i);
+        s->list.at[i] = (save_tensor){ .name = t->name, .copied = t, .from = t->type, .to = t->type, .rank = t->rank };
+        memcpy(s->list.at[i].dim, t->dim, (size_t)t->rank * sizeof *t->dim);
+    }
+    return SONDE_OK;
+}
+
+static sonde_status write_tensors(saving *s, gguf_writer *w) {
+    for (size_t i = 0; i < s->list.n; i++) {
+        void *bytes;
+        SONDE_FAIL_IF(s->o->stop && s->o->stop(s->o->user), s->err, SONDE_CANCELLED, "interrupted at tensor %s",
+                      name_shown(s->list.at[i].name).text);
+        SONDE_TRY(save_pack(s->m, &s->list.at[i], s->o, &bytes, s->err));
+        const sonde_status put = gguf_writer_put(w, bytes, (size_t)save_bytes(&s->list.at[i]), s->err);
+        free(bytes);
+        SONDE_TRY(put);
+        if (s->o->progress) s->o->progress(s->o->user, "tensors", (int64_t)i + 1, (int64_t)s->list.n);
+    }
+    return SONDE_OK;
+}
+
+static sonde_status write_file(saving *s, const char *path) {
+    gguf_spec *spec = arena_new_array(s->into, gguf_spec, s->list.n + 1);
+    for (size_t i = 0; i < s->list.n; i++) {
+        const save_tensor *t = &s->list.at[i];
+        spec[i] = (gguf_spec){ .name = t->name, .type = t->to, .rank = t->rank };
+        memcpy(spec[i].dim, t->dim, sizeof spec[i].dim);
+    }
+    const gguf_contents holds = { .meta = s->meta, .n_meta = s->n_meta, .tensor = spec, .n = s->list.n };
+    gguf_writer *w;
+    SONDE_TRY(gguf_writer_open(&w, path, &holds, s->err));
+    const sonde_status done = write_tensors(s, w);
+    if (done == SONDE_OK) return gguf_writer_finish(w, s->err);
+    gguf_writer_abort(w);
+    return done;
+}
+
+static sonde_status save(saving *s, const char *path) {
+    SONDE_TRY(say_model(s));
+    SONDE_TRY(list_tensors(s));
+    int file_type, blocks = 0;
+    SONDE_TRY(save_choose(s->m, &s->list, s->o, &file_type, s->into, s->err));
+    for (size_t i = 0; i < s->list.n; i++) blocks += dtype_table[s->list.at[i].to].items > 1;
+    add(s, gguf_make_int("general.file_type", GGUF_U32, file_type));
+    if (blocks) add(s, gguf_make_int("general.quantization_version", GGUF_U32, 2));
+    return write_file(s, path);
+}
+
+sonde_status save_gguf(const sonde_model *m, const char *path, const sonde_save_options *o, sonde_error *err) {
+    saving s = { .m = m, .o = o, .into = arena_new(), .err = err };
+    const sonde_status done = save(&s, path);
+    arena_free(s.into);
+    return done;
+}

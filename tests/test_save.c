@@ -1,0 +1,195 @@
+/* Models written as folders and as GGUF files: tensors equal byte by byte, runs bit by bit. What llama.cpp and transformers
+ * make of such files is checked by tools/check_saved.py. */
+#include "test.h"
+#include "format/meta.h"
+#include "scratch.h"
+#include "sonde/save.h"
+#include "sonde/sonde.h"
+#include "tiny_model.h"
+
+#define GOLDEN SONDE_SOURCE_DIR "/tests/golden/"
+#define SHIPPED SONDE_SOURCE_DIR "/models/"
+
+static const int32_t prompt[] = { 1, 3, 2, 7, 5, 4 };
+
+static sonde_model *opened(const char *path) {
+    sonde_error  err = { 0 };
+    sonde_model *m;
+    if (sonde_model_open(&m, path, NULL, &err)) FAIL_("%s", err.message);
+    return m;
+}
+
+typedef struct { char hex[65]; } digest;
+
+/* Of the tokens and the logits of all positions. */
+static digest run_of(const char *path) {
+    digest         d = { "" };
+    sonde_error    err = { 0 };
+    sonde_model   *m = opened(path);
+    sonde_session *s;
+    const sonde_prompt  p = { prompt, 6, 0 };
+    const sonde_variant v = { 0 };
+    const sonde_want    want = { .kind = SONDE_WANT_LOGITS };
+    const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = &want, .n_wants = 1 };
+    if (sonde_session_new(&s, m, (sonde_session_options){ .threads = 1 }, &err)) FAIL_("%s", err.message);
+    if (sonde_run_hash(s, &b, d.hex, &err)) FAIL_("%s", err.message);
+    sonde_session_free(s);
+    sonde_model_close(m);
+    return d;
+}
+
+static sonde_status save(const char *from, const char *to, const sonde_save_options *o, sonde_error *err) {
+    static const sonde_save_options plain;
+    sonde_model *m = opened(from);
+    const sonde_status s = sonde_model_save(m, to, o ? o : &plain, err);
+    sonde_model_close(m);
+    return s;
+}
+
+static void save_ok(const char *from, const char *to, const sonde_save_options *o) {
+    sonde_error err = { 0 };
+    if (save(from, to, o, &err)) FAIL_("%s -> %s: %s", from, to, err.message);
+}
+
+/* Every tensor of `from` that is one of `to` has the same type, shape and bytes there; those that are not are masks. */
+static void equal_tensors(const char *from, const char *to) {
+    sonde_error err = { 0 };
+    weights    *a, *b;
+    if (weights_open(from, &a, &err) || weights_open(to, &b, &err)) FAIL_("%s", err.message);
+    size_t same = 0;
+    for (size_t i = 0; i < weights_count(a); i++) {
+        const stored_tensor *x = weights_at(a, i), *y = weights_find(b, x->name);
+        if (!y && strstr(x->name, "attn.bias")) continue;
+        if (!y) FAIL_("%s: no %s", to, x->name);
+        CHECK(x->type == y->type && x->rank == y->rank && !memcmp(x->dim, y->dim, (size_t)x->rank * sizeof *x->dim));
+        if (x->bytes != y->bytes || memcmp(x->data, y->data, x->bytes)) FAIL_("%s: %s differs", to, x->name);
+        same++;
+    }
+    CHECK_SIZE(same, weights_count(b));
+    weights_close(a);
+    weights_close(b);
+}
+
+static const char *const models[] = {
+    GOLDEN "inner", GOLDEN "three", GOLDEN "llama_grouped", GOLDEN "llama_biased", GOLDEN "llama_limit", SHIPPED "induction",
+};
+
+static void a_folder_through_gguf_and_back_has_equal_tensors(void) {
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        const scratch s = scratch_new();
+        const scratch_path gguf = in_scratch(&s, "m.gguf"), back = in_scratch(&s, "back"), again = in_scratch(&s, "n.gguf");
+        save_ok(models[i], gguf.text, NULL);
+        save_ok(gguf.text, back.text, NULL);
+        save_ok(gguf.text, again.text, NULL);
+        equal_tensors(models[i], back.text);
+        equal_tensors(gguf.text, again.text);
+        const digest was = run_of(models[i]);
+        CHECK_STR(run_of(gguf.text).hex, was.hex);
+        CHECK_STR(run_of(back.text).hex, was.hex);
+        CHECK_STR(run_of(again.text).hex, was.hex);
+        scratch_end(&s);
+    }
+}
+
+static tiny_model tiny_of(const scratch *s, const char *type) {
+    static scratch_path folder;
+    folder = in_scratch(s, type);
+    tiny_model t = tiny_new(folder.text, "");
+    for (int i = 0; i < t.n; i++) t.tensor[i].type = type;
+    tiny_save(&t);
+    return t;
+}
+
+static void sixteen_bits_stay_sixteen(void) {
+    static const char *const types[] = { "F16", "BF16" };
+    for (size_t i = 0; i < 2; i++) {
+        const scratch s = scratch_new();
+        const tiny_model   t = tiny_of(&s, types[i]);
+        const scratch_path gguf = in_scratch(&s, "m.gguf"), back = in_scratch(&s, "back");
+        save_ok(t.folder, gguf.text, NULL);
+        save_ok(t.folder, back.text, NULL);
+        sonde_error err = { 0 };
+        weights    *w;
+        if (weights_open(gguf.text, &w, &err)) FAIL_("%s", err.message);
+        CHECK_STR(dtype_table[weights_find(w, "token_embd.weight")->type].name, types[i]);
+        CHECK_STR(dtype_table[weights_find(w, "output_norm.weight")->type].name, "F32");
+        CHECK_EQ(weights_meta(w, "general.file_type")->integer, i ? 32 : 1);
+        weights_close(w);
+        if (weights_open(back.text, &w, &err)) FAIL_("%s", err.message);
+        CHECK_STR(dtype_table[weights_find(w, "transformer.ln_f.weight")->type].name, types[i]);
+        weights_close(w);
+        CHECK_STR(run_of(gguf.text).hex, run_of(t.folder).hex);
+        CHECK_STR(run_of(back.text).hex, run_of(t.folder).hex);
+        scratch_end(&s);
+    }
+}
+
+typedef struct { size_t n, fallbacks, widened; double worst; char type[16]; } told;
+
+static void tell(const sonde_saved *x, void *user) {
+    told *k = user;
+    k->n++;
+    k->fallbacks += x->wanted != NULL;
+    k->widened += x->widened;
+    if (x->rmse > k->worst) k->worst = x->rmse;
+    if (!strcmp(x->name, "blk.0.attn_q.weight")) snprintf(k->type, sizeof k->type, "%s", x->to);
+}
+
+static void a_model_is_quantised_once(void) {
+    const scratch s = scratch_new();
+    const scratch_path gguf = in_scratch(&s, "q.gguf"), again = in_scratch(&s, "r.gguf"), back = in_scratch(&s, "back");
+    sonde_error err = { 0 };
+    told k = { 0 };
+    const sonde_save_options q8 = { .type = "Q8_0", .measure = true, .saved = tell, .user = &k };
+    save_ok(GOLDEN "llama_limit", gguf.text, &q8);
+    CHECK(k.n > 0 && (k.fallbacks > 0 || k.worst > 0));
+    const sonde_save_options q4 = { .type = "Q4_0" }, force = { .type = "Q4_0", .requantize = true };
+    sonde_model *m = opened(SHIPPED "induction");
+    CHECK_EQ(sonde_model_save(m, gguf.text, &q8, &err), SONDE_OK);
+    sonde_model_close(m);
+    CHECK_EQ(save(gguf.text, again.text, &q4, &err), SONDE_USAGE);
+    CHECK_HAS(err.message, "is Q8_0 already, and packing it again loses more; expected F32, F16 or BF16, or --requantize");
+    CHECK(access(again.text, F_OK) != 0);
+    save_ok(gguf.text, again.text, &force);
+    k = (told){ 0 };
+    const sonde_save_options plain = { .saved = tell, .user = &k };
+    save_ok(gguf.text, back.text, &plain);
+    CHECK(k.widened > 0);
+    CHECK_STR(run_of(back.text).hex, run_of(gguf.text).hex);
+    scratch_end(&s);
+}
+
+static bool always(void *user) {
+    (void)user;
+    return true;
+}
+
+static void what_cannot_be_written(void) {
+    const scratch s = scratch_new();
+    const scratch_path gguf = in_scratch(&s, "m.gguf"), folder = in_scratch(&s, "m"), no = in_scratch(&s, "none/m.gguf");
+    sonde_error err = { 0 };
+    CHECK_EQ(save(GOLDEN "inner", gguf.text, &(sonde_save_options){ .type = "Q9" }, &err), SONDE_USAGE);
+    CHECK_HAS(err.message, "type Q9: expected one of F32, F16, BF16, Q4_0");
+    CHECK_EQ(save(GOLDEN "inner", folder.text, &(sonde_save_options){ .type = "Q8_0" }, &err), SONDE_USAGE);
+    CHECK_HAS(err.message, "expected a name that ends in .gguf");
+    CHECK_EQ(save(GOLDEN "inner", no.text, NULL, &err), SONDE_IO);
+    CHECK_EQ(save(GOLDEN "inner", gguf.text, &(sonde_save_options){ .stop = always }, &err), SONDE_CANCELLED);
+    CHECK(access(gguf.text, F_OK) != 0);
+    save_ok(GOLDEN "inner", folder.text, NULL);
+    CHECK_EQ(save(GOLDEN "inner", folder.text, NULL, &err), SONDE_USAGE);
+    CHECK_HAS(err.message, "holds a config.json already, expected a new folder");
+    sonde_model *m = opened(SHIPPED "induction"), *folded;
+    if (sonde_model_fold(m, &folded, &err)) FAIL_("%s", err.message);
+    CHECK_EQ(sonde_model_save(folded, gguf.text, &(sonde_save_options){ 0 }, &err), SONDE_USAGE);
+    CHECK_HAS(err.message, "its norms are folded, expected a model as it was opened");
+    sonde_model_close(folded);
+    sonde_model_close(m);
+    scratch_end(&s);
+}
+
+#define TESTS(X) \
+    X(a_folder_through_gguf_and_back_has_equal_tensors) \
+    X(sixteen_bits_stay_sixteen) \
+    X(a_model_is_quantised_once) \
+    X(what_cannot_be_written)
+TEST_MAIN(TESTS)
