@@ -13,6 +13,7 @@ enum { LONGEST_PATTERN = 1 << 14, STEPS = 20000, STEPS_PER_BYTE = 16, HEAP_KIB =
 struct splitter {
     pcre2_code *code;
     char       *pattern;            /* as the file has it, for messages */
+    bool        literal;
 };
 
 struct split_work {
@@ -60,12 +61,14 @@ sonde_status splitter_new(splitter **out, const char *pattern, size_t len, bool 
         return sonde_fail(err, SONDE_NOMEM, "no memory for a pattern");
     }
     if (len) memcpy(s->pattern, pattern, len);
+    s->literal = literal;
     const sonde_status status = translate(s, len, literal, err);
     if (status == SONDE_OK) *out = s; else splitter_free(s);
     return status;
 }
 
 const char *splitter_pattern(const splitter *s) { return s->pattern; }
+bool        splitter_literal(const splitter *s) { return s->literal; }
 
 void splitter_free(splitter *s) {
     if (!s) return;
