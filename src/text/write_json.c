@@ -60,6 +60,12 @@ static void write_entry(writer *w, const tokenizer *t, const entry *e) {
                  yes(e->token.special));
 }
 
+/* Of SentencePiece; one with a space is never found, since spaces are written otherwise by then. */
+static bool is_user_defined(const tokenizer *t, size_t i) {
+    const token *k = vocab_token(&t->vocab, (int32_t)i);
+    return t->type[i] == PIECE_USER_DEFINED && !memchr(k->text, ' ', k->text_len);
+}
+
 /* User defined pieces of SentencePiece are added tokens there. */
 static void write_added(writer *w, const tokenizer *t) {
     const size_t most = t->raw.n + t->normalized.n + t->n_pieces;
@@ -68,7 +74,7 @@ static void write_added(writer *w, const tokenizer *t) {
     for (size_t i = 0; i < t->raw.n; i++) list[n++] = (entry){ t->raw.at[i], w->late };
     for (size_t i = 0; i < t->normalized.n; i++) list[n++] = (entry){ t->normalized.at[i], true };
     for (size_t i = 0; i < t->n_pieces && t->type; i++)
-        if (t->type[i] == PIECE_USER_DEFINED) list[n++] = (entry){ { .id = (int32_t)i }, w->late };
+        if (is_user_defined(t, i)) list[n++] = (entry){ { .id = (int32_t)i }, w->late };
     if (n) qsort(list, n, sizeof *list, by_id);
     write_text(w, "\"added_tokens\":[");
     for (size_t i = 0; i < n; i++) {
@@ -87,21 +93,50 @@ static void write_charsmap(writer *w, const charsmap *m) {
     write_text(w, "\"}");
 }
 
-/* SentencePiece's: its charsmap, its spaces at the ends; the space in front comes from the pre-tokenizer, which puts none in
- * front of another, so that one is doubled here. */
-static void write_spm_normal(writer *w, const normal_step *k) {
-    bool any = false;
-    if (k->map) {
-        write_charsmap(w, k->map);
-        any = true;
+/* A step that replaces what the expression matches. */
+static void write_replace(writer *w, const char *pattern, size_t n, const char *with) {
+    write_text(w, ",{\"type\":\"Replace\",\"pattern\":{\"Regex\":");
+    write_quoted(w, pattern, n);
+    write_format(w, "},\"content\":\"%s\"}", with);
+}
+
+/* Puts what is not a letter or digit behind a backslash. */
+static void put_escaped(writer *w, const token *k) {
+    for (size_t i = 0; i < k->text_len; i++) {
+        const char c = k->text[i];
+        const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c < 0;
+        if (!plain) write_text(w, "\\");
+        write_bytes(w, &c, 1);
     }
-    if (k->collapse) {
-        write_format(w, "%s{\"type\":\"Strip\",\"strip_left\":%s,\"strip_right\":true},{\"type\":\"Replace\",\"pattern\":"
-                     "{\"Regex\":\" {2,}\"},\"content\":\" \"}", any ? "," : "", yes(k->prefix));
-    } else if (k->prefix) {
-        write_format(w, "%s{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"\\\\A(?=[ %s])\"},\"content\":\"%s\"}",
-                     any ? "," : "", escaped, escaped);
+}
+
+/* SentencePiece puts its space in front of a text that begins with a space or a user defined piece too, where Metaspace puts
+ * none. (Not where the text is such a piece: the library would take that for what the piece is called.) */
+static void write_prefix(writer *w, const tokenizer *t) {
+    enum { MOST = 64 };
+    writer pattern = { .memory = w->memory };
+    size_t n = 0;
+    write_format(&pattern, "\\A(?=[ %s]", escaped);
+    for (size_t i = 0; i < t->n_pieces && t->type && n < MOST; i++) {
+        if (!is_user_defined(t, i)) continue;
+        for (int again = 0; again < 2; again++) {
+            write_text(&pattern, again ? "(?!\\z)" : "|");
+            if (!again) put_escaped(&pattern, vocab_token(&t->vocab, (int32_t)i));
+        }
+        n++;
     }
+    write_text(&pattern, ")");
+    write_replace(w, pattern.text, pattern.len, escaped);
+}
+
+/* SentencePiece's: its charsmap, then white space. */
+static void write_spm_normal(writer *w, const tokenizer *t, const normal_step *k) {
+    if (k->map) write_charsmap(w, k->map);
+    else write_text(w, "{\"type\":\"Prepend\",\"prepend\":\"\"}");
+    static const char ends[] = "\\A +|[ \xe2\x96\x81]+\\z", runs[] = " {2,}";
+    if (k->collapse) write_replace(w, ends, strlen(ends), "");
+    if (k->collapse) write_replace(w, runs, strlen(runs), " ");
+    if (k->prefix) write_prefix(w, t);
 }
 
 static const char *form_name(unicode_form f) {
@@ -114,7 +149,7 @@ static void write_basic(writer *w, const normal_step *k) {
                  "\"lowercase\":%s}", yes(k->clean), yes(k->chinese), yes(k->accents), yes(k->lower));
 }
 
-static void write_normal(writer *w, const normal_step *k) {
+static void write_normal(writer *w, const tokenizer *t, const normal_step *k) {
     switch (k->kind) {
     case NORMAL_FORM:          write_format(w, "{\"type\":\"%s\"}", form_name(k->form));   return;
     case NORMAL_LOWER:         write_text(w, "{\"type\":\"Lowercase\"}");                   return;
@@ -123,7 +158,7 @@ static void write_normal(writer *w, const normal_step *k) {
     case NORMAL_BYTES:         write_text(w, "{\"type\":\"ByteLevel\"}");                   return;
     case NORMAL_CHARSMAP:      write_charsmap(w, k->map);                                   return;
     case NORMAL_BASIC:         write_basic(w, k);                                           return;
-    case NORMAL_SENTENCEPIECE: write_spm_normal(w, k);                                      return;
+    case NORMAL_SENTENCEPIECE: write_spm_normal(w, t, k);                                   return;
     case NORMAL_STRIP:
         write_format(w, "{\"type\":\"Strip\",\"strip_left\":%s,\"strip_right\":%s}", yes(k->left), yes(k->right));
         return;
@@ -143,7 +178,7 @@ static void write_normals(writer *w, const tokenizer *t) {
     write_text(w, t->n_normal ? "{\"type\":\"Sequence\",\"normalizers\":[" : "null");
     for (size_t i = 0; i < t->n_normal; i++) {
         if (i) write_text(w, ",");
-        write_normal(w, &t->normal[i]);
+        write_normal(w, t, &t->normal[i]);
     }
     write_text(w, t->n_normal ? "]},\n" : ",\n");
 }
@@ -292,7 +327,7 @@ sonde_status tokenizer_write_json(const tokenizer *t, arena *into, text_bytes *o
     SONDE_FAIL_IF(t->kind == KIND_CHARACTERS || t->kind == KIND_WORDS, err, SONDE_UNSUPPORTED,
                   "this tokenizer came from a tokenizer.json: copy that file");
     bool user = false;
-    for (size_t i = 0; i < t->n_pieces && t->type; i++) user |= t->type[i] == PIECE_USER_DEFINED;
+    for (size_t i = 0; i < t->n_pieces && t->type; i++) user |= is_user_defined(t, i);
     const bool spm = t->n_normal && t->normal[0].kind == NORMAL_SENTENCEPIECE;
     w.late = spm && (!t->normal[0].prefix_each || user);
     write_text(&w, "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\n");
