@@ -36,4 +36,3 @@ sonde_status save_choose(const sonde_model *m, save_list *list, const sonde_save
 sonde_status save_gguf(const sonde_model *m, const char *path, const sonde_save_options *o, sonde_error *err);
 sonde_status save_folder(const sonde_model *m, const char *path, const sonde_save_options *o, sonde_error *err);
 #endif
-sonde_status tokenizer_write_json(const tokenizer *t, arena *into, text_bytes *out, sonde_error *err);

@@ -321,3 +321,14 @@ void bpe_encode(const bpe *m, const char *bytes, size_t n_bytes, bpe_work *w, si
     *n = encode(m, bytes, n_bytes, w);
     remember(k, n_bytes, w->symbols, *n);
 }
+
+size_t bpe_rules(const bpe *m, bpe_rule *out) {
+    size_t n = 0;
+    for (uint64_t i = 0; i <= m->mask; i++) {
+        const rule *r = &m->rules[i];
+        if (r->pair == NO_PAIR) continue;
+        if (out) out[n] = (bpe_rule){ (int32_t)(r->pair >> 32), (int32_t)(uint32_t)r->pair, r->id, r->rank };
+        n++;
+    }
+    return n;
+}

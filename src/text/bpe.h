@@ -20,6 +20,9 @@ typedef struct bpe bpe;
 
 /* Rank: the place in `merges`. The vocabulary is lent and must outlive it. */
 sonde_status bpe_new(bpe **out, const vocab *v, const merge_text *merges, size_t n, bpe_options o, sonde_error *err);
+/* The rules, in no order: `n` of them where `out` is NULL, else into `out`. */
+typedef struct { int32_t left, right, made; uint32_t rank; } bpe_rule;
+size_t       bpe_rules(const bpe *m, bpe_rule *out);
 void         bpe_free(bpe *m);                                              /* accepts NULL */
 
 typedef struct { int32_t id; uint32_t start, len, prev, next; } bpe_symbol;

@@ -11,6 +11,7 @@
 #include "tokenizer.h"
 
 enum { MOST_STAGES = 32 };
+typedef enum { KIND_BYTES, KIND_CHARACTERS, KIND_PIECES, KIND_PATHS, KIND_WORDPIECE, KIND_WORDS } model_kind;
 
 struct tokenizer {
     arena       *memory;
@@ -28,6 +29,11 @@ struct tokenizer {
     int32_t     *before, *after;        /* what the post-processor puts around the text */
     size_t       n_before, n_after;
     int32_t      bos, eos;
+    model_kind   kind;
+    int32_t      unknown;               /* -1: none */
+    const char  *prefix;                /* WordPiece: of what continues a word */
+    size_t       longest_word;          /* WordPiece */
+    bool         ignore_merges;
     double      *score;                 /* by id, where the model has them */
     uint8_t     *type;                  /* piece_type by id, likewise */
     size_t       n_pieces;
@@ -100,6 +106,7 @@ typedef struct {
     bool    clean, chinese, accents, lower;
 } bert_parts;
 sonde_status load_bert(loader *l, const bert_parts *b);
+sonde_status load_wordpieces(loader *l, wordpiece_rules r);     /* the model alone, once the vocabulary is read */
 sonde_status load_gpt2_stages(loader *l, bool prefix_space, bool use_regex, const char *where);
 bool         load_split_merge(const char *line, size_t len, merge_text *out);
 /* Member `key` of `j`, `*out` where there is none. `where` may be "". */

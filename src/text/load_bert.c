@@ -37,6 +37,15 @@ sonde_status load_bert(loader *l, const bert_parts *b) {
     SONDE_TRY(load_decode(l, (decode_step){ .kind = DECODE_WORDPIECE, .text = { "##", 2 }, .cleanup = true }, "decoder"));
     const wordpiece_rules r = { .prefix = "##", .longest_word = 100,
                                 .unknown = b->unknown >= 0 ? b->unknown : vocab_model_id(&t->vocab, "[UNK]", 5) };
+    return load_wordpieces(l, r);
+}
+
+sonde_status load_wordpieces(loader *l, wordpiece_rules r) {
+    tokenizer *t = l->t;
+    t->kind = KIND_WORDPIECE;
+    t->unknown = r.unknown;
+    t->prefix = r.prefix;
+    t->longest_word = r.longest_word;
     return model_of_wordpieces(&t->text, t->memory, &t->vocab, r, l->err);
 }
 

@@ -73,6 +73,9 @@ static sonde_status read_bpe(loader *l, const json *j, const char *where) {
     r.merges = texts;
     r.n = json_get(j, "merges")->len;
     const bpe_options o = { .ignore_merges = r.ignore_merges, .fuse_unknown = r.rest.fuse, .unknown = r.rest.unknown };
+    t->kind = bytes ? KIND_BYTES : KIND_CHARACTERS;
+    t->unknown = r.rest.unknown;
+    t->ignore_merges = r.ignore_merges;
     const sonde_status s = bytes ? bpe_new(&t->model, &t->vocab, texts, r.n, o, l->err)
                                  : model_of_pairs(&t->text, t->memory, &t->vocab, r, l->err);
     if (s != SONDE_OK) return sonde_fail_at(l->err, s, "model.merges");
@@ -80,7 +83,6 @@ static sonde_status read_bpe(loader *l, const json *j, const char *where) {
 }
 
 static sonde_status read_wordpiece(loader *l, const json *j, const char *where) {
-    tokenizer *t = l->t;
     wordpiece_rules r = { .longest_word = 100 };
     int64_t longest = 100;
     const json *most = json_get(j, "max_input_chars_per_word");
@@ -90,7 +92,7 @@ static sonde_status read_wordpiece(loader *l, const json *j, const char *where) 
     SONDE_TRY(read_text(l, j, "continuing_subword_prefix", "##", &r.prefix));
     SONDE_TRY(read_vocab(l, j));
     SONDE_TRY(read_named(l, j, "unk_token", &r.unknown));
-    SONDE_TRY(model_of_wordpieces(&t->text, t->memory, &t->vocab, r, l->err));
+    SONDE_TRY(load_wordpieces(l, r));
     return to_alphabet(l);
 }
 
@@ -99,6 +101,7 @@ static sonde_status read_wordlevel(loader *l, const json *j, const char *where) 
     (void)where;
     SONDE_TRY(read_vocab(l, j));
     SONDE_TRY(read_named(l, j, "unk_token", &unknown));
+    l->t->kind = KIND_WORDS;
     l->t->text = model_of_words(l->t->memory, &l->t->vocab, unknown);
     return to_alphabet(l);
 }
@@ -115,6 +118,8 @@ static sonde_status read_scored(loader *l, const json *list, double *score) {
         const bool fits = c->kind == JSON_ARRAY && c->len == 2 && text->kind == JSON_STRING && text->len <= VOCAB_LONGEST
                        && json_double(text->next, &score[i]) && isfinite(score[i]);
         SONDE_FAIL_IF(!fits, l->err, SONDE_FORMAT, "model.vocab[%zu]: expected a text and a score", i);
+        const int32_t before = vocab_model_id(v, text->text, text->len);
+        SONDE_FAIL_IF(before >= 0, l->err, SONDE_FORMAT, "model.vocab[%zu]: the text of token %d again", i, before);
         vocab_put(v, (int32_t)i, text->text, text->len, false);
     }
     return vocab_end(v, "model.vocab", l->err);
@@ -135,6 +140,8 @@ static sonde_status read_unigram(loader *l, const json *j, const char *where) {
     t->score = arena_new_array(t->memory, double, list->len);
     t->n_pieces = list->len;
     SONDE_TRY(read_scored(l, list, t->score));
+    t->kind = KIND_PATHS;
+    t->unknown = r.rest.unknown;
     r.score = t->score;
     for (size_t i = 0; i < r.n; i++)
         if (i == 0 || r.score[i] < r.lowest) r.lowest = r.score[i];

@@ -69,6 +69,7 @@ static sonde_status read_gpt2(loader *l, const vocab_pieces *p) {
                       "merge %zu is \"%s\", expected two texts with one space between", i,
                       text_shown(p->merge[i].at, p->merge[i].len).text);
     const bpe_options o = { .ignore_merges = pre->ignore_merges, .unknown = -1 };
+    l->t->ignore_merges = pre->ignore_merges;
     return bpe_new(&l->t->model, &l->t->vocab, merges, p->n_merges, o, l->err);
 }
 

@@ -96,6 +96,8 @@ sonde_status load_spm(loader *l, const spm_parts *s) {
         if (!any || t->score[i] > r.highest) r.highest = t->score[i];
         any = true;
     }
+    t->kind = s->unigram ? KIND_PATHS : KIND_PIECES;
+    t->unknown = p->unknown;
     SONDE_TRY(s->unigram ? model_of_paths(&t->text, t->memory, &t->vocab, r, l->err)
                          : model_of_scores(&t->text, t->memory, &t->vocab, r, l->err));
     return s->control ? add_control(l, p) : SONDE_OK;

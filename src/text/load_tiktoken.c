@@ -105,6 +105,7 @@ static sonde_status make_model(loader *l) {
     merge_list list = { .memory = l->scratch };
     for (size_t i = 0; i < v->n; i++) add_splits(v, all, &v->at[i], &list);
     const bpe_options o = { .ignore_merges = true, .by_token = true, .unknown = -1 };
+    t->ignore_merges = true;
     return bpe_new(&t->model, v, list.at, list.n, o, l->err);
 }
 

@@ -18,6 +18,7 @@ struct splitter {
     const scanner *scan;            /* cuts by hand, or NULL: the expression */
     pcre2_code *code;
     char       *pattern;            /* as the file has it, for messages */
+    bool        literal;
 };
 
 struct split_work {
@@ -65,6 +66,7 @@ sonde_status splitter_new(splitter **out, const char *pattern, size_t len, bool 
         return sonde_fail(err, SONDE_NOMEM, "no memory for a pattern");
     }
     if (len) memcpy(s->pattern, pattern, len);
+    s->literal = literal;
     s->scan = literal ? NULL : scanner_of(s->pattern, len);
     const sonde_status status = translate(s, len, literal, err);      /* splitter_matches needs it in any case */
     if (status == SONDE_OK) *out = s; else splitter_free(s);
@@ -72,6 +74,7 @@ sonde_status splitter_new(splitter **out, const char *pattern, size_t len, bool 
 }
 
 const char *splitter_pattern(const splitter *s) { return s->pattern; }
+bool        splitter_literal(const splitter *s) { return s->literal; }
 
 void splitter_free(splitter *s) {
     if (!s) return;

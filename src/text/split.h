@@ -20,6 +20,7 @@ extern const char split_byte_number[], split_byte_numbers[];
 sonde_status splitter_new(splitter **out, const char *pattern, size_t len, bool literal, sonde_error *err);
 void         splitter_free(splitter *s);                /* accepts NULL */
 const char  *splitter_pattern(const splitter *s);       /* as the file has it */
+bool         splitter_literal(const splitter *s);
 
 split_work  *split_work_new(void);
 void         split_work_free(split_work *w);            /* accepts NULL */

@@ -98,7 +98,7 @@ sonde_status load_tokenizer(tokenizer **out, load_fill *fill, const void *from, 
     tokenizer *t = arena_alloc(memory, sizeof *t);
     t->memory = memory;
     t->raw.memory = t->normalized.memory = memory;
-    t->bos = t->eos = -1;
+    t->bos = t->eos = t->unknown = -1;
     vocab_init(&t->vocab, memory);
     loader l = { .t = t, .scratch = arena_new(), .err = err };
     l.added_place = map_new(l.scratch, 0);

@@ -51,6 +51,11 @@ sonde_status tokenizer_new(tokenizer **out, const tokenizer_files *files, sonde_
 sonde_status tokenizer_of_file(tokenizer **out, const text_file *f, sonde_error *err);
 /* llama2.c's tokenizer.bin of `n_tokens` records; -1: as many as there are. */
 sonde_status tokenizer_of_bin(tokenizer **out, const text_file *f, int64_t n_tokens, sonde_error *err);
+/* A tokenizer.json that `tokenizers` loads and that gives the same ids, in the arena. UNSUPPORTED for a model that was read
+ * from a tokenizer.json itself and is neither byte-level BPE, WordPiece nor Unigram. Known differences to what is written:
+ * merges of SentencePiece and tiktoken go to the left among equals, the library's by the order of the list; its charsmap
+ * takes whole grapheme clusters; where a prefix belongs to each stretch of text it takes no user defined pieces for text. */
+sonde_status tokenizer_write_json(const tokenizer *t, arena *into, text_bytes *out, sonde_error *err);
 void         tokenizer_free(tokenizer *t);                              /* accepts NULL */
 
 int64_t      tokenizer_size(const tokenizer *t);                        /* 1 + the largest id */

@@ -49,6 +49,13 @@ bool unicode_control(uint32_t c)     { return IN(controls, c); }
 bool unicode_punctuation(uint32_t c) { return IN(punctuation, c); }
 bool unicode_number(uint32_t c)      { return IN(numbers, c); }
 
+size_t unicode_put(uint32_t c, char out[4]) {
+    uint8_t bytes[4];
+    const size_t n = (size_t)utf8proc_encode_char((int32_t)c, bytes);
+    memcpy(out, bytes, n);
+    return n;
+}
+
 size_t unicode_cluster(const char *text, size_t n, size_t at) {
     uint32_t before, c;
     utf8proc_int32_t state = 0;
@@ -75,13 +82,19 @@ static void emit(composer *k, const char *bytes, size_t n, size_t first, size_t 
     }
 }
 
+/* Characters of Unicode 13 to 15 that have a decomposition: the normal forms of `tokenizers` are older and leave them. */
+static bool is_newer(uint32_t c) {
+    return c == 0x11938 || (c >= 0x10781 && c <= 0x107ba) || (c >= 0x1e030 && c <= 0x1e06d) || (c >= 0x1fbf0 && c <= 0x1fbf9)
+        || (c >= 0xa7f2 && c <= 0xa7f4) || c == 0xab69;
+}
+
 static void decompose(composer *k, uint32_t c) {
     utf8proc_int32_t part[LONGEST];
     int bound = 0;
     const utf8proc_option_t compat = k->form == FORM_KC || k->form == FORM_KD ? UTF8PROC_COMPAT : 0;
     utf8proc_ssize_t n = utf8proc_decompose_char((int32_t)c, part, LONGEST, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | compat,
                                                  &bound);
-    if (n < 1 || n > LONGEST) {
+    if (n < 1 || n > LONGEST || is_newer(c)) {
         part[0] = (int32_t)c;
         n = 1;
     }
@@ -115,7 +128,8 @@ static void order(composer *k, size_t lo, size_t hi) {
 /* The primary composite of two code points, or 0. */
 static int32_t composite(int32_t a, int32_t b) {
     utf8proc_int32_t pair[2] = { a, b };
-    return utf8proc_normalize_utf32(pair, 2, UTF8PROC_STABLE | UTF8PROC_COMPOSE) == 1 ? pair[0] : 0;
+    const bool one = utf8proc_normalize_utf32(pair, 2, UTF8PROC_STABLE | UTF8PROC_COMPOSE) == 1;
+    return one && !is_newer((uint32_t)pair[0]) ? pair[0] : 0;
 }
 
 /* Composes the group in place (Unicode Standard 3.11, D117). */

@@ -12,6 +12,7 @@ bool unicode_nonspacing(uint32_t c);
 bool unicode_control(uint32_t c);               /* what BERT drops */
 bool unicode_punctuation(uint32_t c);
 bool unicode_number(uint32_t c);
+size_t unicode_put(uint32_t c, char out[4]);     /* its UTF-8; how many bytes */
 /* The end of the extended grapheme cluster (UAX 29) that begins at text[at]. */
 size_t unicode_cluster(const char *text, size_t n, size_t at);
 /* Length of the character that ends at text[end], 0 if none does. */

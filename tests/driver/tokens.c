@@ -1,6 +1,7 @@
 /* tokens - ids and spans of many strings, for tools/fuzz_tokenizers.py.
  *
  *     tokens [plain] [bare] [decode] KIND=FILE.. < records > records
+ *     tokens json_out KIND=FILE.. > tokenizer.json                      tokenizer_write_json
  *     tokens strings SEED FIRST N > records                             those of text_maker.h
  *
  * KIND: json, config, vocab, merges, model, vocab_txt, bin, special, added, gguf, any (tokenizer_of_file). In: u32 bytes,
@@ -16,7 +17,7 @@
 static tokenizer_files files;
 static text_file gguf, any;
 static tokenizer_options options;
-static bool decode;
+static bool decode, json_out;
 static sonde_error err;
 
 static void stop(const char *what) {
@@ -35,6 +36,7 @@ static bool read_argument(const char *arg) {
     if (strcmp(arg, "plain") == 0) return options.plain = true;
     if (strcmp(arg, "bare") == 0) return options.no_specials = true;
     if (strcmp(arg, "decode") == 0) return decode = true;
+    if (strcmp(arg, "json_out") == 0) return json_out = true;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         const size_t len = strlen(kinds[i].kind);
         if (strncmp(arg, kinds[i].kind, len) != 0 || arg[len] != '=') continue;
@@ -113,7 +115,12 @@ int main(int argc, char **argv) {
     arena *a = arena_new();
     char *text = NULL;
     size_t cap = 0;
-    for (uint32_t n; fread(&n, 4, 1, stdin) == 1; arena_reset(a)) {
+    if (json_out) {
+        text_bytes out;
+        if (tokenizer_write_json(t, a, &out, &err) != SONDE_OK) stop(err.message);
+        fwrite(out.at, 1, out.len, stdout);
+    }
+    for (uint32_t n; !json_out && fread(&n, 4, 1, stdin) == 1; arena_reset(a)) {
         const size_t bytes = decode ? 4 * (size_t)n : n;
         if (bytes >= cap) text = realloc(text, cap = 2 * bytes + 16);
         if (!text || fread(text, 1, bytes, stdin) != bytes) stop("a record that is cut");
