@@ -49,6 +49,17 @@ bool weights_meta_add(weights *w, const meta_value *v) {
     return true;
 }
 
+weights *weights_of_list(const meta_value *meta, size_t n_meta, const stored_tensor *tensor, size_t n) {
+    weights *w = weights_new((file_map){ 0 });
+    weights_meta_reserve(w, n_meta);
+    for (size_t i = 0; i < n_meta; i++) weights_meta_add(w, &meta[i]);
+    w->tensor = arena_new_array(w->memory, stored_tensor, n + 1);
+    memcpy(w->tensor, tensor, n * sizeof *tensor);
+    w->n = n;
+    weights_sort(w);
+    return w;
+}
+
 void weights_meta_lend(weights *w, const weights *from) {
     w->meta = from->meta;
     w->n_meta = from->n_meta;

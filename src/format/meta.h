@@ -10,7 +10,7 @@ typedef enum { META_INT, META_NUMBER, META_BOOL, META_TEXT, META_LIST } meta_kin
 
 typedef struct { const char *at; size_t len; } meta_text;
 
-typedef struct {
+struct meta_value {
     const char *key;
     meta_kind   kind, of;       /* of: a list's items, any kind but META_LIST */
     uint32_t    stored;         /* the container's own number of the type; of a list: of its items */
@@ -20,7 +20,7 @@ typedef struct {
     size_t      n, item;        /* a list: how many; bytes of one number */
     const uint8_t   *data;      /* a list of numbers or bools; of one of them, its bytes in the file, or NULL */
     const meta_text *texts;     /* [n], a list of texts */
-} meta_value;
+};
 
 size_t            weights_meta_count(const weights *w);
 const meta_value *weights_meta_at(const weights *w, size_t i);              /* in the file's order */

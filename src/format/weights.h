@@ -23,6 +23,7 @@ typedef struct {
 } stored_tensor;
 
 typedef struct weights weights;
+typedef struct meta_value meta_value;
 
 typedef struct {
     const char *name, *doc;
@@ -41,6 +42,8 @@ extern const format *const format_table[];      /* from formats.def, NULL-termin
 sonde_status weights_open(const char *path, weights **out, sonde_error *err);
 /* A whole safetensors file that lies in memory (which must outlive it). */
 sonde_status weights_open_memory(const uint8_t *data, size_t size, weights **out, sonde_error *err);
+/* A container that lies nowhere, of things to be written: everything is lent, and the arrays have no bytes. */
+weights     *weights_of_list(const meta_value *meta, size_t n_meta, const stored_tensor *tensor, size_t n);
 void         weights_close(weights *w);                                 /* accepts NULL */
 size_t       weights_count(const weights *w);
 const stored_tensor *weights_at(const weights *w, size_t i);            /* sorted by name */

@@ -258,7 +258,7 @@ sonde_status model_bind(sonde_model *m, sonde_error *err) {
     arena_free(b.names);
     SONDE_TRY(s);
     SONDE_TRY(widen_vectors(m, err));
-    m->config.rope.divisor = m->front[W_ROPE].vector;
+    if (m->config.rope.scaling == ROPE_PLAIN) m->config.rope.divisor = m->front[W_ROPE].vector;
     rope_prepare(&m->config.rope, m->memory);
     return SONDE_OK;
 }

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "kernel/exact.h"
 #include "kernel/kern.h"
+#include <math.h>
 #include <string.h>
 
 static const char *const kinds[] = { [ROPE_PLAIN] = "default", [ROPE_LINEAR] = "linear", [ROPE_LLAMA3] = "llama3" };
@@ -93,14 +94,34 @@ static float blended(const rope *r, float inverse) {
     return (1 - part) * inverse / (float)r->factor + part * inverse;
 }
 
+/* Point i's radians a position, before any scaling. */
+static float plain(const rope *r, int64_t i) {
+    const double of_base = exact_log((double)(float)r->base);
+    return 1 / (float)exact_exp((double)((float)(2 * i) / (float)r->dims) * of_base);
+}
+
+void rope_divisors(const rope *r, float *out) {
+    for (int64_t i = 0; i < r->dims / 2; i++)
+        out[i] = r->divisor ? r->divisor[i] : r->scaling == ROPE_LLAMA3 ? plain(r, i) / blended(r, plain(r, i)) : 1;
+}
+
+bool rope_llama3_of(const float *divisor, int64_t half, double base, rope *out) {
+    *out = (rope){ .dims = 2 * half, .base = base, .scaling = ROPE_LLAMA3, .factor = 1, .low = 1, .high = 4, .original = 8192 };
+    for (int64_t i = 0; i < half; i++)
+        if (divisor[i] > (float)out->factor) out->factor = (double)divisor[i];
+    for (int64_t i = 0; i < half; i++) {
+        const float as = plain(out, i) / blended(out, plain(out, i));
+        if (!(fabsf(divisor[i] - as) <= 1e-5f * as)) return false;
+    }
+    return out->factor > 1;
+}
+
 void rope_prepare(rope *r, arena *a) {
     const int64_t half = r->dims / 2;
     if (!half) return;
     float *inverse = arena_new_array(a, float, (size_t)half);
-    const double of_base = exact_log((double)(float)r->base);
     for (int64_t i = 0; i < half; i++) {
-        const float power = (float)exact_exp((double)((float)(2 * i) / (float)r->dims) * of_base);
-        inverse[i] = 1 / power;
+        inverse[i] = plain(r, i);
         if (r->divisor) inverse[i] /= r->divisor[i];
         else if (r->scaling == ROPE_LINEAR) inverse[i] /= (float)r->factor;
         else if (r->scaling == ROPE_LLAMA3) inverse[i] = blended(r, inverse[i]);

@@ -30,6 +30,10 @@ typedef struct {
 sonde_status rope_config(const json *file, int64_t dims, int64_t context, rope *out, sonde_error *err);
 /* The table `inverse`: base^(-2i/dims) by steps of float32, each rounded correctly; then its scaling. */
 void         rope_prepare(rope *r, arena *a);
+/* By what each of the dims/2 frequencies is divided (LLAMA3 or `divisor`; else 1), as GGUF files have it. */
+void         rope_divisors(const rope *r, float *out);
+/* The LLAMA3 scaling of Llama 3.1 and its successors that these divisors are, but for rounding; false: none. */
+bool         rope_llama3_of(const float *divisor, int64_t half, double base, rope *out);
 /* turn [2, dims/2]: cosines, then sines at a position. */
 void         rope_turn(const rope *r, int64_t position, float *turn);
 #endif

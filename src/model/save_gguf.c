@@ -6,7 +6,6 @@
 #include "format/gguf_types.h"
 #include "format/meta.h"
 #include "text/pieces.h"
-sonde_status tokenizer_to_pieces(const tokenizer *t, arena *into, vocab_pieces *out, sonde_error *err);
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,9 +40,14 @@ static void add_fields(saving *s) {
     }
 }
 
-/* Linear scaling is a key; other factors are a tensor of divisors, which save_list has where the file had it. */
+/* Linear scaling is a key; that of Llama 3.1 is a tensor of divisors in the list, and exactly in a key of our own. */
 static void add_rope(saving *s) {
     const rope *r = &s->m->config.rope;
+    if (r->dims && r->scaling == ROPE_LLAMA3) {
+        double *n = arena_new_array(s->into, double, 4);
+        n[0] = r->factor, n[1] = r->low, n[2] = r->high, n[3] = r->original;
+        add(s, gguf_make_list(SETTINGS_LLAMA3, GGUF_F64, n, 4));
+    }
     if (r->dims == 0 || r->scaling != ROPE_LINEAR) return;
     add(s, gguf_make_text(key(s, "rope.scaling.type"), "linear"));
     add(s, gguf_make_number(key(s, "rope.scaling.factor"), GGUF_F32, r->factor));
@@ -133,6 +137,41 @@ static sonde_status list_tensors(saving *s) {
     return SONDE_OK;
 }
 
+/* Would a reader of these words and tensors see the same model? What GGUF cannot say must not be lost silently. */
+static sonde_status check_said(saving *s) {
+    const arch_config *c = &s->m->config;
+    arch_config        said = { .bos = -1 };
+    settings_text      text;
+    const json        *tree;
+    stored_tensor     *t = arena_new_array(s->into, stored_tensor, s->list.n + 1);
+    for (size_t i = 0; i < s->list.n; i++) {
+        t[i] = (stored_tensor){ .name = s->list.at[i].name, .type = DTYPE_I8, .rank = s->list.at[i].rank };
+        memcpy(t[i].dim, s->list.at[i].dim, sizeof s->list.at[i].dim);
+    }
+    weights *w = weights_of_list(s->meta, s->n_meta, t, s->list.n);
+    sonde_status done = settings_of_container(w, s->into, &text, s->err);
+    weights_close(w);
+    if (done == SONDE_OK) done = json_parse(text.text, text.len, s->into, &tree, s->err);
+    if (done == SONDE_OK) done = arch_find(tree, &said.arch, s->err);
+    if (done == SONDE_OK) done = said.arch->config(tree, &said, s->err);
+    SONDE_TRY(done);
+    const struct { const char *what; bool same; } rows[] = {
+        { "the activation function", c->act == said.act },
+        { "the scale of attention scores", (float)c->score_scale == (float)said.score_scale && c->scale_by_layer == said.scale_by_layer },
+        { "biases", c->attn_bias == said.attn_bias && c->mlp_bias == said.mlp_bias },
+        { "rotary positions", c->rope.dims == said.rope.dims && c->rope.pairs == said.rope.pairs &&
+                              c->rope.scaling == said.rope.scaling && (float)c->rope.base == (float)said.rope.base &&
+                              c->rope.factor == said.rope.factor && c->rope.original == said.rope.original },
+        { "sizes", c->layers == said.layers && c->heads == said.heads && c->kv_heads == said.kv_heads && c->d == said.d &&
+                   c->e == said.e && c->f == said.f && c->vocab == said.vocab && c->context == said.context &&
+                   (float)c->norm_eps == (float)said.norm_eps && c->tied == said.tied },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        SONDE_FAIL_IF(!rows[i].same, s->err, SONDE_UNSUPPORTED, "%s: GGUF has no word for %s of this model, expected a folder "
+                      "to write safetensors into", c->arch->name, rows[i].what);
+    return SONDE_OK;
+}
+
 static sonde_status write_tensors(saving *s, gguf_writer *w) {
     for (size_t i = 0; i < s->list.n; i++) {
         void *bytes;
@@ -167,6 +206,7 @@ static sonde_status save(saving *s, const char *path) {
     SONDE_TRY(say_model(s));
     SONDE_TRY(list_tensors(s));
     int file_type, blocks = 0;
+    if (s->m->config.spelled != SPELLED_GGUF) SONDE_TRY(check_said(s));
     SONDE_TRY(save_choose(s->m, &s->list, s->o, &file_type, s->into, s->err));
     for (size_t i = 0; i < s->list.n; i++) blocks += dtype_table[s->list.at[i].to].items > 1;
     add(s, gguf_make_int("general.file_type", GGUF_U32, file_type));

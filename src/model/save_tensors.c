@@ -11,7 +11,9 @@ static const weight *weight_at(const sonde_model *m, weight_id id, int64_t layer
     return weight_table[id].block ? &m->block[layer][id] : &m->front[id];
 }
 
-static bool there(const sonde_model *m, const weight_row *r, int64_t layer) {
+/* Divisors of frequencies are a tensor in GGUF alone, and config.json's LLAMA3 scaling elsewhere. */
+static bool there(const sonde_model *m, const weight_row *r, spelling s, int64_t layer) {
+    if (r->id == W_ROPE && m->config.rope.scaling == ROPE_LLAMA3) return s == SPELLED_GGUF;
     return weight_at(m, r->id, layer)->stored_as && !(r->id == W_UNEMBED && m->config.tied);
 }
 
@@ -26,7 +28,7 @@ static const char *name_of(const sonde_model *m, const weight_row *r, spelling s
 static sonde_status add(const sonde_model *m, const weight_row *r, spelling s, int64_t layer, save_list *list, arena *into,
                         sonde_error *err) {
     const weight_meaning *w = &weight_table[r->id];
-    if (!there(m, r, layer)) return SONDE_OK;
+    if (!there(m, r, s, layer)) return SONDE_OK;
     SONDE_FAIL_IF(!row_spelled(r, s), err, SONDE_UNSUPPORTED, "%s has no name in such a file", w->name);
     const char *name = name_of(m, r, s, layer, into);
     save_tensor *last = list->n ? &list->at[list->n - 1] : NULL;
@@ -37,7 +39,7 @@ static sonde_status add(const sonde_model *m, const weight_row *r, spelling s, i
     save_tensor *t = &list->at[list->n++];
     const dtype_id from = weight_at(m, r->id, layer)->type;
     *t = (save_tensor){ .name = name, .layer = layer, .in_out = row_in_out(r, s), .pairs = r->pairs && s != SPELLED_HF,
-                        .from = from, .to = kept_type(from), .rank = w->kind == WEIGHT_VECTOR ? 1 : 2 };
+                        .from = r->id == W_ROPE ? DTYPE_F32 : from, .to = kept_type(from), .rank = w->kind == WEIGHT_VECTOR ? 1 : 2 };
     t->part[r->part] = r->id;
     const int64_t n = weight_size(&m->config, w->out) * (r->parts ? r->parts : 1), k = t->rank == 1 ? 1 : weight_size(&m->config, w->in);
     if (s == SPELLED_GGUF && t->rank == 1) t->to = DTYPE_F32;
@@ -118,6 +120,10 @@ sonde_status save_values(const sonde_model *m, const save_tensor *t, float *out,
     const size_t count = (size_t)save_count(t);
     if (t->copied) {
         dtype_table[t->from].to_f32(out, t->copied->data, count);
+        return SONDE_OK;
+    }
+    if (t->part[0] == W_ROPE) {
+        rope_divisors(&m->config.rope, out);
         return SONDE_OK;
     }
     float *whole = malloc(count * sizeof *whole);

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "settings.h"
+#include "config.h"
 #include "base/text.h"
 #include "format/meta.h"
 #include <inttypes.h>
@@ -157,6 +158,28 @@ static sonde_status meta_token(writer *o, const char *key, const char *field) {
     return SONDE_OK;
 }
 
+/* Divisors of frequencies that are those of Llama 3.1 are said as config.json says them; and so are ours, exactly. */
+static void add_llama3(writer *o) {
+    const meta_value *own = weights_meta(o->w, SETTINGS_LLAMA3), *based = weights_meta(o->w, row_name(o->into, o->begin,
+                                                                                      "rope.freq_base", 0));
+    const weight_row *r = o->a->weights;
+    while (r->id != W_NONE && r->id != W_ROPE) r++;
+    const stored_tensor *t = r->id == W_ROPE ? weights_find(o->w, r->gguf) : NULL;
+    double n[4];
+    bool   known = own && own->kind == META_LIST && own->n == 4;
+    for (size_t i = 0; known && i < 4; i++) known = meta_item_number(own, i, &n[i]);
+    if (!known && t && t->rank == 1 && t->type == DTYPE_F32 && t->dim[0] <= MOST_WIDTH) {
+        float *divisor = arena_new_array(o->into, float, (size_t)t->dim[0] + 1);
+        rope   like;
+        memcpy(divisor, t->data, t->bytes);
+        known = rope_llama3_of(divisor, t->dim[0], based && based->kind == META_NUMBER ? based->number : 1e4, &like);
+        n[0] = like.factor, n[1] = like.low, n[2] = like.high, n[3] = like.original;
+    }
+    if (known)
+        add(o, "rope_scaling", arena_printf(o->into, "{\"rope_type\": \"llama3\", \"factor\": %.17g, \"low_freq_factor\": %.17g, "
+            "\"high_freq_factor\": %.17g, \"original_max_position_embeddings\": %.0f}", n[0], n[1], n[2], n[3]));
+}
+
 /* rope.scaling.* are one object in config.json; a type that the family does not know is refused there, by name. */
 static sonde_status add_rope_scaling(writer *o) {
     const meta_value *type = weights_meta(o->w, arena_printf(o->into, "%srope.scaling.type", o->begin));
@@ -166,7 +189,10 @@ static sonde_status add_rope_scaling(writer *o) {
                   (linear && linear->kind != META_NUMBER), o->err, SONDE_FORMAT,
                   "rope.scaling: expected a text as type and a number as factor");
     const char *name = type ? json_quote(o->into, type->text.at, type->text.len) : linear ? "\"linear\"" : "\"none\"";
-    if (strcmp(name, "\"none\"") == 0) return SONDE_OK;
+    if (strcmp(name, "\"none\"") == 0) {
+        add_llama3(o);
+        return SONDE_OK;
+    }
     const double by = factor ? factor->number : linear ? linear->number : 1;
     add(o, "rope_scaling", arena_printf(o->into, "{\"rope_type\": %s, \"factor\": %s}", name, float_digits(o->into, by)));
     return SONDE_OK;

@@ -8,6 +8,9 @@
 #include "base/arena.h"
 #include "format/weights.h"
 
+/* A key of our own in GGUF files, which have none: factor, low, high and original of LLAMA3 scaling, float64. */
+#define SETTINGS_LLAMA3 "sonde.rope.llama3"
+
 typedef struct { const char *text; size_t len; } settings_text;     /* JSON, with a NUL behind it */
 
 /* The containers that say sizes themselves; `text` in the arena. UNSUPPORTED names the family that is not known. */
