@@ -105,9 +105,11 @@ static sonde_status read_bert(loader *l, const vocab_pieces *p) {
                            .lower = true };
     SONDE_TRY(load_bert(l, &b));
     const int32_t special[] = { p->bos, p->eos, p->unknown, p->separator, p->padding, p->cls, p->mask };
-    for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
-        if (special[i] < 0 || !text[special[i]].len) continue;
-        const added_token a = { .text = text[special[i]].at, .len = text[special[i]].len, .special = true };
+    for (size_t i = 0; i < p->n; i++) {
+        bool is = p->type && p->type[i] == PIECE_CONTROL;
+        for (size_t k = 0; k < sizeof special / sizeof *special; k++) is |= special[k] == (int32_t)i;
+        if (!is || !text[i].len) continue;
+        const added_token a = { .text = text[i].at, .len = text[i].len, .special = true };
         SONDE_TRY(load_added_text(l, (added_entry){ .token = a }, "a special token"));
     }
     return SONDE_OK;

@@ -1,7 +1,5 @@
 /* Names and flags: llama.cpp, src/llama-vocab.cpp; expressions: the tokenizer.json of the models themselves. */
 #include "load_pre.h"
-#include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #define GPT2   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
@@ -65,6 +63,9 @@ const pre_row *pre_find(const char *name, const char *family) {
         if (strcmp(rows[i].name, wanted) == 0) return &rows[i];
     return NULL;
 }
+
+size_t         pre_rows(void)   { return ROWS; }
+const pre_row *pre_at(size_t i) { return &rows[i]; }
 
 const char *pre_known(void) {
     return "default, gpt-2, phi-2, mpt, olmo, jais, roberta-bpe, jina-es, jina-de, llama-bpe, falcon3, pixtral, qwen2, "

@@ -15,6 +15,8 @@ typedef struct {
 
 /* NULL: not known. `name` NULL: not said, and the row is that of the family of the model. */
 const pre_row *pre_find(const char *name, const char *family);
+size_t         pre_rows(void);
+const pre_row *pre_at(size_t i);
 /* Its normaliser and pre-tokenizer. */
 sonde_status   load_pre(loader *l, const pre_row *pre);
 /* The names, in a row. */

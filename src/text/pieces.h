@@ -32,4 +32,8 @@ typedef struct {
 /* FORMAT: an id outside the list, a byte piece that is none, a merge of texts that are no pieces, a bad charsmap;
  * UNSUPPORTED names a model or pre-tokenizer that is not known. */
 sonde_status tokenizer_of_pieces(tokenizer **out, const vocab_pieces *p, sonde_error *err);
+
+/* The other way: texts and lists lie in the tokenizer and the arena; padding and mask are not said. UNSUPPORTED for what
+ * GGUF has no word for: a pre-tokenizer that is not in its table, BPE over characters or Unigram read from tokenizer.json. */
+sonde_status tokenizer_to_pieces(const tokenizer *t, arena *into, vocab_pieces *out, sonde_error *err);
 #endif

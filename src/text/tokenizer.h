@@ -52,9 +52,10 @@ sonde_status tokenizer_of_file(tokenizer **out, const text_file *f, sonde_error 
 /* llama2.c's tokenizer.bin of `n_tokens` records; -1: as many as there are. */
 sonde_status tokenizer_of_bin(tokenizer **out, const text_file *f, int64_t n_tokens, sonde_error *err);
 /* A tokenizer.json that `tokenizers` loads and that gives the same ids, in the arena. UNSUPPORTED for a model that was read
- * from a tokenizer.json itself and is neither byte-level BPE, WordPiece nor Unigram. Known differences to what is written:
+ * from a tokenizer.json itself and is neither byte-level BPE, WordPiece nor Unigram. Known differences of what is written:
  * merges of SentencePiece and tiktoken go to the left among equals, the library's by the order of the list; its charsmap
- * takes whole grapheme clusters; where a prefix belongs to each stretch of text it takes no user defined pieces for text. */
+ * takes whole grapheme clusters, and Unigram finds control pieces in plain text; where each stretch of text has a prefix
+ * (GGUF), a user defined piece behind a special token has none. */
 sonde_status tokenizer_write_json(const tokenizer *t, arena *into, text_bytes *out, sonde_error *err);
 void         tokenizer_free(tokenizer *t);                              /* accepts NULL */
 

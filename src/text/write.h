@@ -8,7 +8,7 @@ typedef struct {
     arena  *memory, *scratch;       /* of the text; emptied for each part of it */
     char   *text;
     size_t  len, cap;
-    bool    late;                   /* added tokens are looked for in the normalised text, which knows where the text begins */
+    bool    late;                   /* added tokens are looked for in the normalised text: that knows where it begins */
 } writer;
 
 void write_bytes(writer *w, const char *text, size_t n);

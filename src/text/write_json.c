@@ -112,11 +112,13 @@ static void put_escaped(writer *w, const token *k) {
 
 /* SentencePiece puts its space in front of a text that begins with a space or a user defined piece too, where Metaspace puts
  * none. (Not where the text is such a piece: the library would take that for what the piece is called.) */
-static void write_prefix(writer *w, const tokenizer *t) {
+static void write_prefix(writer *w, const tokenizer *t, bool collapse) {
     enum { MOST = 64 };
     writer pattern = { .memory = w->memory };
     size_t n = 0;
-    write_format(&pattern, "\\A(?=[ %s]", escaped);
+    write_text(&pattern, collapse ? "\\A(?=" : "\\A(?=[ ");
+    write_text(&pattern, escaped);
+    if (!collapse) write_text(&pattern, "]");
     for (size_t i = 0; i < t->n_pieces && t->type && n < MOST; i++) {
         if (!is_user_defined(t, i)) continue;
         for (int again = 0; again < 2; again++) {
@@ -133,10 +135,11 @@ static void write_prefix(writer *w, const tokenizer *t) {
 static void write_spm_normal(writer *w, const tokenizer *t, const normal_step *k) {
     if (k->map) write_charsmap(w, k->map);
     else write_text(w, "{\"type\":\"Prepend\",\"prepend\":\"\"}");
-    static const char ends[] = "\\A +|[ \xe2\x96\x81]+\\z", runs[] = " {2,}";
-    if (k->collapse) write_replace(w, ends, strlen(ends), "");
+    static const char behind[] = "[ \xe2\x96\x81]+\\z", front[] = "\\A +", runs[] = " {2,}";
+    if (k->collapse) write_replace(w, behind, strlen(behind), "");
+    if (k->prefix) write_prefix(w, t, k->collapse);
+    if (k->collapse) write_replace(w, front, strlen(front), k->prefix ? escaped : "");
     if (k->collapse) write_replace(w, runs, strlen(runs), " ");
-    if (k->prefix) write_prefix(w, t);
 }
 
 static const char *form_name(unicode_form f) {

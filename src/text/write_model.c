@@ -200,8 +200,8 @@ void write_decoder(writer *w, const tokenizer *t) {
     }
     if (!t->n_decode && t->kind == KIND_BYTES) write_step(w, &(decode_step){ .kind = DECODE_BYTES });
     if (!t->n_decode && t->kind != KIND_BYTES) {
-        write_format(w, "{\"type\":\"Replace\",\"pattern\":{\"String\":\"%s\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},"
-                     "{\"type\":\"Fuse\"}", escaped);
+        write_format(w, "{\"type\":\"Replace\",\"pattern\":{\"String\":\"%s\"},\"content\":\" \"},"
+                     "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}", escaped);
         if (t->drop_first_space) write_text(w, ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}");
     }
     write_text(w, "]},\n");
