@@ -101,3 +101,6 @@ llamacpp() {
         END { printf "%d passed, %d failed\n", good + 2, bad; exit bad > 0 }' build/long/quantize/speed.txt
 }
 run_counted "llama.cpp" llamacpp
+
+# What convert and quantize write, opened by transformers and by llama.cpp (which the step before installed).
+run_counted "files we write" build/venv/bin/python tools/check_saved.py
