@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets into corpus/ beside this script (standard library only, but for those of torch's
 files: torch 2.13.0 and numpy write them, and they are left out where these cannot be imported)."""
+import base64
 import io
 import json
 import os
@@ -210,9 +211,56 @@ def seeds_torch():
         save("zip", name, b.getvalue())
 
 
+def message(number, data):
+    """A field of kind bytes."""
+    return bytes([number << 3 | 2]) + varint(len(data)) + data
+
+
+def varint(n):
+    out = b""
+    while n >= 0x80:
+        out += bytes([n & 0x7f | 0x80])
+        n >>= 7
+    return out + bytes([n])
+
+
+def sentencepiece(pieces, trainer, normalizer):
+    data = b""
+    for text, score, kind in pieces:
+        data += message(1, message(1, text.encode()) + b"\x15" + struct.pack("<f", score) + b"\x18" + bytes([kind]))
+    return data + message(2, trainer) + message(3, normalizer)
+
+
+def seeds_pieces():
+    """One byte for the length of the text at the end, the file, the text."""
+    own = [("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3), ("<x>", 0, 4), ("\u2581", -3, 1), ("a", -3, 1), ("b", -3, 1),
+           ("ab", -1, 1), ("\u2581a", -2, 1), ("abab", -1.5, 5)]
+    charsmap = struct.pack("<I", 8) + struct.pack("<II", 0x400, 0x80000000) + b"x\0"
+    text = "abab <x> b".encode()
+    save("pieces", "bpe", bytes([len(text)]) + sentencepiece(own, b"\x18\x02", b"\x20\x00") + text)
+    save("pieces", "unigram", bytes([len(text)]) + sentencepiece(own, b"\x18\x01", message(2, charsmap)) + text)
+    words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\na\n##b\r\n,\n".encode()
+    save("pieces", "words", bytes([6]) + words + b"The ab")
+    ranks = b"".join(base64.b64encode(bytes([b])) + b" %d\n" % b for b in range(256)) + b"YWI= 256\n"
+    save("pieces", "ranks", bytes([4]) + ranks + b"abab")
+    save("pieces", "json", bytes([4]) + json.dumps({
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKD"}, {"type": "Lowercase"}, {"type": "Strip"},
+                       {"type": "Replace", "pattern": {"Regex": " +"}, "content": "\u2581"}]},
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first"},
+        "model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["\u2581", -1], ["a", -2], ["ab", -2.5]]},
+        "decoder": {"type": "Metaspace", "replacement": "\u2581"}}).encode() + b"A ab")
+    save("pieces", "suffix", bytes([4]) + json.dumps({
+        "normalizer": {"type": "BertNormalizer"},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "BertPreTokenizer"}, {"type": "Digits"}]},
+        "model": {"type": "BPE", "end_of_word_suffix": "</w>", "unk_token": "?", "byte_fallback": True,
+                  "vocab": {"a": 0, "b</w>": 1, "ab</w>": 2, "?": 3, "<0x41>": 4}, "merges": ["a b</w>"]},
+        "decoder": {"type": "BPEDecoder", "suffix": "</w>"}}).encode() + b"ab c")
+
+
 seeds_zip()
 seeds_torch()
 seeds_json()
+seeds_pieces()
 seeds_safetensors()
 seeds_npy()
 seeds_gguf()
