@@ -28,13 +28,13 @@ void axis_close(axis *a, bool with_zero) {
         a->hi = fmax(a->hi, 0);
     }
     if (a->lo == a->hi) {
-        const double half = a->lo ? fabs(a->lo) / 4 : 1;
+        const double half = a->lo != 0 ? fabs(a->lo) / 4 : 1;
         a->lo -= half;
         a->hi += half;
     }
     const double pad = a->hi / 25 - a->lo / 25;
-    if (a->lo) a->lo = fmax(a->lo - pad, -1.7e308);
-    if (a->hi) a->hi = fmin(a->hi + pad, 1.7e308);
+    if (a->lo != 0) a->lo = fmax(a->lo - pad, -1.7e308);
+    if (a->hi != 0) a->hi = fmin(a->hi + pad, 1.7e308);
 }
 
 /* Values beyond the ends are put at them; what has no place on a logarithmic axis at the low one. */
