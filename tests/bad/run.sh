@@ -1,14 +1,16 @@
 #!/bin/sh
-# run.sh MAKE_BAD SONDE EXPECTED - every broken model: `sonde sites -m NAME` must end with the exit and the line of its row
-# (name, exit, stderr; an empty line: nothing; ?: any one line that begins with "sonde: NAME").
+# run.sh MAKE_BAD SONDE EXPECTED - every broken model: `sonde VERB -m NAME` must end with the exit and the line of its row
+# (name, exit, stderr, verb; an empty line: nothing; ?: any one line that begins with "sonde: NAME"; no verb: sites).
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 "$1" "$work/bad" || exit 2
 cd "$work/bad" || exit 2
 rows=$work/rows passed=0 failed=0 tab=$(printf '\t')
-grep -v '^#' "$3" >"$rows"
-while IFS=$tab read -r name want line; do
-    "$2" sites -m "$name" >/dev/null 2>"$work/stderr" </dev/null
+# A tab is white space to read, which would leave an empty line out.
+grep -v '^#' "$3" | tr "$tab" '\001' >"$rows"
+separator=$(printf '\001')
+while IFS=$separator read -r name want line verb; do
+    "$2" "${verb:-sites}" -m "$name" >/dev/null 2>"$work/stderr" </dev/null
     got=$?
     found=$(cat "$work/stderr")
     good=1
