@@ -25,12 +25,16 @@ static const char *name_of(const sonde_model *m, const weight_row *r, spelling s
     return row_name(into, prefix, row_spelled(r, s), layer);
 }
 
-static sonde_status add(const sonde_model *m, const weight_row *r, spelling s, int64_t layer, save_list *list, arena *into,
-                        sonde_error *err) {
+typedef struct { const sonde_model *m; spelling s; arena *into; save_list *list; sonde_error *err; } lister;
+
+static sonde_status add(const lister *l, const weight_row *r, int64_t layer) {
+    const sonde_model    *m = l->m;
+    const spelling        s = l->s;
+    save_list            *list = l->list;
     const weight_meaning *w = &weight_table[r->id];
     if (!there(m, r, s, layer)) return SONDE_OK;
-    SONDE_FAIL_IF(!row_spelled(r, s), err, SONDE_UNSUPPORTED, "%s has no name in such a file", w->name);
-    const char *name = name_of(m, r, s, layer, into);
+    SONDE_FAIL_IF(!row_spelled(r, s), l->err, SONDE_UNSUPPORTED, "%s has no name in such a file", w->name);
+    const char *name = name_of(m, r, s, layer, l->into);
     save_tensor *last = list->n ? &list->at[list->n - 1] : NULL;
     if (r->parts && last && strcmp(last->name, name) == 0) {
         last->part[r->part] = r->id;
@@ -51,9 +55,10 @@ static sonde_status add(const sonde_model *m, const weight_row *r, spelling s, i
 sonde_status save_list_of(const sonde_model *m, spelling s, arena *into, save_list *out, sonde_error *err) {
     const arch *a = m->config.arch;
     *out = (save_list){ arena_new_array(into, save_tensor, WEIGHT_COUNT * ((size_t)m->config.layers + 1)), 0 };
-    for (int64_t l = -1; l < m->config.layers; l++)
+    const lister l = { m, s, into, out, err };
+    for (int64_t layer = -1; layer < m->config.layers; layer++)
         for (const weight_row *r = a->weights; r->id != W_NONE; r++)
-            if (weight_table[r->id].block == (l >= 0)) SONDE_TRY(add(m, r, s, l, out, into, err));
+            if (weight_table[r->id].block == (layer >= 0)) SONDE_TRY(add(&l, r, layer));
     return SONDE_OK;
 }
 
