@@ -42,6 +42,11 @@ sonde_status file_map_open(file_map *out, const char *path, sonde_error *err) {
     return s;
 }
 
+void file_map_scattered(const void *at, size_t n, bool scattered) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)at / page * page;
+    if (n) madvise((void *)first, n + ((uintptr_t)at - first), scattered ? MADV_RANDOM : MADV_NORMAL);
+}
+
 void file_map_close(file_map *f) {
     if (f->mapped) munmap((void *)(uintptr_t)f->data, f->size);
     *f = (file_map){ 0 };

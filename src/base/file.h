@@ -13,6 +13,8 @@ typedef struct { const uint8_t *data; size_t size; bool mapped; } file_map;
 
 /* NOT_FOUND, IO. An empty file has size 0 and data that may not be read. */
 sonde_status file_map_open(file_map *out, const char *path, sonde_error *err);
+/* Some pages here and there will be read, not what lies beside them (true); any, again (false). Advice: any memory will do. */
+void         file_map_scattered(const void *at, size_t n, bool scattered);
 void         file_map_close(file_map *f);          /* accepts a zeroed one and one over static memory (mapped false) */
 bool         file_exists(const char *path);        /* anything but a folder */
 bool         folder_exists(const char *path);

@@ -31,11 +31,13 @@ static void add_tensor(sha256 *h, const stored_tensor *t) {
     for (int i = 0; i < t->rank; i++) add_number(h, (uint64_t)t->dim[i]);
     const uint64_t pages = (t->bytes + PAGE - 1) / PAGE;
     const uint64_t read = pages < PAGES ? pages : PAGES;
+    if (pages > PAGES) file_map_scattered(t->data, t->bytes, true);
     for (uint64_t i = 0; i < read; i++) {
         const uint64_t page = pages <= PAGES ? i : i * (pages - 1) / (PAGES - 1);
         const uint64_t at = page * PAGE, left = t->bytes - at;
         sha256_add(h, t->data + at, left < PAGE ? (size_t)left : PAGE);
     }
+    if (pages > PAGES) file_map_scattered(t->data, t->bytes, false);
 }
 
 static void add_bytes(sha256 *h, const void *bytes, size_t n) {
