@@ -23,6 +23,7 @@
 #include "sonde/product.h"
 #include "sonde/random.h"
 #include "sonde/result.h"
+#include "sonde/save.h"
 #include "sonde/session.h"
 #include "sonde/site.h"
 #include "sonde/variants.h"
