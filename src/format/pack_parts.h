@@ -4,6 +4,7 @@
  * added at the end in one order. Lengths are multiples of 4. */
 #ifndef SONDE_PACK_PARTS_H
 #define SONDE_PACK_PARTS_H
+#include "base/float_bits.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -98,18 +99,6 @@ static inline void quants_put(int32_t *q, const float *x, size_t n, placing p) {
         const v4i v = (v4i)(v4_clamp((v4_load(x + i) - from) * by, lo, hi) + up) - (v4i)whole;
         memcpy(q + i, &v, sizeof v);
     }
-}
-
-static inline uint32_t bits_of(float x) {
-    uint32_t b;
-    memcpy(&b, &x, sizeof b);
-    return b;
-}
-
-static inline float float_of(uint32_t b) {
-    float x;
-    memcpy(&x, &b, sizeof x);
-    return x;
 }
 
 typedef struct { float value; uint32_t bits; } f16_scale;
