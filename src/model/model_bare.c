@@ -6,6 +6,7 @@
 #include "model_files.h"
 #include "base/text.h"
 #include "format/meta.h"
+#include "vocab_meta.h"
 #include <string.h>
 
 /* The family's own word for itself. */
@@ -49,17 +50,34 @@ static sonde_status read_bare(sonde_model *m, const located *at, const char *ref
     return SONDE_OK;
 }
 
+/* Is it nothing but a tokenizer, though one that does not open? Then what is wrong with that is said, and not what it
+ * lacks to be a model. */
+static bool is_tokenizer(const sonde_model *m, const located *at, sonde_status refused) {
+    if (m->files->weights) return vocab_in_meta(m->files->weights) && !at->tokenizer;
+    if (at->weights == at->folder) return refused != SONDE_NOT_FOUND;
+    const file_map *f = &m->files->file[FILE_GIVEN];
+    const text_file file = { (const char *)f->data, f->size, NULL };
+    return !at->tokenizer && f->size > 0 && tokenizer_file_known(&file);
+}
+
+/* Where the model does not open for this reason: what is left of it, or the reason. */
+static sonde_status open_bare(sonde_model *m, const located *at, sonde_status s, const char *why, sonde_error *err) {
+    sonde_error bare = { 0 };
+    if (!leaves_tokenizer(m, at, s)) return sonde_fail(err, s, "%s", why);
+    const sonde_status then = read_bare(m, at, why, &bare);
+    if (then == SONDE_OK) return then;
+    return is_tokenizer(m, at, then) ? sonde_fail(err, then, "%s", bare.message) : sonde_fail(err, s, "%s", why);
+}
+
 sonde_status sonde_tokenizer_open(sonde_model **out, const char *name, const sonde_model_search *search, sonde_error *err) {
     *out = NULL;
     sonde_model *m = model_new();
     located at;
     sonde_status s = model_locate(&at, name, search, m->memory, err);
-    sonde_error why = { 0 }, bare;
     if (s == SONDE_OK) {
+        sonde_error why = { 0 };
         s = model_read_all(m, &at, &why);
-        if (s != SONDE_OK && !at.embedded && leaves_tokenizer(m, &at, s) && read_bare(m, &at, why.message, &bare) == SONDE_OK)
-            s = SONDE_OK;
-        if (s != SONDE_OK) sonde_fail(err, s, "%s", why.message);
+        if (s != SONDE_OK) s = at.embedded ? sonde_fail(err, s, "%s", why.message) : open_bare(m, &at, s, why.message, err);
     }
     if (s == SONDE_OK) *out = m;
     else model_free(m);

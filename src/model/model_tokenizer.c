@@ -72,16 +72,11 @@ static sonde_status of_folder(sonde_model *m, const located *at, sonde_error *er
     return tokenizer_new(&m->tokenizer, &files, err);
 }
 
-static sonde_status of_weights(sonde_model *m, const weights *w, const char *name, sonde_error *err) {
-    const sonde_status s = tokenizer_of_meta(&m->tokenizer, w, name, err);
-    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", name);
-}
-
 /* The vocabulary of a GGUF file, read for that alone. */
 static sonde_status of_container(sonde_model *m, const char *path, const char *name, sonde_error *err) {
     weights *w;
     SONDE_TRY(weights_open(path, &w, err));
-    const sonde_status s = vocab_in_meta(w) ? of_weights(m, w, name, err)
+    const sonde_status s = vocab_in_meta(w) ? tokenizer_of_meta(&m->tokenizer, w, name, err)
                                             : sonde_fail(err, SONDE_FORMAT, "%s: holds no vocabulary", name);
     weights_close(w);
     return s;
@@ -109,7 +104,8 @@ sonde_status model_read_tokenizer(sonde_model *m, const located *at, sonde_error
         return check_vocabulary(m, name_shown(at->tokenizer).text, err);
     }
     if (m->files->weights && vocab_in_meta(m->files->weights))
-        SONDE_TRY(of_weights(m, m->files->weights, arena_printf(m->memory, "%s", name_shown(at->weights).text), err));
+        SONDE_TRY(tokenizer_of_meta(&m->tokenizer, m->files->weights,
+                                    arena_printf(m->memory, "%s", name_shown(at->weights).text), err));
     else SONDE_TRY(of_folder(m, at, err));
     return check_vocabulary(m, at->label, err);
 }

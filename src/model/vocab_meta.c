@@ -147,6 +147,7 @@ sonde_status tokenizer_of_meta(tokenizer **out, const weights *w, const char *na
     reader r = { .w = w, .scratch = arena_new(), .err = err, .out = { .name = name } };
     sonde_status s = read_all(&r);
     if (s == SONDE_OK) s = tokenizer_of_pieces(out, &r.out, err);
+    else sonde_fail_at(err, s, "%s", name);
     arena_free(r.scratch);
     return s;
 }

@@ -62,7 +62,7 @@ double draw_categories(picture *p, categories c, double y) {
     for (size_t i = 0; i < c.n; i++) {
         const char *said = text_cut(p->into, c.name[i], SMALL, DRAW_WIDTH / 3.0);
         const double w = 30 + text_width(said, SMALL) + 16;
-        if (x && x + w > DRAW_WIDTH) { x = 0; top += 17; }
+        if (x > 0 && x + w > DRAW_WIDTH) { x = 0; top += 17; }
         if (c.dashed) {
             mark *m = draw_line(p, (frame){ x, top + 6, 24, 0 }, paint_category(i));
             m->dash = (int)(i / PAINT_CATEGORIES % PAINT_DASHES);

@@ -37,13 +37,26 @@ static bool is_json(const text_file *f) {
     return at < f->size && f->data[at] == '{';
 }
 
+/* *out: the file in its place; false where it is none that is known. */
+static bool place(const text_file *f, tokenizer_files *out) {
+    *out = (tokenizer_files){ 0 };
+    if (is_json(f)) out->json = *f;
+    else if (is_bin(f)) out->bin = *f;
+    else if (is_sentencepiece(f) || load_is_tiktoken(f)) out->model = *f;
+    else if (is_vocab_txt(f)) out->vocab_txt = *f;
+    else return false;
+    return true;
+}
+
+bool tokenizer_file_known(const text_file *f) {
+    tokenizer_files files;
+    return place(f, &files);
+}
+
 sonde_status tokenizer_of_file(tokenizer **out, const text_file *f, sonde_error *err) {
-    tokenizer_files files = { 0 };
-    if (is_json(f)) files.json = *f;
-    else if (is_bin(f)) files.bin = *f;
-    else if (is_sentencepiece(f) || load_is_tiktoken(f)) files.model = *f;
-    else if (is_vocab_txt(f)) files.vocab_txt = *f;
-    else return sonde_fail(err, SONDE_FORMAT, "%s: no tokenizer that is known: no tokenizer.json, SentencePiece model, "
-                           "tiktoken's text, vocab.txt nor tokenizer.bin", f->name ? f->name : "the file");
+    tokenizer_files files;
+    *out = NULL;
+    SONDE_FAIL_IF(!place(f, &files), err, SONDE_FORMAT, "%s: no tokenizer that is known: no tokenizer.json, SentencePiece "
+                  "model, tiktoken's text, vocab.txt nor tokenizer.bin", f->name ? f->name : "the file");
     return tokenizer_new(out, &files, err);
 }

@@ -49,6 +49,7 @@ typedef struct {
 sonde_status tokenizer_new(tokenizer **out, const tokenizer_files *files, sonde_error *err);
 /* One file alone, known by its content: tokenizer.json, SentencePiece's file, tiktoken's text, vocab.txt, tokenizer.bin. */
 sonde_status tokenizer_of_file(tokenizer **out, const text_file *f, sonde_error *err);
+bool         tokenizer_file_known(const text_file *f);                  /* does it look like one of them? */
 /* llama2.c's tokenizer.bin of `n_tokens` records; -1: as many as there are. */
 sonde_status tokenizer_of_bin(tokenizer **out, const text_file *f, int64_t n_tokens, sonde_error *err);
 /* A tokenizer.json that `tokenizers` loads and that gives the same ids, in the arena. UNSUPPORTED for a model that was read

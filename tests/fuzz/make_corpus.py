@@ -211,6 +211,129 @@ def seeds_torch():
         save("zip", name, b.getvalue())
 
 
+def u32(n):
+    return struct.pack("<I", n & 0xffffffff)
+
+
+def f32(*x):
+    return struct.pack("<%df" % len(x), *x)
+
+
+def word(key, n):
+    return pair(key, 4, u32(n))
+
+
+def vocabulary(model, tokens, more=()):
+    """tokenizer.ggml.* of (text, score, type)."""
+    return [pair("tokenizer.ggml.model", 8, text(model)),
+            pair("tokenizer.ggml.tokens", 9, items(8, [text(t[0]) for t in tokens])),
+            pair("tokenizer.ggml.scores", 9, items(6, [f32(t[1]) for t in tokens])),
+            pair("tokenizer.ggml.token_type", 9, items(5, [u32(t[2]) for t in tokens])), *more]
+
+
+SPM = [("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3), ("c", -1, 1), ("a", -1, 1), ("\u2581a", -2, 1), ("b", -3, 1), ("ab", -4, 1)]
+BYTES = [("a", 0, 1), ("b", 0, 1), ("\u0120", 0, 1), ("ab", 0, 1), ("\u0120a", 0, 1), ("<|e|>", 0, 3)]
+MERGES = pair("tokenizer.ggml.merges", 9, items(8, [text("a b"), text("\u0120 a")]))
+
+
+def floats(shapes):
+    """Lines and data of F32 tensors (name, dims innermost first)."""
+    lines, data = [], b""
+    for name, dims in shapes:
+        n = 1
+        for d in dims:
+            n *= d
+        lines.append(line(name, dims, 0, len(data)))
+        data += f32(*[((i * 7 + len(name)) % 11 - 5) / 8 for i in range(n)])
+        data += b"\0" * (-len(data) % 32)
+    return lines, data
+
+
+def tiny_llama():
+    a = "llama."
+    pairs = [pair("general.architecture", 8, text("llama")), word(a + "embedding_length", 4), word(a + "block_count", 1),
+             word(a + "attention.head_count", 2), word(a + "attention.head_count_kv", 1), word(a + "feed_forward_length", 4),
+             word(a + "context_length", 8), word(a + "rope.dimension_count", 2),
+             pair(a + "attention.layer_norm_rms_epsilon", 6, f32(1e-5)), pair(a + "rope.freq_base", 6, f32(1e4))]
+    b = "blk.0."
+    shapes = [("token_embd.weight", [4, 8]), (b + "attn_norm.weight", [4]), (b + "attn_q.weight", [4, 4]),
+              (b + "attn_k.weight", [4, 2]), (b + "attn_v.weight", [4, 2]), (b + "attn_output.weight", [4, 4]),
+              (b + "ffn_norm.weight", [4]), (b + "ffn_gate.weight", [4, 4]), (b + "ffn_up.weight", [4, 4]),
+              (b + "ffn_down.weight", [4, 4]), ("output_norm.weight", [4])]
+    return gguf(pairs + vocabulary("t5", SPM), *floats(shapes))
+
+
+def tiny_gpt2():
+    a = "gpt2."
+    pairs = [pair("general.architecture", 8, text("gpt2")), word(a + "embedding_length", 4), word(a + "block_count", 1),
+             word(a + "attention.head_count", 2), word(a + "feed_forward_length", 4), word(a + "context_length", 8),
+             pair(a + "attention.layer_norm_epsilon", 6, f32(1e-5))]
+    b = "blk.0."
+    shapes = [("token_embd.weight", [4, 6]), ("position_embd.weight", [4, 8])]
+    for name, rows in (("attn_norm", 0), ("attn_qkv", 12), ("attn_output", 4), ("ffn_norm", 0), ("ffn_up", 4), ("ffn_down", 4)):
+        shapes += [(b + name + ".weight", [4, rows] if rows else [4]), (b + name + ".bias", [rows or 4])]
+    shapes += [("output_norm.weight", [4]), ("output_norm.bias", [4])]
+    return gguf(pairs + vocabulary("gpt2", BYTES, [MERGES, pair("tokenizer.ggml.pre", 8, text("gpt-2"))]), *floats(shapes))
+
+
+CONFIG = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 4, "num_hidden_layers": 1,
+          "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 4, "max_position_embeddings": 8,
+          "vocab_size": 8, "rms_norm_eps": 1e-5, "tie_word_embeddings": True}
+
+
+def tiny_folder():
+    b, k = "model.layers.0.", {}
+    shapes = [("model.embed_tokens.weight", [8, 4]), (b + "input_layernorm.weight", [4]), (b + "self_attn.q_proj.weight", [4, 4]),
+              (b + "self_attn.k_proj.weight", [2, 4]), (b + "self_attn.v_proj.weight", [2, 4]), (b + "self_attn.o_proj.weight", [4, 4]),
+              (b + "post_attention_layernorm.weight", [4]), (b + "mlp.gate_proj.weight", [4, 4]), (b + "mlp.up_proj.weight", [4, 4]),
+              (b + "mlp.down_proj.weight", [4, 4]), ("model.norm.weight", [4])]
+    data = b""
+    for name, shape in shapes:
+        n = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        k[name] = entry("F32", shape, len(data), len(data) + 4 * n)
+        data += f32(*[((i * 5 + len(name)) % 9 - 4) / 8 for i in range(n)])
+    tokenizer = {"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "\u0120": 2, "ab": 3}, "merges": ["a b"]}, "added_tokens": [],
+                 "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}}
+    return b"\0".join([json.dumps(CONFIG).encode(), json.dumps(tokenizer).encode(), safetensors(k, data)])
+
+
+def seeds_models():
+    save("model", "llama", tiny_llama())
+    save("model", "gpt2", tiny_gpt2())
+    save("model", "folder", tiny_folder())
+    for name, data in (("llama", tiny_llama()), ("gpt2", tiny_gpt2())):
+        save("settings", name, data)
+    save("settings", "config", json.dumps(CONFIG))
+    save("settings", "config_gpt2", json.dumps({"model_type": "gpt2", "n_embd": 4, "n_head": 2, "n_layer": 1, "n_positions": 8,
+                                                "vocab_size": 6, "n_inner": None, "activation_function": "gelu_new"}))
+    save("settings", "scaled", json.dumps(dict(CONFIG, head_dim=4, rope_theta=5e5, rope_scaling={
+        "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192})))
+    save("settings", "params", json.dumps({"dim": 4, "n_layers": 1, "n_heads": 2, "n_kv_heads": 1, "vocab_size": -1,
+                                           "multiple_of": 4, "ffn_dim_multiplier": 1.0, "norm_eps": 1e-5, "rope_theta": 5e5,
+                                           "use_scaled_rope": True}))
+    save("settings", "quantized", json.dumps({"model_type": "llama", "quantization_config": {"quant_method": "gptq"}}))
+    here = os.path.join(os.path.dirname(HERE), "..", "truth", "llama2c")
+    with open(os.path.join(here, "v1.bin"), "rb") as f:
+        save("settings", "llama2c", f.read())
+
+
+def seeds_vocabularies():
+    flags = [pair("tokenizer.ggml.bos_token_id", 4, u32(1)), pair("tokenizer.ggml.add_bos_token", 7, b"\1"),
+             pair("tokenizer.ggml.add_space_prefix", 7, b"\1")]
+    every = ["<unk>", "<s>"] + ["<0x%02X>" % i for i in range(256)] + ["a", "b", "ab"]
+    save("gguf_vocab", "spm", gguf([pair("tokenizer.ggml.model", 8, text("llama")), pair("tokenizer.ggml.tokens", 9, items(
+        8, [text(t) for t in every])), *flags]) + b"ab \xff")
+    save("gguf_vocab", "bytes", gguf(vocabulary("gpt2", BYTES, [MERGES, pair("tokenizer.ggml.pre", 8, text("llama-bpe"))])) + b" ab 123 a")
+    words = [("[UNK]", 0, 3), ("[CLS]", 0, 3), ("[SEP]", 0, 3), ("\u2581a", 0, 1), ("b", 0, 1), ("\u2581c", 0, 1)]
+    ends = [pair("tokenizer.ggml.%s_token_id" % k, 4, u32(i)) for k, i in (("unknown", 0), ("cls", 1), ("seperator", 2))]
+    save("gguf_vocab", "bert", gguf(vocabulary("bert", words, ends)) + b"ab c\xc3\xa9")
+    # A charsmap of one rule, A to a: the size of the trie, its units, then the texts.
+    charsmap = u32(4) + u32(0) + b"a\0"
+    save("gguf_vocab", "unigram", gguf(vocabulary("t5", SPM, [pair("tokenizer.ggml.precompiled_charsmap", 9, items(
+        0, [bytes([c]) for c in charsmap]))])) + b"a ab")
+
+
 def message(number, data):
     """A field of kind bytes."""
     return bytes([number << 3 | 2]) + varint(len(data)) + data
@@ -224,7 +347,7 @@ def varint(n):
     return out + bytes([n])
 
 
-def sentencepiece(pieces, trainer, normalizer):
+def piece_file(pieces, trainer, normalizer):
     data = b""
     for text, score, kind in pieces:
         data += message(1, message(1, text.encode()) + b"\x15" + struct.pack("<f", score) + b"\x18" + bytes([kind]))
@@ -237,8 +360,8 @@ def seeds_pieces():
            ("ab", -1, 1), ("\u2581a", -2, 1), ("abab", -1.5, 5)]
     charsmap = struct.pack("<I", 8) + struct.pack("<II", 0x400, 0x80000000) + b"x\0"
     text = "abab <x> b".encode()
-    save("pieces", "bpe", bytes([len(text)]) + sentencepiece(own, b"\x18\x02", b"\x20\x00") + text)
-    save("pieces", "unigram", bytes([len(text)]) + sentencepiece(own, b"\x18\x01", message(2, charsmap)) + text)
+    save("pieces", "bpe", bytes([len(text)]) + piece_file(own, b"\x18\x02", b"\x20\x00") + text)
+    save("pieces", "unigram", bytes([len(text)]) + piece_file(own, b"\x18\x01", message(2, charsmap)) + text)
     words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\na\n##b\r\n,\n".encode()
     save("pieces", "words", bytes([6]) + words + b"The ab")
     ranks = b"".join(base64.b64encode(bytes([b])) + b" %d\n" % b for b in range(256)) + b"YWI= 256\n"
@@ -257,6 +380,57 @@ def seeds_pieces():
         "decoder": {"type": "BPEDecoder", "suffix": "</w>"}}).encode() + b"ab c")
 
 
+def wire(number, value):
+    """One field: bytes, a whole number, or a float32."""
+    if isinstance(value, bytes):
+        return varint(number << 3 | 2) + varint(len(value)) + value
+    if isinstance(value, float):
+        return varint(number << 3 | 5) + f32(value)
+    return varint(number << 3) + varint(value)
+
+
+def one_file(file, text=b"", config=b""):
+    config += b" " * (-len(config) % 4)
+    return file + config + text + bytes([len(config) // 4, len(text)])
+
+
+def sentencepiece(kind, pieces, normal=b"", trainer=b""):
+    out = b"".join(wire(1, wire(1, t.encode()) + wire(2, float(s)) + wire(3, k)) for t, s, k in pieces)
+    return out + wire(2, wire(3, kind) + trainer) + wire(3, normal)
+
+
+def seeds_tokenizer_files():
+    said = b"a ab\xc3\xa9 <s> b"
+    config = json.dumps({"bos_token": "<s>", "add_bos_token": True, "legacy": False}).encode()
+    normal = wire(3, 1) + wire(4, 0) + wire(5, 1)
+    save("sentencepiece", "bpe", one_file(sentencepiece(2, SPM, normal), said, config))
+    every = b"".join(wire(1, wire(1, b"<0x%02X>" % i) + wire(3, 6)) for i in range(256))
+    save("sentencepiece", "bytes", one_file(sentencepiece(2, SPM, normal, wire(35, 1)) + every, said))
+    save("sentencepiece", "unigram", one_file(sentencepiece(1, SPM, wire(2, u32(4) + u32(0) + b"a\0")), said))
+    save("sentencepiece", "nul", one_file(sentencepiece(2, [*SPM, ("\0", -5, 1), ("x\0y", -6, 4)]), b"x\0y\0"))
+    save("sentencepiece", "varint_of_11", one_file(b"\x0a" + b"\xff" * 10 + b"\1"))
+    save("sentencepiece", "past_parent", one_file(wire(1, b"\x0a\x7fa")))
+    ranks = "".join("%s %d\n" % (base64.b64encode(t).decode(), i) for i, t in enumerate([bytes([i]) for i in range(256)] + [b"ab", b"abc", b" a"]))
+    named = b'{"tokenizer_class": "QWenTokenizer", "add_bos_token": true}'
+    save("tiktoken", "ranks", one_file(ranks.encode(), b"abc fed \xc3", named))
+    save("tiktoken", "crlf", one_file(ranks.replace("\n", "\r\n").encode(), b"ab", named))
+    save("tiktoken", "twice", one_file(b"YQ== 0\nYQ== 1\nYg== 5\n", b"", named))
+    words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n##a\nc\n!\n\u4e2d\n"
+    save("vocab_txt", "words", one_file(words.encode(), "aba! \u4e2d\u00e9 [MASK]".encode(), b'{"do_lower_case": true}'))
+    save("vocab_txt", "crlf", one_file(words.replace("\n", "\r\n").encode(), b"cab"))
+    save("vocab_txt", "twice", one_file(words.encode() + b"c\n", b"cab"))
+    save("vocab_txt", "cased", one_file(words.encode(), b"A a", b'{"do_lower_case": false, "strip_accents": true}'))
+    pieces = ["<unk>", "\n<s>\n", "\n</s>\n"] + ["<0x%02X>" % i for i in range(256)] + [" ", "a", "b", " a", "ab"]
+    body = b"".join(f32(-float(i)) + u32(len(t.encode())) + t.encode() for i, t in enumerate(pieces))
+    save("tokenizer_bin", "bytes", one_file(u32(6) + body, b"a ab\xc3"))
+    save("tokenizer_bin", "few", one_file(u32(6) + body[:96], b"a"))
+    save("encode", "spm", b"\0 Once upon a \xe2\x96\x81time\t<s>\xff\0")
+    save("encode", "unigram", "\1 \u2460 \uff21 e\u0301 caf\u00e9  two  spaces".encode())
+    save("encode", "wordpiece", "\2Unbelievable, caf\u00e9 \u4e2d\u6587 [MASK]\u200b\u00ad".encode())
+    save("encode", "tiktoken", b"\3it's 12345 <|endoftext|>\r\n  x\xed\xa0\x80")
+    save("encode", "bytes", "\4 don't \U0001f600 <|endoftext|>".encode())
+
+
 seeds_zip()
 seeds_torch()
 seeds_json()
@@ -265,3 +439,6 @@ seeds_safetensors()
 seeds_npy()
 seeds_gguf()
 seeds_llama2c()
+seeds_models()
+seeds_vocabularies()
+seeds_tokenizer_files()
