@@ -34,6 +34,6 @@ typedef struct {
 sonde_status tokenizer_of_pieces(tokenizer **out, const vocab_pieces *p, sonde_error *err);
 
 /* The other way: texts and lists lie in the tokenizer and the arena; padding and mask are not said. UNSUPPORTED for what
- * GGUF has no word for: a pre-tokenizer that is not in its table, BPE over characters or Unigram read from tokenizer.json. */
+ * GGUF has no word for: a pre-tokenizer that is not in its table, BPE over characters and Unigram of a tokenizer.json. */
 sonde_status tokenizer_to_pieces(const tokenizer *t, arena *into, vocab_pieces *out, sonde_error *err);
 #endif

@@ -1,14 +1,16 @@
-/* tokenizer.h - text to token ids and back, exactly as the Hugging Face `tokenizers` library does it.
+/* tokenizer.h - text to token ids and back, exactly as the official library of each kind does it: `tokenizers` for
+ * tokenizer.json, vocab.json + merges.txt and vocab.txt, SentencePiece for its own file, tiktoken for its text.
  *
- * Made from tokenizer.json, or from vocab.json + merges.txt. Read-only after it is
- * made: any number of threads may encode and decode with one (regular-expression
- * match data is per call). Text is bytes: what is not UTF-8 is taken by byte-level
- * tokenizers (each bad byte is a piece of its own) and refused by others (USAGE, with the offset).
+ * Read-only after it is made: any number of threads may encode and decode with one (working memory is per call). Text is
+ * bytes: what is not UTF-8 is taken by byte-level tokenizers (each bad byte is a piece of its own) and refused by others
+ * (USAGE, with the offset).
  *
- * Known differences: what is a letter or digit is Unicode 14's (PCRE2 10.42), so characters assigned later may be cut
- * elsewhere. Spans are exact: the library gives a whole character to each token that has a byte of it, and cuts spaces
- * off where the file says trim_offsets. Added tokens decode to their own text, where the library reads it in the byte
- * alphabet. Truncation and padding stored in a file are not applied. */
+ * Known differences: what is a letter or digit for a pattern of a file is Unicode 14's (PCRE2 10.42), so characters assigned
+ * later may be cut elsewhere. Spans are exact: the library gives a whole character to each token that has a byte of it, and
+ * cuts spaces off where the file says trim_offsets. In byte-level BPE added tokens decode to their own text, where the
+ * library reads it in the byte alphabet; bytes that are no UTF-8 together decode to themselves, not to U+FFFD; an unknown
+ * piece of SentencePiece to its own text, not to U+2047. Control pieces of SentencePiece are special tokens of the text,
+ * unless it is plain. Truncation and padding stored in a file are not applied. */
 #ifndef SONDE_TOKENIZER_H
 #define SONDE_TOKENIZER_H
 #include "sonde/error.h"
@@ -45,7 +47,10 @@ typedef struct {
 
 /* FORMAT for what breaks the format, UNSUPPORTED (naming it) for a component that is not known. Nothing of `files` is
  * kept. A tokenizer.json is followed as it stands; beside it `config` only names bos and eos (else they are what the
- * post-processor puts at the ends). Beside vocab.json and merges.txt <|endoftext|> is special, bos and eos. */
+ * post-processor puts at the ends). Beside the others it names special tokens and the class. Beside vocab.json and
+ * merges.txt <|endoftext|> is special, bos and eos. SentencePiece's space in front stands before the text alone, or where
+ * `config` says "legacy": true before each stretch between special tokens; bos is put in front of its BPE texts, bos and eos
+ * around its Unigram texts where the file has them, if `config` does not say otherwise. */
 sonde_status tokenizer_new(tokenizer **out, const tokenizer_files *files, sonde_error *err);
 /* One file alone, known by its content: tokenizer.json, SentencePiece's file, tiktoken's text, vocab.txt, tokenizer.bin. */
 sonde_status tokenizer_of_file(tokenizer **out, const text_file *f, sonde_error *err);
@@ -61,7 +66,8 @@ sonde_status tokenizer_write_json(const tokenizer *t, arena *into, text_bytes *o
 void         tokenizer_free(tokenizer *t);                              /* accepts NULL */
 
 int64_t      tokenizer_size(const tokenizer *t);                        /* 1 + the largest id */
-/* Raw bytes of a token (byte-level decoded; added tokens: their text). False for an id that has no token. */
+/* Raw bytes of a token (byte-level decoded, U+2581 a space, <0xNN> that byte; added tokens and WordPiece's: their text).
+ * False for an id that has no token. */
 bool         tokenizer_bytes(const tokenizer *t, int32_t id, const char **bytes, size_t *len);
 bool         tokenizer_special(const tokenizer *t, int32_t id);         /* an added token marked special */
 /* Id of the token whose text (as in the vocabulary for added tokens, else raw bytes) is exactly this; -1: none. */
@@ -79,8 +85,9 @@ typedef struct {
 } tokenizer_options;
 
 /* Spans in the arena. They tile the text: what the post-processor adds, and a space that is put in front, is empty;
- * where normal form C joins characters the first token of them has all their bytes. (Not tiled: where a byte has no
- * token, and where an added token begins in the white space that one before it took in.) Worst case O(n log n) in the
+ * where the normaliser changes characters the first token of them has all their bytes. (Not tiled: where a byte has no
+ * token, as white space that a pre-tokenizer or SentencePiece drops, and where an added token begins in the white space
+ * that one before it took in.) Worst case O(n log n) in the
  * length of the text, but for a pattern of the file that backtracks. */
 sonde_status tokenizer_encode(const tokenizer *t, text_bytes text, tokenizer_options o, arena *into, token_list *out,
                               sonde_error *err);

@@ -326,9 +326,9 @@ static void write_post(writer *w, const tokenizer *t) {
 }
 
 sonde_status tokenizer_write_json(const tokenizer *t, arena *into, text_bytes *out, sonde_error *err) {
-    writer w = { .memory = into, .scratch = arena_new() };
     SONDE_FAIL_IF(t->kind == KIND_CHARACTERS || t->kind == KIND_WORDS, err, SONDE_UNSUPPORTED,
                   "this tokenizer came from a tokenizer.json: copy that file");
+    writer w = { .memory = into, .scratch = arena_new() };
     bool user = false;
     for (size_t i = 0; i < t->n_pieces && t->type; i++) user |= is_user_defined(t, i);
     const bool spm = t->n_normal && t->normal[0].kind == NORMAL_SENTENCEPIECE;
