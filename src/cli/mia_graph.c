@@ -61,8 +61,8 @@ static void shape_leaf(tensor *t, const sonde_operation *o, const sonde_weight_i
     t->ne[1] = all / t->ne[0];
     t->rank = t->ne[1] > 1 ? 2 : 1;
     t->ne[2] = t->ne[3] = 1;
-    dtype_id type;
-    t->nb[0] = dtype_find(w->dtype, &type) ? dtype_table[type].bytes : w->bytes / all;
+    for (int i = 0; i < DTYPE_COUNT; i++)
+        if (!strcmp(dtype_table[i].name, w->dtype)) t->nb[0] = dtype_table[i].bytes;
     t->nb[1] = w->bytes / t->ne[1];
     t->nb[2] = t->nb[3] = w->bytes;
 }

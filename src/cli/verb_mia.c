@@ -242,7 +242,7 @@ const verb verb_mia = {
     .about = { .name = "mia", .summary = "Llama.MIA's flags: pictures of attention, lens, ablated heads, saved and patched rows",
                .reference = "Llama.MIA, a command line on llama.cpp, 2023; docs/howto/mia.md follows its page",
                .formula = "stdout: tokens of the prompt, id -> 'piece'; what was asked for; prompt and answer. NAME: a name of llama.cpp's "
-                          "graph (l_out-3; l_out: every layer; l_out-1-3, l_out-*) or a site (sonde help sites). ll: score: the logit, from "
+                          "graph (l_out-3; l_out: every layer; l_out-{1,3}) or a site (sonde help sites). ll: score: the logit, from "
                           "unembedding(norm(row)); draw: a pixel is min(255, 255 a), in Inferno. Heads stay 0 and rows patched while "
                           "text is written. --verbose names the edits that flags became (sonde help edits)",
                .example = "mia -p \"When Mary and John went to the store, John gave a drink to\" --ll l_out-1 3 --ablate 0-2 -n 3",

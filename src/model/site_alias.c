@@ -50,12 +50,12 @@ static const char *site_of(const arch_config *c, const char *names) {
 
 typedef struct { size_t word; const char *digits; size_t n_digits; const char *rest; } alias_parts;
 
-/* WORD, digits, rest; a hyphen behind the word belongs to llama.cpp's style, which takes a block part: 3, 0-2, *. */
+/* WORD, digits, rest; a hyphen behind the word belongs to llama.cpp's style, in which a star may stand for the digits. */
 static alias_parts split(const char *name, bool hyphen) {
     alias_parts p = { .word = strcspn(name, "-.0123456789") };
     hyphen = hyphen && name[p.word] == '-';
     p.digits = name + p.word + hyphen;
-    p.n_digits = strspn(p.digits, hyphen ? "0123456789-*" : "0123456789");
+    p.n_digits = hyphen && *p.digits == '*' ? 1 : strspn(p.digits, "0123456789");
     p.rest = p.digits + p.n_digits;
     return p;
 }
