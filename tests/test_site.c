@@ -293,6 +293,8 @@ static void transformer_lens_names(void) {
 static void llama_cpp_names(void) {
     static const row rows[] = {
         { "l_out-3", "blocks.3.hook_resid_post" },
+        { "l_out-1", "blocks.1.hook_resid_post" },
+        { "l_out-*", "12: blocks.0.hook_resid_post .. blocks.11.hook_resid_post" },
         { "ffn_inp-3", "blocks.3.hook_resid_mid" },
         { "kqv_out-3", "blocks.3.hook_attn_out" },
         { "ffn_out-3", "blocks.3.hook_mlp_out" },
@@ -313,7 +315,7 @@ static void llama_cpp_names(void) {
                                    "blocks.2.hook_resid_post" },
     };
     CHECK_ROWS(rows);
-    static const char *const bad[] = { "l_out-12", "l_out3", "l_out-", "l_out-3-4", "my_l_out-3", "l_out-3x",
+    static const char *const bad[] = { "l_out-12", "l_out3", "l_out-", "l_out-3-4", "l_out-1*", "l_out**", "my_l_out-3", "l_out-3x",
         "inp_embd-0",
                                        "result_output-1", "kqv_ou-3", "qcur-3" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

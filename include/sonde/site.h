@@ -11,6 +11,7 @@ typedef struct {
     const char *name;           /* whole, "blocks.3.attn.hook_z" */
     const char *axes;           /* "t h e" */
     const char *doc;
+    const char *graph_name;     /* what llama.cpp calls it, "kqv-3", an alias; NULL: nothing */
     bool        on_request;     /* a wildcard in the last part does not select it */
     int         block;          /* its block's own number, -1 outside */
     int         rank;

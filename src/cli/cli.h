@@ -34,6 +34,8 @@ typedef struct {
     method       about;                         /* its `run` is NULL */
     int          words;                         /* so many words go to its first parameters */
     sonde_status (*run)(command *c, sonde_error *err);
+    /* Its command line as sonde spells one, for verbs that take another program's flags; NULL: it is one. */
+    sonde_status (*respell)(command *c, int *argc, char ***argv, sonde_error *err);
 } verb;
 extern const verb *const verb_table[];          /* from verbs.def, NULL-terminated */
 const verb *verb_find(const char *name);
@@ -72,6 +74,8 @@ sonde_status output_flush(sonde_error *err);
 sonde_text_style output_style(const command *c);        /* of stdout; c may be NULL */
 /* From here on a result prints so many lines at most, and says how many it had; 0: all. */
 void         output_limit(int lines);
+/* Text on a stream, fit to be shown. */
+void         print_shown(FILE *to, const char *text, size_t n);
 /* A line on stderr, fit to be shown. */
 void         say(const char *before, const char *text);
 

@@ -31,8 +31,10 @@ static sonde_status fail_verb(const char *name, sonde_error *err) {
 static void print_version(void) { printf("sonde %s\n", sonde_version()); }
 
 static sonde_status run_verb(command *c, int argc, char **argv, sonde_error *err) {
+    const verb *v = verb_find(c->about->name);
     bool help = false;
-    sonde_status s = options_read(c, argc, argv, &help, err);
+    sonde_status s = v && v->respell ? v->respell(c, &argc, &argv, err) : SONDE_OK;
+    if (s == SONDE_OK) s = options_read(c, argc, argv, &help, err);
     if (s == SONDE_OK && help) return help_about(c->about, c->option[OPTION_JSON].n > 0, err);
     if (s == SONDE_OK && c->option[OPTION_VERSION].n) {
         print_version();
@@ -40,7 +42,6 @@ static sonde_status run_verb(command *c, int argc, char **argv, sonde_error *err
     }
     if (s == SONDE_OK) s = options_check(c, err);
     if (s != SONDE_OK) return sonde_fail_at(err, s, "%s", c->about->name);
-    const verb *v = verb_find(c->about->name);
     return v ? v->run(c, err) : run_method(c, err);
 }
 

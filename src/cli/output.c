@@ -38,16 +38,20 @@ sonde_text_style output_style(const command *c) {
                                .palette = palette_only() };
 }
 
-void say(const char *before, const char *text) {
+void print_shown(FILE *to, const char *text, size_t left) {
     enum { PIECE = 60 };
-    fputs(before, stderr);
-    for (size_t left = strlen(text); left; ) {
+    while (left) {
         size_t n = left < PIECE ? left : PIECE;
         while (n < left && n > 1 && ((unsigned char)text[n] & 0xc0) == 0x80) n--;       /* not inside a character */
-        fputs(text_shown(text, n).text, stderr);
+        fputs(text_shown(text, n).text, to);
         text += n;
         left -= n;
     }
+}
+
+void say(const char *before, const char *text) {
+    fputs(before, stderr);
+    print_shown(stderr, text, strlen(text));
     fputc('\n', stderr);
 }
 

@@ -1,22 +1,12 @@
 /* One method: what it needs is opened and read, it runs, and what it answers is written. */
 #define _POSIX_C_SOURCE 200809L
-#include "cli.h"
-#include "prompts.h"
+#include "opened.h"
 #include "base/text.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-typedef struct {
-    sonde_model       *model;
-    sonde_session     *session;
-    inputs             in;
-    sonde_result      *result;
-    sonde_model_search search;
-    sonde_cells       *cells;
-} opened;
 
 static double seconds(void) {
     struct timespec t;
@@ -70,7 +60,7 @@ static sonde_status open_model(opened *o, command *c, sonde_error *err) {
     return s;
 }
 
-static sonde_status open_all(opened *o, command *c, sonde_error *err) {
+sonde_status opened_open(opened *o, command *c, sonde_error *err) {
     sonde_session_options how = { .threads = (int)c->option[OPTION_THREADS].i };
     const char *memory = option_text(c, OPTION_MEMORY);
     sonde_token_options unused;
@@ -87,7 +77,7 @@ static sonde_status open_all(opened *o, command *c, sonde_error *err) {
     return SONDE_OK;
 }
 
-static void close_all(opened *o) {
+void opened_close(opened *o) {
     sonde_cells_close(o->cells);
     sonde_result_free(o->result);
     sonde_session_free(o->session);
@@ -95,7 +85,7 @@ static void close_all(opened *o) {
     sonde_model_close(o->model);
 }
 
-static sonde_context context_of(opened *o, const command *c) {
+sonde_context opened_context(opened *o, const command *c) {
     o->search = search_folders(c->memory);
     sonde_context cx = {
         .model = o->model, .session = o->session,
@@ -129,7 +119,7 @@ bool is_recorded(const method *about, const char *name) {
 }
 
 /* The method's parameters as they hold, common ones as they were given. */
-static void record_params(const command *c, sonde_result *r) {
+void record_params(const command *c, sonde_result *r) {
     for (size_t i = 0; c->about->params && c->about->params[i].name; i++)
         record(r, c->about->params[i].name, &c->args[i]);
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
@@ -205,13 +195,13 @@ static sonde_status open_cells(opened *o, const command *c, sonde_error *err) {
 static sonde_status run(opened *o, command *c, sonde_error *err) {
     const double begin = seconds();
     SONDE_TRY(output_check(c, err));
-    SONDE_TRY(open_all(o, c, err));
+    SONDE_TRY(opened_open(o, c, err));
     const double ready = seconds();
     tell_opened(c, o, ready - begin);
     o->result = sonde_result_new();
     record_params(c, o->result);
     SONDE_TRY(open_cells(o, c, err));
-    sonde_context cx = context_of(o, c);
+    sonde_context cx = opened_context(o, c);
     progress_begin(option_given(c, OPTION_QUIET));
     sonde_status s = c->about->run(&cx, c->args, o->result, err);
     progress_end();
@@ -230,6 +220,6 @@ sonde_status run_method(command *c, sonde_error *err) {
     opened o = { 0 };
     stop_listen();
     const sonde_status s = run(&o, c, err);
-    close_all(&o);
+    opened_close(&o);
     return s;
 }

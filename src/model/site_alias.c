@@ -2,7 +2,7 @@
 #include "site_names.h"
 #include <string.h>
 
-typedef enum { STYLE_SHORT, STYLE_NORM, STYLE_LLAMA, STYLE_WHOLE } alias_style;
+typedef enum { STYLE_SHORT, STYLE_NORM, STYLE_LLAMA, STYLE_WHOLE, STYLE_GRAPH } alias_style;
 typedef struct { alias_style style; const char *word, *part, *site; } alias_row;
 
 static const alias_row rows[] = {
@@ -10,11 +10,13 @@ static const alias_row rows[] = {
 #define NORM(word, part, site)  { STYLE_NORM, word, part, site },
 #define LLAMA(word, site)       { STYLE_LLAMA, word, "", site },
 #define WHOLE(word, site)       { STYLE_WHOLE, word, "", site },
+#define GRAPH(word, site)       { STYLE_GRAPH, word, "", site },
 #include "site_alias.def"
 #undef SHORT
 #undef NORM
 #undef LLAMA
 #undef WHOLE
+#undef GRAPH
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -48,11 +50,12 @@ static const char *site_of(const arch_config *c, const char *names) {
 
 typedef struct { size_t word; const char *digits; size_t n_digits; const char *rest; } alias_parts;
 
-/* WORD, digits, rest; a hyphen between word and digits belongs to llama.cpp's style. */
+/* WORD, digits, rest; a hyphen behind the word belongs to llama.cpp's style, in which a star may stand for the digits. */
 static alias_parts split(const char *name, bool hyphen) {
     alias_parts p = { .word = strcspn(name, "-.0123456789") };
-    p.digits = name + p.word + (hyphen && name[p.word] == '-');
-    p.n_digits = strspn(p.digits, "0123456789");
+    hyphen = hyphen && name[p.word] == '-';
+    p.digits = name + p.word + hyphen;
+    p.n_digits = hyphen && *p.digits == '*' ? 1 : strspn(p.digits, "0123456789");
     p.rest = p.digits + p.n_digits;
     return p;
 }
@@ -61,6 +64,7 @@ static bool row_fits(const alias_row *row, const char *name) {
     const alias_parts p = split(name, row->style == STYLE_LLAMA);
     if (!same(row->word, name, p.word)) return false;
     switch (row->style) {
+    case STYLE_GRAPH:
     case STYLE_WHOLE: return name[p.word] == '\0';
     case STYLE_LLAMA: return name[p.word] == '\0' || (name[p.word] == '-' && p.n_digits && !*p.rest);
     case STYLE_NORM:  return p.n_digits && strcmp(p.rest, row->part) == 0;
@@ -76,6 +80,16 @@ const char *site_alias(arena *a, const arch_config *c, const char *name) {
         if (!site) return NULL;
         const alias_parts p = split(name, rows[i].style == STYLE_LLAMA);
         return p.n_digits ? arena_printf(a, "blocks.%.*s.%s", (int)p.n_digits, p.digits, site) : site;
+    }
+    return NULL;
+}
+
+const char *site_graph_name(arena *a, const arch_config *c, const char *site, int block) {
+    for (int i = 0; i < ROWS; i++) {
+        if (rows[i].style != STYLE_LLAMA && rows[i].style != STYLE_GRAPH) continue;
+        const char *meant = site_of(c, rows[i].site);
+        if (!meant || strcmp(meant, site) != 0) continue;
+        return rows[i].style == STYLE_LLAMA ? arena_printf(a, "%s-%d", rows[i].word, block) : rows[i].word;
     }
     return NULL;
 }

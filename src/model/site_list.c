@@ -1,6 +1,7 @@
 /* The public lists of sites. */
 #include "edit_data.h"
 #include "model_data.h"
+#include "site_names.h"
 #include "sonde/site.h"
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,9 @@ static sonde_status tell(arena *a, const listing *l, const place *at, size_t n) 
         const site_row *row = &site_rows[at[i].site];
         sonde_site s = { .name = place_name(a, &l->slots, at[i]), .axes = row->axes, .doc = row->doc,
                          .on_request = row->on_request, .block = -1 };
-        if (row->where == AT_BLOCK) s.block = l->slots.at[at[i].slot].block;
+        const slot *in = row->where == AT_BLOCK ? &l->slots.at[at[i].slot] : NULL;
+        if (in) s.block = in->block;
+        if (!in || !in->turn) s.graph_name = site_graph_name(a, &l->m->config, row->name, s.block);
         s.rank = site_dims(&l->m->config, at[i].site, l->n, s.dim);
         SONDE_TRY(l->fn(&s, l->user, l->err));
     }

@@ -10,6 +10,8 @@ bool block_range_read(const char *text, size_t len, int64_t layers, block_range 
 
 /* The name that an alias stands for ("k6": "blocks.6.attn.hook_k", "l_out": "hook_resid_post"), or NULL. */
 const char *site_alias(arena *a, const arch_config *c, const char *name);
+/* llama.cpp's name of a site, by its name without a block, or NULL. */
+const char *site_graph_name(arena *a, const arch_config *c, const char *site, int block);
 /* The words of all aliases, without layers, for messages; returns how many. */
 size_t site_alias_words(arena *a, const char *const **out);
 

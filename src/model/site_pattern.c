@@ -303,11 +303,14 @@ static sonde_status find_name(search *f, const char *name) {
                   "sites: more than %d names with all alternatives written out, expected fewer", MOST_NAMES);
     p.n = cut(name, p.part, MOST_PARTS);
     if (p.n > MOST_PARTS) return no_such_site(f, name);
-    if (strchr(name, '*')) return choose_whole(f, &p) > 0 ? SONDE_OK : no_such_site(f, name);
+    const char *other = site_alias(f->a, f->c, name);
+    if (strchr(name, '*')) {
+        if (other) p.n = cut(other, p.part, MOST_PARTS);
+        return choose_whole(f, &p) > 0 ? SONDE_OK : no_such_site(f, name);
+    }
     bool done;
     SONDE_TRY(find_whole(f, name, &p, &done));
     if (done) return SONDE_OK;
-    const char *other = site_alias(f->a, f->c, name);
     if (!other) return find_end(f, name, &p);
     p.n = cut(other, p.part, MOST_PARTS);
     SONDE_TRY(find_whole(f, name, &p, &done));
