@@ -64,7 +64,13 @@ typedef struct {
 SONDE_API const sonde_model_info *sonde_model_describe(const sonde_model *m);   /* lent, as long as the model */
 
 /* Weights as they are stored, TransformerLens's names ("blocks.3.mlp.W_out"), for info and export. */
-typedef struct { const char *name, *stored_as, *dtype; int rank; int64_t dim[4]; int64_t bytes; } sonde_weight_info;
+typedef struct {
+    const char *name, *stored_as, *dtype;
+    int         rank;
+    int64_t     dim[4];
+    char        axes[8];        /* what the dims count, "h d e": v tokens, c positions, d width, h heads, g key/value heads, */
+    int64_t     bytes;          /* e of a head, f neurons, r rotations */
+} sonde_weight_info;
 SONDE_API size_t sonde_model_weights(const sonde_model *m);
 SONDE_API void   sonde_model_weight(const sonde_model *m, size_t i, sonde_weight_info *out);
 /* The whole of it as float32, row-major in its TransformerLens shape (inputs first: y = x W). Sizes as in `dim`. */

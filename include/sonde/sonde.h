@@ -17,6 +17,7 @@
 #include "sonde/graph.h"
 #include "sonde/hub.h"
 #include "sonde/linear.h"
+#include "sonde/lines.h"
 #include "sonde/logits.h"
 #include "sonde/model.h"
 #include "sonde/pairs.h"

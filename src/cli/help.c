@@ -42,7 +42,9 @@ static const char *synopsis(arena *a, const method *m) {
     else if (m->takes & NEEDS_TEXT) text = arena_printf(a, "%s --text FILE", text);
     for (int i = 0; m->params && m->params[i].name; i++) {
         const bool required = !m->params[i].fallback;
-        if (v && i < v->words) text = arena_printf(a, "%s [%s]", text, m->params[i].name);
+        const bool list = !v && !prompt && i == 0 && m->params[i].type == PARAM_LIST;
+        if (list) text = arena_printf(a, "%s [%s ..]", text, m->params[i].name);
+        else if (v && i < v->words) text = arena_printf(a, "%s [%s]", text, m->params[i].name);
         else if (required && prompt) text = arena_printf(a, "%s --%s ..", text, m->params[i].name);
         else if (required) text = arena_printf(a, "%s %s", text, m->params[i].name);
     }

@@ -148,7 +148,8 @@ sonde_status options_read(command *c, int argc, char **argv, bool *help, sonde_e
     return SONDE_OK;
 }
 
-/* Words that are no prompt go to the parameters of a verb, or to those that a method requires, in order. */
+/* Words that are no prompt go to the parameters of a verb, or to those that a method requires, in order; a list that comes
+ * first in a method takes them all. */
 static sonde_status place_words(command *c, sonde_error *err) {
     const bool prompt = c->about->takes & (NEEDS_PROMPT | TAKES_PROMPT);
     const verb *v = verb_find(c->about->name);
@@ -156,8 +157,10 @@ static sonde_status place_words(command *c, sonde_error *err) {
     size_t used = 0, may = v ? (size_t)v->words : n;
     if (prompt) used = may = c->n_words > 0;
     for (size_t i = 0; i < n && i < may && used < c->n_words && !prompt; i++) {
-        const bool wanted = v || !c->about->params[i].fallback;
+        const bool list = !v && i == 0 && c->about->params[i].type == PARAM_LIST;
+        const bool wanted = v || list || !c->about->params[i].fallback;
         if (wanted && c->args[i].n == 0) append(c, &c->args[i], c->word[used++]);
+        while (list && used < c->n_words) append(c, &c->args[i], c->word[used++]);
     }
     SONDE_FAIL_IF(used < c->n_words, err, SONDE_USAGE, "found \"%s\", expected %s", name_shown(c->word[used]).text,
                   prompt ? "one prompt (quote it)" : used ? "nothing more" : "no argument");

@@ -78,7 +78,11 @@ void sonde_model_weight(const sonde_model *m, size_t i, sonde_weight_info *out) 
     const char *axes = weight_table[e->id].axes;
     *out = (sonde_weight_info){ .name = e->name, .stored_as = w->stored_as, .dtype = dtype_table[w->type].name,
                                 .rank = (int)strlen(axes), .bytes = w->bytes };
-    for (int k = 0; k < out->rank; k++) out->dim[k] = weight_axis(&m->config, axes[k]);
+    for (int k = 0; k < out->rank; k++) {
+        out->dim[k] = weight_axis(&m->config, axes[k]);
+        if (k) out->axes[2 * k - 1] = ' ';
+        out->axes[2 * k] = axes[k];
+    }
 }
 
 typedef struct {

@@ -27,6 +27,10 @@ static void put_name(pen *p, char separator, const char *name) {
     put_shown(p, separator, (span){ name, strlen(name) }, SHOW_LINE);
 }
 
+void csv_write_text(const char *text, char separator, pen *p) {
+    put_shown(p, separator, (span){ text, strlen(text) }, SHOW_PAGE);
+}
+
 static void put_header(const sonde_table *t, char separator, pen *p) {
     for (size_t c = 0; c < t->columns.n; c++) {
         if (c) pen_put(p, &separator, 1);

@@ -13,6 +13,8 @@ const char  *part_name(arena *into, const char *stem, const char *between, const
 
 /* One table with a header line; `separator` is ',' or a tab. */
 void csv_write_table(const sonde_table *t, char separator, pen *p);
+/* A text as a field, quoted where it has to be. */
+void csv_write_text(const char *text, char separator, pen *p);
 /* One row an item: its indices, its value. */
 void csv_write_array(const sonde_array *a, char separator, pen *p);
 /* The first table; without one the first array, else the tokens of the prompts. USAGE if there is nothing at all. */
