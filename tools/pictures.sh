@@ -11,6 +11,7 @@ draw attention.png attention " red cat river key red cat" --layers 2
 draw sweep.png sweep "$mary" --over "hook_attn_out[t]" --do zero --metric 'logit(" Mary")-logit(" John")'
 draw compare.png compare "$mary" --edit "zero:blocks.0.attn.hook_z[:,0]"
 draw graph.svg graph " red cat" --edit skip:blocks.1 --edit skip:blocks.2 --edit skip:blocks.3
+"$sonde" mia -m ../../tests/truth/mia/stories260K-Q4_0.gguf -p "William Shakespeare was born in the year" --draw mia.png -n 0 >/dev/null
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$gallery" "$work" .png .svg

@@ -118,8 +118,8 @@ static sonde_status patch_site(mia *m, const patch *p, const mia_value *v, sonde
     for (int i = 1; i < v->rank; i++) values.dim[i - 1] = v->dim[i];
     const char *text = arena_printf(m->c->memory, "set:%s[%lld]=value/0", v->name, (long long)p->to);
     SONDE_TRY(sonde_edit_of_values(&m->edit[m->n_edits], m->o->model, text, values, err));
-    const char *of = p->paths == 2 ? arena_printf(m->c->memory, "the mean of it and of %s's", p->path[1]) : "as it is";
-    m->note[m->n_edits++] = arena_printf(m->c->memory, "row %lld of %s, %s", (long long)p->from, p->path[0], of);
+    const char *other_file = p->paths == 2 ? arena_printf(m->c->memory, " and of %s, their mean", p->path[1]) : "";
+    m->note[m->n_edits++] = arena_printf(m->c->memory, "row %lld of %s%s", (long long)p->from, p->path[0], other_file);
     return SONDE_OK;
 }
 

@@ -60,15 +60,24 @@ static sonde_status open_model(opened *o, command *c, sonde_error *err) {
     return s;
 }
 
+static void tell_opened(const command *c, const opened *o, double took) {
+    if (!option_given(c, OPTION_VERBOSE) || !o->model) return;
+    const sonde_model_info *m = sonde_model_describe(o->model);
+    say("", arena_printf(c->memory, "%s: %s, %" PRId64 " weights, hash %s, opened in %.3f s; kernels: %s",
+                         name_shown(m->name).text, m->family, m->parameters, m->hash, took, sonde_isa_name()));
+}
+
 sonde_status opened_open(opened *o, command *c, sonde_error *err) {
     sonde_session_options how = { .threads = (int)c->option[OPTION_THREADS].i };
     const char *memory = option_text(c, OPTION_MEMORY);
+    const double begin = seconds();
     sonde_token_options unused;
     if (memory) SONDE_TRY(read_size(memory, &how.memory, err));
     SONDE_TRY(inputs_options(c, &unused, err));
     o->search = search_folders(c->memory);
     if (!(c->about->takes & NEEDS_MODEL)) return SONDE_OK;
     SONDE_TRY(open_model(o, c, err));
+    tell_opened(c, o, seconds() - begin);
     SONDE_TRY(inputs_read(&o->in, c, o->model, err));
     if (c->about->takes & TAKES_BARE && sonde_model_describe(o->model)->layers == 0) return SONDE_OK;
     SONDE_TRY(sonde_session_new(&o->session, o->model, how, err));
@@ -124,13 +133,6 @@ void record_params(const command *c, sonde_result *r) {
         record(r, c->about->params[i].name, &c->args[i]);
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
         if (c->option[told[i]].n) record(r, option_rows[told[i]].row.name, &c->option[told[i]]);
-}
-
-static void tell_opened(const command *c, const opened *o, double took) {
-    if (!option_given(c, OPTION_VERBOSE) || !o->model) return;
-    const sonde_model_info *m = sonde_model_describe(o->model);
-    say("", arena_printf(c->memory, "%s: %s, %" PRId64 " weights, hash %s, opened in %.3f s; kernels: %s",
-                         name_shown(m->name).text, m->family, m->parameters, m->hash, took, sonde_isa_name()));
 }
 
 /* On one line, so that no value reads as the option behind it. */
@@ -193,11 +195,9 @@ static sonde_status open_cells(opened *o, const command *c, sonde_error *err) {
 }
 
 static sonde_status run(opened *o, command *c, sonde_error *err) {
-    const double begin = seconds();
     SONDE_TRY(output_check(c, err));
     SONDE_TRY(opened_open(o, c, err));
     const double ready = seconds();
-    tell_opened(c, o, ready - begin);
     o->result = sonde_result_new();
     record_params(c, o->result);
     SONDE_TRY(open_cells(o, c, err));

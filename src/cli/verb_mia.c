@@ -138,8 +138,8 @@ static sonde_status run_prompt(looking *l, sonde_error *err) {
     const sonde_single one = { m->prompt, (const sonde_edit *const *)m->edit, m->n_edits, sites };
     SONDE_TRY(sonde_run(m->o->session, &one, take, l, err));
     for (size_t i = 0; i < draw->n; i++) SONDE_TRY(strips_save(l->picture, draw->list[i], err));
-    SONDE_TRY(mia_lens_put(m, err));
-    return mia_save_files(m, err);
+    SONDE_TRY(mia_save_files(m, err));
+    return mia_lens_put(m, err);
 }
 
 static sonde_status look(mia *m, sonde_error *err) {
@@ -229,9 +229,8 @@ static sonde_status run(command *c, sonde_error *err) {
     SONDE_TRY(output_check(c, err));
     stop_listen();
     sonde_status s = opened_open(&o, c, err);
-    if (s == SONDE_OK) s = run_opened(&m, err);
-    if (s != SONDE_OK) sonde_fail_at(err, s, "mia");
-    else if (!m.plain) s = output_write(c, o.result, err);
+    if (s == SONDE_OK && (s = run_opened(&m, err)) != SONDE_OK) sonde_fail_at(err, s, "mia");
+    if (s == SONDE_OK && !m.plain) s = output_write(c, o.result, err);
     for (size_t i = 0; i < m.n_values; i++) free(m.value[i].data);
     for (size_t i = 0; i < m.n_edits; i++) sonde_edit_free(m.edit[i]);
     opened_close(&o);
