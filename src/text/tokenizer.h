@@ -54,6 +54,7 @@ bool         tokenizer_file_known(const text_file *f);                  /* does 
 sonde_status tokenizer_of_bin(tokenizer **out, const text_file *f, int64_t n_tokens, sonde_error *err);
 void         tokenizer_free(tokenizer *t);                              /* accepts NULL */
 
+const char  *tokenizer_warning(const tokenizer *t);                     /* a key that stood twice in its files, or NULL */
 int64_t      tokenizer_size(const tokenizer *t);                        /* 1 + the largest id */
 /* Raw bytes of a token (byte-level decoded; added tokens: their text). False for an id that has no token. */
 bool         tokenizer_bytes(const tokenizer *t, int32_t id, const char **bytes, size_t *len);
