@@ -86,6 +86,31 @@ static void half_a_surrogate_pair_is_refused(void) {
     CHECK(parse_text("[\"\\\\ud800\",\"\\ud7ff\\ue000\"]"));        /* a backslash and the letters ud800 */
 }
 
+static const json *parse_last(const char *text, const char **twice) {
+    const json *j;
+    if (!mem) mem = arena_new();
+    arena_reset(mem);
+    return json_parse_last(text, strlen(text), mem, &j, twice, &err) == SONDE_OK ? j : NULL;
+}
+
+static void where_the_last_of_equal_keys_counts_it_takes_the_place_of_the_first(void) {
+    const char *twice;
+    int64_t v;
+    const json *j = parse_last("{\"a\":[1,2],\"b\":3,\"\\u0061\":{\"c\":4,\"c\":5},\"b\":6}", &twice);
+    CHECK(j && j->len == 2 && j->child->kind == JSON_OBJECT && !j->child->next->next);
+    CHECK_STR(twice, "a");
+    CHECK(json_int(json_get(json_get(j, "a"), "c"), &v) && v == 5 && json_get(j, "a")->len == 1);
+    CHECK(json_int(json_get(j, "b"), &v) && v == 6);
+    char text[2048] = "{";
+    for (int i = 0; i < 120; i++) snprintf(text + strlen(text), 20, "%s\"k%d\":%d", i ? "," : "", i % 50, i);
+    strcat(text, "}");
+    j = parse_last(text, &twice);
+    CHECK(j && j->len == 50);
+    CHECK_STR(twice, "k0");
+    CHECK(json_int(json_get(j, "k19"), &v) && v == 119 && json_int(json_get(j, "k20"), &v) && v == 70);
+    CHECK(parse_last("{\"a\":1,\"b\":2}", &twice) && !twice);
+}
+
 static void a_key_that_stands_twice_is_refused_however_it_is_spelled(void) {
     CHECK(!parse_text("{\"a\":1,\"a\":2}"));
     CHECK_STR(err.message, "offset 7: key \"a\" stands twice");
@@ -187,6 +212,7 @@ static void quoting_replaces_broken_bytes_one_by_one(void) {
     X(escapes_become_their_characters) \
     X(half_a_surrogate_pair_is_refused) \
     X(a_key_that_stands_twice_is_refused_however_it_is_spelled) \
+    X(where_the_last_of_equal_keys_counts_it_takes_the_place_of_the_first) \
     X(in_objects_of_every_size_the_repeated_key_is_found) \
     X(depth_64_is_read_and_65_is_refused) \
     X(integers_are_exact_or_refused) \

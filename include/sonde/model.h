@@ -63,6 +63,9 @@ typedef struct {
 } sonde_model_info;
 SONDE_API const sonde_model_info *sonde_model_describe(const sonde_model *m);   /* lent, as long as the model */
 
+/* One line each about what was odd in the files and read all the same (a key that stands twice); NULL past the last. */
+SONDE_API const char *sonde_model_warning(const sonde_model *m, size_t i);
+
 /* Weights as they are stored, TransformerLens's names ("blocks.3.mlp.W_out"), for info and export. */
 typedef struct {
     const char *name, *stored_as, *dtype;

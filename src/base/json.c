@@ -33,6 +33,8 @@ typedef struct {
     json        *root;
     const char  *key;           /* of the member whose value comes next */
     size_t       key_len;
+    json        *over;          /* the member that the value comes in place of, or NULL */
+    const char **twice;         /* NULL: a key that stands twice is refused */
     size_t       end;           /* behind the root, once it is complete */
     sonde_error *err;
     bool         at_end, failed;
@@ -61,12 +63,24 @@ static json *new_node(reader *r, json_kind kind) {
 /* The root is complete. At the end of the text yajl counts the bytes of a space of its own. */
 static void close_root(reader *r) { r->end = r->at_end ? r->size : yajl_get_bytes_consumed(r->yajl); }
 
+/* The value of a key that stood before: its node stays where it is. Counted, so that the bound holds for what is read. */
+static json *put_over(reader *r, json_kind kind) {
+    json *j = r->over;
+    *j = (json){ .kind = kind, .key = j->key, .key_len = j->key_len, .next = j->next };
+    r->nodes++;
+    r->over = NULL;
+    r->key = NULL;
+    r->key_len = 0;
+    return j;
+}
+
 /* A node in its place below the innermost open array or object; NULL if there are too many. */
 static json *add(reader *r, json_kind kind) {
     if (r->nodes == MOST_NODES) {
         refuse(r, yajl_get_bytes_consumed(r->yajl), "more than 8388608 values");
         return NULL;
     }
+    if (r->over) return put_over(r, kind);
     json *j = new_node(r, kind);
     if (r->depth == 0) {
         r->root = j;
@@ -79,6 +93,7 @@ static json *add(reader *r, json_kind kind) {
     f->node->len++;
     j->key = r->key;
     j->key_len = r->key_len;
+    if (f->keys && j->key) map_put(f->keys, j->key, j->key_len, (int64_t)(intptr_t)j);
     r->key = NULL;
     r->key_len = 0;
     return j;
@@ -135,30 +150,36 @@ static int on_end(void *ctx) {
     return 1;
 }
 
-/* Is the key new in the innermost object? Its members so far have all been seen. */
-static bool key_is_new(reader *r) {
+/* The member of the innermost object that has the key; its members so far have all been seen. */
+static json *member(reader *r) {
     frame *f = &r->stack[r->depth - 1];
+    int64_t place;
     if (!f->keys && f->node->len >= FEW) {
         if (!f->memory) f->memory = arena_new();
         f->keys = map_new(f->memory, (size_t)2 * FEW);
-        for (const json *c = f->node->child; c; c = c->next) map_put(f->keys, c->key, c->key_len, 0);
+        for (const json *c = f->node->child; c; c = c->next) map_put(f->keys, c->key, c->key_len, (int64_t)(intptr_t)c);
     }
-    if (f->keys) return map_put(f->keys, r->key, r->key_len, 0);
+    if (f->keys) return map_get(f->keys, r->key, r->key_len, &place) ? (json *)(intptr_t)place : NULL;
     for (const json *c = f->node->child; c; c = c->next)
-        if (c->key_len == r->key_len && memcmp(c->key, r->key, r->key_len) == 0) return false;
-    return true;
+        if (c->key_len == r->key_len && memcmp(c->key, r->key, r->key_len) == 0) return (json *)(uintptr_t)c;
+    return NULL;
 }
 
 static int on_key(void *ctx, const unsigned char *bytes, size_t len) {
     reader *r = ctx;
     r->key = keep_text(r, bytes, len);
     r->key_len = len;
-    if (key_is_new(r)) return 1;
-    char what[sizeof(shown) + 32];
-    snprintf(what, sizeof what, "key \"%s\" stands twice", text_shown(r->key, len).text);
+    r->over = member(r);
+    if (!r->over) return 1;
+    const shown key = text_shown(r->key, len);
+    if (r->twice) {
+        if (!*r->twice) *r->twice = arena_printf(r->into, "%s", key.text);
+        return 1;
+    }
     const char *raw = (const char *)bytes;      /* yajl points into the text unless the key has escapes */
     const bool inside = raw > r->begin && raw < r->begin + r->size;
-    return refuse(r, inside ? (size_t)(raw - r->begin) - 1 : yajl_get_bytes_consumed(r->yajl), what);
+    const size_t offset = inside ? (size_t)(raw - r->begin) - 1 : yajl_get_bytes_consumed(r->yajl);
+    return refuse(r, offset, arena_printf(r->into, "key \"%s\" stands twice", key.text));
 }
 
 static const yajl_callbacks callbacks = {
@@ -228,23 +249,33 @@ static void refuse_lone_surrogates(reader *r) {
     }
 }
 
-sonde_status json_parse(const char *text, size_t n, arena *into, const json **out, sonde_error *err) {
-    *out = NULL;
+static sonde_status parse_text(reader *r, const json **out) {
     size_t bad;
-    SONDE_FAIL_IF(!utf8_valid(text, n, &bad), err, SONDE_FORMAT, "offset %zu: not UTF-8", bad);
-    reader r = { .begin = text, .size = n, .into = into, .err = err };
-    r.text = arena_alloc(into, n + 1);
-    r.yajl = yajl_alloc(&callbacks, NULL, &r);
-    if (!r.yajl) abort();
-    yajl_config(r.yajl, yajl_dont_validate_strings, 1);
-    parse(&r);
-    if (!r.failed) refuse_odd_spaces(&r);
-    if (!r.failed) refuse_lone_surrogates(&r);
-    yajl_free(r.yajl);
-    for (int i = 0; i < DEEPEST; i++) arena_free(r.stack[i].memory);
-    if (r.failed) return SONDE_FORMAT;
-    *out = r.root;
+    *out = NULL;
+    SONDE_FAIL_IF(!utf8_valid(r->begin, r->size, &bad), r->err, SONDE_FORMAT, "offset %zu: not UTF-8", bad);
+    r->text = arena_alloc(r->into, r->size + 1);
+    r->yajl = yajl_alloc(&callbacks, NULL, r);
+    if (!r->yajl) abort();
+    yajl_config(r->yajl, yajl_dont_validate_strings, 1);
+    parse(r);
+    if (!r->failed) refuse_odd_spaces(r);
+    if (!r->failed) refuse_lone_surrogates(r);
+    yajl_free(r->yajl);
+    for (int i = 0; i < DEEPEST; i++) arena_free(r->stack[i].memory);
+    if (r->failed) return SONDE_FORMAT;
+    *out = r->root;
     return SONDE_OK;
+}
+
+sonde_status json_parse(const char *text, size_t n, arena *into, const json **out, sonde_error *err) {
+    reader r = { .begin = text, .size = n, .into = into, .err = err };
+    return parse_text(&r, out);
+}
+
+sonde_status json_parse_last(const char *text, size_t n, arena *into, const json **out, const char **twice, sonde_error *err) {
+    reader r = { .begin = text, .size = n, .into = into, .twice = twice, .err = err };
+    *twice = NULL;
+    return parse_text(&r, out);
 }
 
 const json *json_get(const json *j, const char *key) {

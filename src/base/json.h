@@ -26,6 +26,9 @@ typedef struct json {
 
 /* FORMAT with "offset N: what" otherwise. Depth at most 64. */
 sonde_status json_parse(const char *text, size_t n, arena *into, const json **out, sonde_error *err);
+/* The same, but of members with one key the last counts, in the place of the first, as Python reads it. *twice: the first
+ * key that stood twice, fit to be shown, in the arena; NULL: none did. */
+sonde_status json_parse_last(const char *text, size_t n, arena *into, const json **out, const char **twice, sonde_error *err);
 
 /* Member of an object, NULL if there is none or `j` is NULL or no object. */
 const json *json_get(const json *j, const char *key);

@@ -33,7 +33,10 @@ static sonde_status open_here(opened *o, command *c, const char *named, sonde_er
     sonde_model_search where = named ? o->search : (sonde_model_search){ 0 };
     where.tokenizer = option_text(c, OPTION_TOKENIZER);
     const bool bare = c->about->takes & TAKES_BARE;
-    return (bare ? sonde_tokenizer_open : sonde_model_open)(&o->model, named, &where, err);
+    SONDE_TRY((bare ? sonde_tokenizer_open : sonde_model_open)(&o->model, named, &where, err));
+    for (size_t i = 0; !option_given(c, OPTION_QUIET) && sonde_model_warning(o->model, i); i++)
+        say("note: ", sonde_model_warning(o->model, i));
+    return SONDE_OK;
 }
 
 /* Opens the model, also where --pull has to fetch it, or the rest of it. */

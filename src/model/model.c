@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "model_files.h"
 #include "embedded.h"
+#include "format/meta.h"
 #include "base/text.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -52,16 +53,22 @@ static sonde_status open_weights(sonde_model *m, const located *at, sonde_error 
     return weights_open_memory((const uint8_t *)data, size, &m->files->weights, err);
 }
 
-static sonde_status parse(const file_map *f, arena *into, const json **out, sonde_error *err) {
-    return json_parse((const char *)f->data, f->size, into, out, err);
+/* Of keys that stand twice the last counts here, as for whoever wrote the file. */
+static sonde_status parse(sonde_model *m, settings_text f, const char *where, const json **out, sonde_error *err) {
+    const char *twice;
+    const sonde_status s = json_parse_last(f.text, f.len, m->memory, out, &twice, err);
+    if (twice) m->files->warning[0] = arena_printf(m->memory, "%s: key \"%s\" stands twice, the last counts", where, twice);
+    return s;
 }
 
 /* params.json stands for config.json beside Meta's own checkpoints. */
 static sonde_status read_params(sonde_model *m, const located *at, sonde_error *err) {
     const json *tree;
-    sonde_status s = parse(&m->files->file[FILE_PARAMS], m->memory, &tree, err);
+    const file_map *f = &m->files->file[FILE_PARAMS];
+    const char *where = arena_printf(m->memory, "%s/%s", at->label, file_names[FILE_PARAMS]);
+    sonde_status s = parse(m, (settings_text){ (const char *)f->data, f->size }, where, &tree, err);
     if (s == SONDE_OK) s = settings_of_params(m->files->weights, tree, m->memory, &m->files->settings, err);
-    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s/%s", at->label, file_names[FILE_PARAMS]);
+    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", where);
 }
 
 /* What says the sizes: the container itself, config.json, params.json. `where` names it in messages. */
@@ -76,15 +83,17 @@ static sonde_status find_settings(sonde_model *m, const located *at, const char 
     SONDE_TRY(model_open_file(m, at, FILE_CONFIG, &config, err));
     if (!config) SONDE_TRY(model_open_file(m, at, FILE_PARAMS, &params, err));
     if (params) return read_params(m, at, err);
+    SONDE_FAIL_IF(!config && weights_meta_count(f->weights), err, SONDE_FORMAT,
+                  "%s: general.architecture: is not there, expected the name of a family", *where);
     *where = arena_printf(m->memory, "%s/%s", at->label, file_names[FILE_CONFIG]);
     if (!config) return model_open_file(m, at, FILE_CONFIG, NULL, err);             /* says what is missing */
     f->settings = (settings_text){ (const char *)f->file[FILE_CONFIG].data, f->file[FILE_CONFIG].size };
     return SONDE_OK;
 }
 
-static sonde_status read_settings(sonde_model *m, arena *scratch, sonde_error *err) {
+static sonde_status read_settings(sonde_model *m, const char *where, sonde_error *err) {
     const json *tree;
-    SONDE_TRY(json_parse(m->files->settings.text, m->files->settings.len, scratch, &tree, err));
+    SONDE_TRY(parse(m, m->files->settings, where, &tree, err));
     SONDE_TRY(arch_find(tree, &m->config.arch, err));
     return m->config.arch->config(tree, &m->config, err);
 }
@@ -92,9 +101,7 @@ static sonde_status read_settings(sonde_model *m, arena *scratch, sonde_error *e
 static sonde_status read_config(sonde_model *m, const located *at, sonde_error *err) {
     const char *where;
     SONDE_TRY(find_settings(m, at, &where, err));
-    arena *scratch = arena_new();
-    const sonde_status s = read_settings(m, scratch, err);
-    arena_free(scratch);
+    const sonde_status s = read_settings(m, where, err);
     return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", where);
 }
 
@@ -144,6 +151,12 @@ sonde_status sonde_model_open(sonde_model **out, const char *name, const sonde_m
     if (s == SONDE_OK) *out = m;
     else model_free(m);
     return s;
+}
+
+const char *sonde_model_warning(const sonde_model *m, size_t i) {
+    for (size_t k = 0; k < sizeof m->files->warning / sizeof *m->files->warning; k++)
+        if (m->files->warning[k] && i-- == 0) return m->files->warning[k];
+    return NULL;
 }
 
 sonde_model *sonde_model_share(sonde_model *m) {

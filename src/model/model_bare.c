@@ -12,13 +12,13 @@
 /* The family's own word for itself. */
 static const char *family_of(sonde_model *m) {
     const json *tree;
-    const char *name;
+    const char *name, *twice;
     size_t      len;
     const meta_value *said = m->files->weights ? weights_meta(m->files->weights, "general.architecture") : NULL;
     if (said && said->kind == META_TEXT)
         return arena_printf(m->memory, "%s", text_shown(said->text.at, said->text.len).text);
     const settings_text *s = &m->files->settings;
-    if (s->text && json_parse(s->text, s->len, m->memory, &tree, NULL) == SONDE_OK &&
+    if (s->text && json_parse_last(s->text, s->len, m->memory, &tree, &twice, NULL) == SONDE_OK &&
         json_string(json_get(tree, "model_type"), &name, &len))
         return arena_printf(m->memory, "%s", text_shown(name, len).text);
     return "none";

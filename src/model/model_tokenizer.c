@@ -20,6 +20,7 @@ static text_file text_of(sonde_model *m, const located *at, model_file f) {
 
 /* Rows of the embedding must be enough; special tokens that were added behind them only fail where they are used. */
 static sonde_status check_vocabulary(const sonde_model *m, const char *where, sonde_error *err) {
+    if (m->tokenizer) m->files->warning[1] = tokenizer_warning(m->tokenizer);
     if (!m->tokenizer || !m->config.arch) return SONDE_OK;
     const int64_t size = tokenizer_size(m->tokenizer);
     for (int64_t id = m->config.vocab; id < size; id++) {
@@ -103,9 +104,11 @@ sonde_status model_read_tokenizer(sonde_model *m, const located *at, sonde_error
         SONDE_TRY(model_tokenizer_of_path(m, at->tokenizer, err));
         return check_vocabulary(m, name_shown(at->tokenizer).text, err);
     }
-    if (m->files->weights && vocab_in_meta(m->files->weights))
-        SONDE_TRY(tokenizer_of_meta(&m->tokenizer, m->files->weights,
-                                    arena_printf(m->memory, "%s", name_shown(at->weights).text), err));
-    else SONDE_TRY(of_folder(m, at, err));
+    if (m->files->weights && vocab_in_meta(m->files->weights)) {
+        const char *file = arena_printf(m->memory, "%s", name_shown(at->weights).text);
+        SONDE_TRY(tokenizer_of_meta(&m->tokenizer, m->files->weights, file, err));
+        return check_vocabulary(m, file, err);
+    }
+    SONDE_TRY(of_folder(m, at, err));
     return check_vocabulary(m, at->label, err);
 }

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "format/meta.h"
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,8 +49,12 @@ static bool same_items(const meta_value *v, int64_t *out) {
 
 static sonde_status meta_digits(writer *o, const meta_value *v, const char **out) {
     int64_t n;
-    SONDE_FAIL_IF(v->kind == META_TEXT || (v->kind == META_LIST && !same_items(v, &n)), o->err, SONDE_UNSUPPORTED,
-                  "%s is %s, expected one number", name_shown(v->key).text, v->kind == META_TEXT ? "a text" : "a list of several");
+    const shown key = name_shown(v->key);
+    SONDE_FAIL_IF(v->kind == META_TEXT, o->err, SONDE_FORMAT, "%s is a text, expected a number", key.text);
+    SONDE_FAIL_IF(v->kind == META_LIST && !same_items(v, &n), o->err, SONDE_UNSUPPORTED,
+                  "%s is a list of several, expected one number", key.text);
+    SONDE_FAIL_IF(v->kind == META_NUMBER && !isfinite(v->number), o->err, SONDE_FORMAT, "%s is %g, expected a finite number",
+                  key.text, v->number);
     if (v->kind == META_NUMBER) *out = float_digits(o->into, v->number);
     else if (v->kind == META_BOOL) *out = v->integer ? "true" : "false";
     else *out = arena_printf(o->into, "%" PRId64, v->kind == META_LIST ? n : v->integer);
@@ -91,6 +96,21 @@ static sonde_status field_digits(writer *o, const config_row *f, const char **ou
     return v ? meta_digits(o, v, out) : SONDE_OK;
 }
 
+/* Sizes that no default stands for, by GGUF's names: a model of other sizes would be guessed at. Meta's files leave the
+ * context to the reader's code, and llama2.c's the norm's eps too. */
+static sonde_status check_said(const writer *o, const config_row *f, const char *digits) {
+    static const char *const always[] = { "embedding_length", "block_count", "attention.head_count" };
+    static const char epsilon[] = "epsilon";
+    const char *gguf = f->gguf ? f->gguf : "";
+    const bool is_gguf = o->spelled == SPELLED_GGUF;
+    const char *tail = strlen(gguf) < sizeof epsilon ? "" : gguf + strlen(gguf) - (sizeof epsilon - 1);
+    bool needed = (is_gguf && strcmp(gguf, "context_length") == 0) || ((is_gguf || o->params) && strcmp(tail, epsilon) == 0);
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++) needed = needed || strcmp(gguf, always[i]) == 0;
+    SONDE_FAIL_IF(needed && !digits, o->err, SONDE_FORMAT, "%s%s: is not there, expected a number", o->begin,
+                  is_gguf ? f->gguf : f->meta);
+    return SONDE_OK;
+}
+
 /* The width of the stream, which the first field of the table is. */
 static int64_t width_of(const char *digits) { return digits ? strtoll(digits, NULL, 10) : -1; }
 
@@ -101,6 +121,7 @@ static sonde_status add_fields(writer *o) {
         SONDE_TRY(field_digits(o, f, &digits));
         if (!digits && f->rows_of != W_NONE && rows_of(o, f->rows_of, width, &rows))
             digits = arena_printf(o->into, "%" PRId64, rows);
+        SONDE_TRY(check_said(o, f, digits));
         if (f == o->a->fields) width = width_of(digits);
         if (!digits) continue;
         const char *known = strstr(o->members, arena_printf(o->into, "\n  \"%s\": ", f->hf));
@@ -188,6 +209,8 @@ static sonde_status add_rope_scaling(writer *o) {
     SONDE_FAIL_IF((type && type->kind != META_TEXT) || (factor && factor->kind != META_NUMBER) ||
                   (linear && linear->kind != META_NUMBER), o->err, SONDE_FORMAT,
                   "rope.scaling: expected a text as type and a number as factor");
+    SONDE_FAIL_IF((factor && !isfinite(factor->number)) || (linear && !isfinite(linear->number)), o->err, SONDE_FORMAT,
+                  "rope.scaling: the factor is not finite");
     const char *name = type ? json_quote(o->into, type->text.at, type->text.len) : linear ? "\"linear\"" : "\"none\"";
     if (strcmp(name, "\"none\"") == 0) {
         add_llama3(o);

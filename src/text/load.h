@@ -37,6 +37,7 @@ struct tokenizer {
     double      *score;                 /* by id, where the model has them */
     uint8_t     *type;                  /* piece_type by id, likewise */
     size_t       n_pieces;
+    const char  *warning;               /* NULL: none */
 };
 
 /* An added token as files describe it; `id` and `order` of the token are not set. */
@@ -54,6 +55,8 @@ typedef struct {
     sonde_error *err;
 } loader;
 
+/* Of keys that stand twice in a file the last counts, with a warning. */
+sonde_status load_parse(loader *l, const text_file *f, const char *name, const json **root);
 /* A tokenizer filled by `fill`, which gets `from`. */
 typedef sonde_status load_fill(loader *l, const void *from);
 sonde_status load_tokenizer(tokenizer **out, load_fill *fill, const void *from, sonde_error *err);

@@ -85,8 +85,8 @@ sonde_status load_vocab_and_merges(loader *l, const tokenizer_files *files) {
     const json *root;
     merge_text *merges;
     size_t n;
-    sonde_status s = json_parse(files->vocab.data, files->vocab.size, l->scratch, &root, l->err);
-    if (s != SONDE_OK) return sonde_fail_at(l->err, s, "%s", vocab_name);
+    sonde_status s;
+    SONDE_TRY(load_parse(l, &files->vocab, vocab_name, &root));
     SONDE_TRY(vocab_read(&l->t->vocab, root, vocab_name, l->err));
     s = read_merges(&files->merges, l->scratch, &merges, &n, l->err);
     if (s == SONDE_OK) s = bpe_new(&l->t->model, &l->t->vocab, merges, n, (bpe_options){ .unknown = -1 }, l->err);

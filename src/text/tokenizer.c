@@ -28,12 +28,19 @@ typedef struct {
     sonde_error     *err;
 } encoding;
 
+sonde_status load_parse(loader *l, const text_file *f, const char *name, const json **root) {
+    const char *twice;
+    const sonde_status s = json_parse_last(f->data, f->size, l->scratch, root, &twice, l->err);
+    if (s != SONDE_OK) return sonde_fail_at(l->err, s, "%s", name);
+    if (twice && !l->t->warning)
+        l->t->warning = arena_printf(l->t->memory, "%s: key \"%s\" stands twice, the last counts", name, twice);
+    return s;
+}
+
 static sonde_status read_json(loader *l, const text_file *f, const char *usual, const json **root) {
     *root = NULL;
     if (!f->size) return SONDE_OK;
-    const char *name = f->name ? f->name : usual;
-    const sonde_status s = json_parse(f->data, f->size, l->scratch, root, l->err);
-    return s == SONDE_OK ? s : sonde_fail_at(l->err, s, "%s", name);
+    return load_parse(l, f, f->name ? f->name : usual, root);
 }
 
 /* The ids the configuration names, else those the post-processor puts at the ends. */
@@ -119,6 +126,7 @@ void tokenizer_free(tokenizer *t) {
     arena_free(t->memory);
 }
 
+const char *tokenizer_warning(const tokenizer *t) { return t->warning; }
 int64_t tokenizer_size(const tokenizer *t) { return (int64_t)t->vocab.largest + 1; }
 int32_t tokenizer_bos(const tokenizer *t)  { return t->bos; }
 int32_t tokenizer_eos(const tokenizer *t)  { return t->eos; }

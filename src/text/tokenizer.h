@@ -65,6 +65,7 @@ sonde_status tokenizer_of_bin(tokenizer **out, const text_file *f, int64_t n_tok
 sonde_status tokenizer_write_json(const tokenizer *t, arena *into, text_bytes *out, sonde_error *err);
 void         tokenizer_free(tokenizer *t);                              /* accepts NULL */
 
+const char  *tokenizer_warning(const tokenizer *t);                     /* a key that stood twice in its files, or NULL */
 int64_t      tokenizer_size(const tokenizer *t);                        /* 1 + the largest id */
 /* Raw bytes of a token (byte-level decoded, U+2581 a space, <0xNN> that byte; added tokens and WordPiece's: their text).
  * False for an id that has no token. */

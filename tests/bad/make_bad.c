@@ -236,6 +236,7 @@ static const change configs[] = {
     { "config_cut", "\"eos_token_id\": 7}", "\"eos_token_id\"" },
     { "config_array", "{\"model_type\": \"gpt2\", ", "[1, {\"model_type\": \"gpt2\", " },
     { "config_key_twice", "\"n_layer\": 1", "\"n_layer\": 1, \"n_layer\": 2" },
+    { "config_same_key_twice", "\"n_layer\": 1", "\"n_layer\": 2, \"n_layer\": 1" },
     { "config_type_missing", "\"model_type\": \"gpt2\", \"architectures\": [\"GPT2LMHeadModel\"], ", "" },
     { "config_type_unknown", "\"model_type\": \"gpt2\", \"architectures\": [\"GPT2LMHeadModel\"]",
       "\"model_type\": \"mamba\", \"architectures\": [\"MambaForCausalLM\"]" },
@@ -267,6 +268,11 @@ static const change configs[] = {
       "\"n_layer\": 1, \"quantization_config\": {\"quant_method\": \"gptq\", \"bits\": 4}" },
     { "config_awq", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": {\"quant_method\": \"awq\"}" },
     { "config_fp8", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": {\"quant_method\": \"fp8\"}" },
+    { "config_bnb", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": {\"quant_method\": \"bitsandbytes\"}" },
+    { "config_compressed", "\"n_layer\": 1",
+      "\"n_layer\": 1, \"quantization_config\": {\"quant_method\": \"compressed-tensors\"}" },
+    { "config_not_utf8", "\"n_layer\"", "\"\xff\": 1, \"n_layer\"" },
+    { "config_deep", "\"n_layer\": 1", "\"n_layer\": 1, \"x\": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[" },
     { "config_bnb_old", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": {\"load_in_8bit\": true}" },
     { "config_quant_other", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": {\"quant_method\": \"q\\u001b\"}" },
     { "config_quant_number", "\"n_layer\": 1", "\"n_layer\": 1, \"quantization_config\": {\"quant_method\": 4}" },
@@ -291,6 +297,11 @@ static const change tokenizers[] = {
     { "tokenizer_merge_of_one", "\"c d\"", "\"cd\"" },
     { "tokenizer_not_utf8", "\"a\": 0", "\"\xff\": 0" },
     { "tokenizer_normalizer_unknown", "\"normalizer\": null", "\"normalizer\": {\"type\": \"Rot13\"}" },
+    { "tokenizer_deep", "\"normalizer\": null", "\"normalizer\": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[" },
+    { "tokenizer_sequences", "\"normalizer\": null", "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"Sequence\", "
+      "\"normalizers\": [{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}]}]}]}" },
+    { "tokenizer_pattern_explodes", "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true}",
+      "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a+)+(b+)+$\"}, \"behavior\": \"Isolated\", \"invert\": false}" },
     { "tokenizer_pattern_broken", "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true}",
       "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a\"}, \"behavior\": \"Isolated\", \"invert\": false}" },
 };
@@ -473,5 +484,6 @@ int main(int argc, char **argv) {
     make_shards();
     make_bad_gguf();
     make_bad_llama2c();
+    make_bad_model();
     return 0;
 }

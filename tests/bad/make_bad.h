@@ -3,4 +3,6 @@
 #define SONDE_MAKE_BAD_H
 void make_bad_gguf(void);
 void make_bad_llama2c(void);
+void make_bad_model(void);
+void make_bad_vocab(void);
 #endif

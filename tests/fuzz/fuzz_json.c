@@ -53,6 +53,24 @@ static void check_same(const json *a, const json *b) {
     PROMISE(!x && !y);
 }
 
+/* Read with the last of equal keys: what is left has each once, and is all there is where none stood twice. */
+static void check_last(const uint8_t *data, size_t size, const json *strict, arena *a) {
+    const json *tree, *again;
+    const char *twice;
+    if (json_parse_last((const char *)data, size, a, &tree, &twice, NULL) != SONDE_OK) {
+        PROMISE(!tree && !strict);
+        return;
+    }
+    PROMISE(!strict == (twice != NULL));
+    if (strict) check_same(strict, tree);
+    growing g = { .text = malloc(6 * size + 8) };
+    PROMISE(g.text);
+    write_tree(&g, a, tree);
+    PROMISE(json_parse(g.text, g.len, a, &again, NULL) == SONDE_OK);
+    check_same(tree, again);
+    free(g.text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     arena *a = arena_new();
     const json *tree, *again;
@@ -72,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         offset = strtoul(err.message + 7, NULL, 10);
         PROMISE(offset <= size && utf8_valid(err.message, strlen(err.message), NULL));
     }
+    check_last(data, size, tree, a);
     const char *quoted = json_quote(a, (const char *)data, size);     /* any bytes can be quoted */
     PROMISE(json_parse(quoted, strlen(quoted), a, &again, &err) == SONDE_OK && again->kind == JSON_STRING);
     arena_free(a);
