@@ -56,6 +56,7 @@ static sonde_status of_folder(sonde_model *m, const located *at, sonde_error *er
     bool       there;
     SONDE_TRY(find_layout(m, at, &found, err));
     if (found == FILE_COUNT) return SONDE_OK;
+    m->files->tokenizer_from = found == FILE_VOCAB ? "vocab.json and merges.txt" : model_file_name(found);
     if (found == FILE_BIN) {
         const text_file bin = text_of(m, at, FILE_BIN);
         return tokenizer_of_bin(&m->tokenizer, &bin, m->config.arch ? m->config.vocab : -1, err);
@@ -74,6 +75,7 @@ static sonde_status of_folder(sonde_model *m, const located *at, sonde_error *er
 
 static sonde_status of_weights(sonde_model *m, const weights *w, const char *name, sonde_error *err) {
     const sonde_status s = tokenizer_of_meta(&m->tokenizer, w, name, err);
+    m->files->tokenizer_from = name;
     return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", name);
 }
 
@@ -93,6 +95,7 @@ sonde_status model_tokenizer_of_path(sonde_model *m, const char *path, sonde_err
         SONDE_TRY(of_folder(m, &at, err));
         SONDE_FAIL_IF(!m->tokenizer, err, SONDE_NOT_FOUND, "%s: holds no tokenizer (tokenizer.json, tokenizer.model, "
                       "spiece.model, vocab.json and merges.txt, vocab.txt, tokenizer.bin)", at.label);
+        m->files->tokenizer_from = arena_printf(m->memory, "%s/%s", at.label, m->files->tokenizer_from);
         return SONDE_OK;
     }
     file_map *map = &m->files->file[FILE_GIVEN];
@@ -100,6 +103,7 @@ sonde_status model_tokenizer_of_path(sonde_model *m, const char *path, sonde_err
     SONDE_FAIL_IF(map->size == 0, err, SONDE_FORMAT, "%s: is empty", at.label);
     if (map->size >= 4 && memcmp(map->data, "GGUF", 4) == 0) return of_container(m, path, at.label, err);
     const text_file file = { .data = (const char *)map->data, .size = map->size, .name = at.label };
+    m->files->tokenizer_from = at.label;
     return tokenizer_of_file(&m->tokenizer, &file, err);
 }
 

@@ -53,6 +53,15 @@ sonde_status tokenizer_of_file(tokenizer **out, const text_file *f, sonde_error 
 sonde_status tokenizer_of_bin(tokenizer **out, const text_file *f, int64_t n_tokens, sonde_error *err);
 void         tokenizer_free(tokenizer *t);                              /* accepts NULL */
 
+/* How pieces of text become tokens. */
+typedef enum {
+    TOKENIZER_BYTE_BPE, TOKENIZER_BPE, TOKENIZER_SCORES, TOKENIZER_UNIGRAM, TOKENIZER_WORDPIECE, TOKENIZER_WORDS,
+    TOKENIZER_KINDS
+} tokenizer_kind;
+typedef struct { const char *name, *doc; } tokenizer_kind_row;
+extern const tokenizer_kind_row tokenizer_kind_table[TOKENIZER_KINDS];
+tokenizer_kind tokenizer_kind_of(const tokenizer *t);
+
 int64_t      tokenizer_size(const tokenizer *t);                        /* 1 + the largest id */
 /* Raw bytes of a token (byte-level decoded; added tokens: their text). False for an id that has no token. */
 bool         tokenizer_bytes(const tokenizer *t, int32_t id, const char **bytes, size_t *len);
