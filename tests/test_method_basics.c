@@ -109,6 +109,66 @@ static void the_card_counts_what_is_there(void) {
     run_close(r);
 }
 
+/* The same method run with another model: one that opens, or a tokenizer. */
+static void open_instead(method_run *r, const char *name) {
+    sonde_model_close(r->model);
+    if (sonde_tokenizer_open(&r->model, name, NULL, &r->err)) FAIL_("%s", r->err.message);
+    r->cx.model = r->model;
+    sonde_session_free(r->cx.session);
+    r->cx.session = NULL;
+    RUN_OK(r, "info", "tree", "true", NULL);
+}
+
+static void the_card_names_the_container_and_the_tokenizer(void) {
+    method_run *r = run_open(NULL);
+    RUN_OK(r, "info", NULL);
+    CHECK_STR(card(r, "container"), "safetensors");
+    CHECK_STR(card(r, "tokenizer"), "byte-level BPE, of tokenizer.json");
+    open_instead(r, SONDE_SOURCE_DIR "/tests/truth/llama2c/v2_output.bin");     /* int8 with float32 factors: all widened */
+    CHECK_STR(card(r, "container"), "llama2c");
+    CHECK_EQ(sonde_model_describe(r->model)->copied, sonde_model_describe(r->model)->bytes);
+    static const char legacy[] = SONDE_SOURCE_DIR "/../shared/data/stories260k/hf-bin-legacy";
+    static const char parts[] = SONDE_SOURCE_DIR "/../shared/data/stories260k/meta-mp2";
+    if (access(legacy, R_OK)) printf("skipped: %s is not there\n", legacy);
+    else {
+        open_instead(r, legacy);
+        CHECK_STR(card(r, "container"), "torch legacy");
+        CHECK_STR(card(r, "bytes_copied"), "9600");     /* 11 norms of 64, and the o_proj of layer 0 (64 x 64), BF16 */
+    }
+    if (access(parts, R_OK)) printf("skipped: %s is not there\n", parts);
+    else {
+        open_instead(r, parts);
+        CHECK_STR(card(r, "container"), "torch zip, 2 files");
+    }
+    run_close(r);
+}
+
+static void what_does_not_run_has_a_short_card(void) {
+    tiny_model tiny = tiny_new("mystery", "");
+    tiny.config = "{\"model_type\": \"mystery\"}";
+    tiny_save(&tiny);
+    tiny_save_tokenizer("mystery", "null");
+    method_run *r = run_open(NULL);
+    open_instead(r, "./mystery");
+    CHECK_STR(card(r, "family"), "mystery");
+    CHECK_STR(card(r, "runs"), "no, its tokenizer alone was opened");
+    CHECK(strstr(card(r, "because"), "model_type is \"mystery\", expected one of: "));
+    CHECK_STR(card(r, "vocabulary"), "8");
+    CHECK_STR(card(r, "tensors"), "28");
+    CHECK_STR(card(r, "types"), "F32 (28 tensors)");
+    const sonde_table *t = run_table(r, "stored");
+    CHECK_STR(run_columns(t), "name type shape bytes");
+    CHECK_EQ(run_rows(t), 28);
+    const size_t row = row_of(t, "name", "h.0.attn.c_attn.weight");
+    CHECK_STR(run_text(t, row, "shape"), "8 24");
+    CHECK_EQ(run_int(t, row, "bytes"), 768);
+    open_instead(r, "mystery/tokenizer.json");
+    CHECK_STR(card(r, "runs"), "no, this is a tokenizer");
+    CHECK_STR(card(r, "tokenizer"), "byte-level BPE, of mystery/tokenizer.json");
+    CHECK(!result_table(r->out, "types") && !result_table(r->out, "stored"));
+    run_close(r);
+}
+
 static void weights_that_are_no_numbers_are_a_warning(void) {
     tiny_model tiny = tiny_new("broken", "");
     tiny.tensor[3].change = (float)INFINITY;
@@ -339,7 +399,8 @@ static void cases_are_read_and_checked(void) {
     X(a_token_put_in_front_has_no_bytes) \
     X(sites_have_the_prompts_length_or_letters) \
     X(plans_change_the_list) \
-    X(the_card_counts_what_is_there) \
+    X(the_card_counts_what_is_there) X(the_card_names_the_container_and_the_tokenizer) \
+    X(what_does_not_run_has_a_short_card) \
     X(weights_that_are_no_numbers_are_a_warning) \
     X(the_list_names_the_shipped_models) \
     X(greedy_takes_the_best_token_each_time) \

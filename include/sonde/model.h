@@ -54,6 +54,9 @@ typedef struct {
     int64_t     parameters;     /* tied ones once */
     int64_t     bytes;          /* of all stored tensors that are used */
     int64_t     copied;         /* bytes that had to be copied out of the file */
+    const char *container;      /* "safetensors", "gguf", ..; NULL: a tokenizer alone */
+    int64_t     files;          /* that hold the weights */
+    const char *tokenizer_kind, *tokenizer_from;        /* "WordPiece", "vocab.txt"; NULL: none */
     bool        tied;           /* the unembedding is the embedding */
     bool        adds_bos;       /* what --bos auto does */
     int32_t     bos, eos;       /* -1: none; bos falls back to the end-of-text token for --bos yes */
@@ -65,6 +68,10 @@ SONDE_API const sonde_model_info *sonde_model_describe(const sonde_model *m);   
 
 /* One line each about what was odd in the files and read all the same (a key that stands twice); NULL past the last. */
 SONDE_API const char *sonde_model_warning(const sonde_model *m, size_t i);
+/* What the files hold, by their own names, sorted; 0 for a tokenizer alone. Of a model that does not run too. */
+typedef struct { const char *name, *dtype; int rank; int64_t dim[8]; int64_t bytes; } sonde_stored_info;
+SONDE_API size_t sonde_model_stored_count(const sonde_model *m);
+SONDE_API void   sonde_model_stored(const sonde_model *m, size_t i, sonde_stored_info *out);
 
 /* Weights as they are stored, TransformerLens's names ("blocks.3.mlp.W_out"), for info and export. */
 typedef struct {

@@ -25,6 +25,7 @@ struct weights {
     void          *own;         /* those arrays, from malloc; or NULL */
     weights      **part;        /* shards, or NULL */
     size_t         parts;
+    const format  *reads;       /* NULL: that of the first part, and of bytes in memory safetensors */
     bool           sliced;      /* each part holds a slice of every tensor */
 };
 

@@ -68,6 +68,13 @@ uint64_t weights_copied(const weights *w) {
     return copied;
 }
 
+const format *weights_format(const weights *w) {
+    if (w->reads) return w->reads;
+    return w->parts ? weights_format(w->part[0]) : &format_safetensors;
+}
+
+size_t weights_files(const weights *w) { return w->parts ? w->parts : 1; }
+
 size_t weights_count(const weights *w) { return w->n; }
 
 size_t weights_parts(const weights *w) { return w->sliced ? w->parts : 1; }
@@ -142,7 +149,9 @@ static sonde_status open_file(const char *path, weights **out, sonde_error *err)
     const sonde_status s = recognise(&f, path, &reads, err);
     file_map_close(&f);
     if (s != SONDE_OK) return sonde_fail_at(err, s, "%s", name_shown(path).text);
-    return reads->open(path, out, err);
+    SONDE_TRY(reads->open(path, out, err));
+    (*out)->reads = reads;
+    return SONDE_OK;
 }
 
 /* A shard's name in an index: one part of a path, and nothing that a terminal would obey. */

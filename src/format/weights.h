@@ -52,6 +52,8 @@ const stored_tensor *weights_find(const weights *w, const char *name);  /* NULL 
  * the first one's. 1 for all others. All parts have the same names, with the same types and ranks. */
 size_t       weights_parts(const weights *w);
 const stored_tensor *weights_find_part(const weights *w, size_t part, const char *name);
+const format *weights_format(const weights *w);
+size_t       weights_files(const weights *w);                           /* that hold its tensors */
 uint64_t     weights_copied(const weights *w);                          /* bytes that could not stay where they lie */
 const char  *weights_note(const weights *w, const char *key);           /* __metadata__, or NULL */
 #endif

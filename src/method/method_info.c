@@ -2,6 +2,7 @@
  * weights are below CHECKED bytes, else when asked. */
 #include "method.h"
 #include "room.h"
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -11,7 +12,8 @@ static const int64_t CHECKED = 64 << 20;
 static const param params[] = {
     [INFO_LIST] = { "list", PARAM_FLAG, "", 0, 0, "the shipped models instead of a card" },
     [INFO_CHECK] = { "check", PARAM_FLAG, "", 0, 0, "count NaN and infinite weights, whatever the size (below 64 MB: always)" },
-    [INFO_TREE] = { "tree", PARAM_FLAG, "", 0, 0, "the tree of modules and their weights too" },
+    [INFO_TREE] = { "tree", PARAM_FLAG, "", 0, 0, "the tree of modules and their weights too; of a model that does not run, "
+                    "its stored tensors" },
     { 0 },
 };
 
@@ -51,13 +53,13 @@ static sonde_status count_broken(const sonde_model *m, size_t i, int64_t n, int6
 enum { TYPES = 16 };
 typedef struct { char name[TYPES][16]; size_t count[TYPES]; int64_t bytes[TYPES]; size_t n; } types;
 
-static void add_type(types *t, const sonde_weight_info *w) {
+static void add_type(types *t, const char *type, int64_t bytes) {
     size_t i = 0;
-    while (i < t->n && strcmp(t->name[i], w->dtype) != 0) i++;
+    while (i < t->n && strcmp(t->name[i], type) != 0) i++;
     if (i == TYPES) return;
-    if (i == t->n) snprintf(t->name[t->n++], sizeof t->name[0], "%s", w->dtype);
+    if (i == t->n) snprintf(t->name[t->n++], sizeof t->name[0], "%s", type);
     t->count[i]++;
-    t->bytes[i] += w->bytes;
+    t->bytes[i] += bytes;
 }
 
 /* "F32 (148 tensors), F16 (2 tensors)" */
@@ -112,15 +114,41 @@ static void put_token(const sonde_context *cx, sonde_table *t, const char *what,
     put(t, what, text);
 }
 
+/* "gguf", "safetensors, 3 files". */
+static void put_container(sonde_table *t, const sonde_model_info *m) {
+    char text[80];
+    if (!m->container) return;
+    if (m->files == 1) snprintf(text, sizeof text, "%s", m->container);
+    else snprintf(text, sizeof text, "%s, %" PRId64 " files", m->container, m->files);
+    put(t, "container", text);
+}
+
+static void put_tokenizer(const sonde_context *cx, sonde_table *t, const sonde_model_info *m) {
+    char text[320] = "none: prompts are --tokens";
+    if (m->tokenizer_kind) snprintf(text, sizeof text, "%s, of %s", m->tokenizer_kind, m->tokenizer_from);
+    put(t, "tokenizer", text);
+    put(t, "bos_auto", m->adds_bos ? "put in front of every prompt" : "nothing is put in front");
+    put_token(cx, t, "bos", m->bos);
+    put_token(cx, t, "eos", m->eos);
+}
+
+/* Of a model that was opened for its tokenizer. */
+static void put_bare(const sonde_context *cx, sonde_table *t, const sonde_model_info *m) {
+    put(t, "runs", m->container ? "no, its tokenizer alone was opened" : "no, this is a tokenizer");
+    if (m->container) put(t, "because", m->refused);
+    put_number(t, "vocabulary", m->tokens);
+    if (m->container) put_number(t, "tensors", (int64_t)sonde_model_stored_count(cx->model));
+    put_tokenizer(cx, t, m);
+}
+
 static void put_sizes(const sonde_context *cx, sonde_table *t, const sonde_model_info *m) {
     char text[64];
     put(t, "name", m->name);
-    put(t, "family", m->family);
+    if (m->container || !m->refused) put(t, "family", m->family);
     put(t, "hash", m->hash);
+    put_container(t, m);
     if (m->refused) {
-        put(t, "runs", "no, its tokenizer alone was opened");
-        put(t, "because", m->refused);
-        put_number(t, "vocabulary", m->tokens);
+        put_bare(cx, t, m);
         return;
     }
     put_number(t, "parameters", m->parameters);
@@ -137,10 +165,7 @@ static void put_sizes(const sonde_context *cx, sonde_table *t, const sonde_model
     put(t, "unembedding", m->tied ? "the embedding (tied)" : "its own");
     put_number(t, "bytes", m->bytes);
     put_number(t, "bytes_copied", m->copied);
-    put(t, "tokenizer", m->has_tokenizer ? "read from the model's files" : "none: prompts are --tokens");
-    put(t, "bos_auto", m->adds_bos ? "put in front of every prompt" : "nothing is put in front");
-    put_token(cx, t, "bos", m->bos);
-    put_token(cx, t, "eos", m->eos);
+    put_tokenizer(cx, t, m);
 }
 
 typedef struct { group part[GROUPS]; types types; int64_t broken; bool checked; } counted;
@@ -156,7 +181,7 @@ static sonde_status count_all(const sonde_context *cx, bool check, counted *c, s
         int64_t       broken = 0;
         if (counted_elsewhere(m, &w)) continue;
         if (check) SONDE_TRY(count_broken(m, i, items(&w), &broken, err));
-        add_type(&c->types, &w);
+        add_type(&c->types, w.dtype, w.bytes);
         g->tensors++;
         g->parameters += items(&w);
         g->bytes += w.bytes;
@@ -221,11 +246,16 @@ static int64_t below(const sonde_model *m, const char *name, size_t len) {
     return n;
 }
 
-static void put_leaf(const sonde_model *m, sonde_table *t, int depth, const sonde_weight_info *w) {
-    char   shape[96] = "";
+static void shape_text(const int64_t *dim, int rank, char *out, size_t n) {
     size_t used = 0;
-    for (int i = 0; i < w->rank && used < sizeof shape; i++)
-        used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%lld", i ? " " : "", (long long)w->dim[i]);
+    if (n) out[0] = 0;
+    for (int i = 0; i < rank && used < n; i++)
+        used += (size_t)snprintf(out + used, n - used, "%s%lld", i ? " " : "", (long long)dim[i]);
+}
+
+static void put_leaf(const sonde_model *m, sonde_table *t, int depth, const sonde_weight_info *w) {
+    char shape[96];
+    shape_text(w->dim, w->rank, shape, sizeof shape);
     tree_row(t, depth, w->name, strlen(w->name));
     sonde_cell_text(t, shape);
     sonde_cell_text(t, w->dtype);
@@ -259,6 +289,43 @@ static void put_tree(const sonde_model *m, sonde_result *out) {
     }
 }
 
+/* What the files hold, under its own names. */
+static void put_stored(const sonde_model *m, sonde_result *out) {
+    static const char *const texts[] = { "name", "type", "shape" };
+    sonde_table *t = sonde_result_table(out, "stored");
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) sonde_table_column(t, texts[i], SONDE_TEXT, "");
+    sonde_table_column(t, "bytes", SONDE_INT, "byte");
+    for (size_t i = 0; i < sonde_model_stored_count(m); i++) {
+        sonde_stored_info x;
+        char shape[200];
+        sonde_model_stored(m, i, &x);
+        shape_text(x.dim, x.rank, shape, sizeof shape);
+        sonde_table_row(t);
+        sonde_cell_text(t, x.name);
+        sonde_cell_text(t, x.dtype);
+        sonde_cell_text(t, shape);
+        sonde_cell_int(t, x.bytes);
+    }
+}
+
+/* Of a model that does not run: nothing is said of components, and nothing is read. */
+static void put_refused(const sonde_context *cx, bool tree, sonde_table *t, sonde_result *out) {
+    char  text[200];
+    types all = { .n = 0 };
+    const sonde_model *m = cx->model;
+    put_sizes(cx, t, sonde_model_describe(m));
+    for (size_t i = 0; i < sonde_model_stored_count(m); i++) {
+        sonde_stored_info x;
+        sonde_model_stored(m, i, &x);
+        add_type(&all, x.dtype, x.bytes);
+    }
+    if (!all.n) return;
+    types_text(&all, text, sizeof text);
+    put(t, "types", text);
+    put_types(out, &all);
+    if (tree) put_stored(m, out);
+}
+
 static sonde_status card(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err) {
     const sonde_model_info *m = sonde_model_describe(cx->model);
     counted c = { 0 };
@@ -267,6 +334,10 @@ static sonde_status card(sonde_context *cx, const value *args, sonde_result *out
     sonde_table *t = sonde_result_table(out, "model");
     sonde_table_column(t, "what", SONDE_TEXT, "");
     sonde_table_column(t, "value", SONDE_TEXT, "");
+    if (m->refused) {
+        put_refused(cx, args[INFO_TREE].i != 0, t, out);
+        return SONDE_OK;
+    }
     put_sizes(cx, t, m);
     types_text(&c.types, text, sizeof text);
     put(t, "types", text);
@@ -299,7 +370,8 @@ const method method_info = {
     .summary = "the card of a model: its sizes, parts, types of weights, tokenizer and hash",
     .reference = NULL,
     .formula = "parameters: of distinct tensors, a tied unembedding counted once; bytes: of the stored tensors that are used; "
-               "bytes_copied: of those that could not be used where they lie in the file; hash: 16 hex digits of SHA-256 over "
+               "bytes_copied: those that could not be used where they lie in the file (norms, biases, views that are not "
+               "contiguous); container: the format, and of how many files; hash: 16 hex digits of SHA-256 over "
                "configuration, tokenizer and pages of every tensor, it tells files apart and proves nothing; bos_auto: what "
                "--bos auto does; share: of the parameters; tree: parameters of a module are those "
                "of all weights below it, a tied weight has none of its own; not_finite: weights that are NaN or infinite",

@@ -30,6 +30,7 @@ struct model_files {
     sonde_model    *folded;                     /* the model that this one is folded from, which lends it its tokenizer */
     weight_entry   *list;
     size_t          listed;
+    const char     *tokenizer_from;             /* the file that the tokenizer was read from */
     size_t          before, after;              /* tokens that the tokenizer's post-processor puts around a text */
     pthread_mutex_t lock;                       /* guards the two below */
     bool            hashed;

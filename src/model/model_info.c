@@ -50,6 +50,18 @@ static void count(sonde_model *m) {
     }
 }
 
+static void describe_files(sonde_model *m) {
+    const struct model_files *f = m->files;
+    if (m->tokenizer) {
+        m->info.tokenizer_kind = tokenizer_kind_table[tokenizer_kind_of(m->tokenizer)].name;
+        m->info.tokenizer_from = f->folded ? f->folded->files->tokenizer_from : f->tokenizer_from;
+    }
+    if (!f->weights) return;
+    m->info.container = weights_format(f->weights)->name;
+    m->info.files = (int64_t)weights_files(f->weights);
+    m->info.copied = (int64_t)weights_copied(f->weights);
+}
+
 void model_summarise(sonde_model *m, const char *name) {
     const arch_config *c = &m->config;
     const int32_t eos = c->eos >= 0 || !m->tokenizer ? c->eos : tokenizer_eos(m->tokenizer);
@@ -60,6 +72,7 @@ void model_summarise(sonde_model *m, const char *name) {
         .eos = eos < c->vocab ? eos : -1, .has_tokenizer = m->tokenizer != NULL,
         .tokens = m->tokenizer ? tokenizer_size(m->tokenizer) : 0,
     };
+    describe_files(m);
     model_find_bos(m);
     make_list(m);
     count(m);
@@ -68,6 +81,16 @@ void model_summarise(sonde_model *m, const char *name) {
 const sonde_model_info *sonde_model_describe(const sonde_model *m) {
     model_hash(m);
     return &m->info;
+}
+
+size_t sonde_model_stored_count(const sonde_model *m) { return m->files->weights ? weights_count(m->files->weights) : 0; }
+
+void sonde_model_stored(const sonde_model *m, size_t i, sonde_stored_info *out) {
+    const stored_tensor *t = weights_at(m->files->weights, i);
+    *out = (sonde_stored_info){ .name = t->name, .dtype = dtype_table[t->type].name, .rank = t->rank };
+    memcpy(out->dim, t->dim, sizeof out->dim);
+    for (size_t k = 0; k < weights_parts(m->files->weights); k++)
+        out->bytes += (int64_t)weights_find_part(m->files->weights, k, t->name)->bytes;
 }
 
 size_t sonde_model_weights(const sonde_model *m) { return m->files->listed; }

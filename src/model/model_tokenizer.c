@@ -57,6 +57,7 @@ static sonde_status of_folder(sonde_model *m, const located *at, sonde_error *er
     bool       there;
     SONDE_TRY(find_layout(m, at, &found, err));
     if (found == FILE_COUNT) return SONDE_OK;
+    m->files->tokenizer_from = found == FILE_VOCAB ? "vocab.json and merges.txt" : model_file_name(found);
     if (found == FILE_BIN) {
         const text_file bin = text_of(m, at, FILE_BIN);
         return tokenizer_of_bin(&m->tokenizer, &bin, m->config.arch ? m->config.vocab : -1, err);
@@ -89,11 +90,13 @@ sonde_status model_tokenizer_of_path(sonde_model *m, const char *path, sonde_err
         SONDE_TRY(of_folder(m, &at, err));
         SONDE_FAIL_IF(!m->tokenizer, err, SONDE_NOT_FOUND, "%s: holds no tokenizer (tokenizer.json, tokenizer.model, "
                       "spiece.model, vocab.json and merges.txt, vocab.txt, tokenizer.bin)", at.label);
+        m->files->tokenizer_from = arena_printf(m->memory, "%s/%s", at.label, m->files->tokenizer_from);
         return SONDE_OK;
     }
     file_map *map = &m->files->file[FILE_GIVEN];
     SONDE_TRY(file_map_open(map, path, err));
     SONDE_FAIL_IF(map->size == 0, err, SONDE_FORMAT, "%s: is empty", at.label);
+    m->files->tokenizer_from = at.label;
     if (map->size >= 4 && memcmp(map->data, "GGUF", 4) == 0) return of_container(m, path, at.label, err);
     const text_file file = { .data = (const char *)map->data, .size = map->size, .name = at.label };
     return tokenizer_of_file(&m->tokenizer, &file, err);
@@ -106,6 +109,7 @@ sonde_status model_read_tokenizer(sonde_model *m, const located *at, sonde_error
     }
     if (m->files->weights && vocab_in_meta(m->files->weights)) {
         const char *file = arena_printf(m->memory, "%s", name_shown(at->weights).text);
+        m->files->tokenizer_from = file;
         SONDE_TRY(tokenizer_of_meta(&m->tokenizer, m->files->weights, file, err));
         return check_vocabulary(m, file, err);
     }

@@ -264,11 +264,11 @@ static sonde_status encode_scores(const text_model *model, const char *text, siz
     return SONDE_OK;
 }
 
-static const text_model *model_of(arena *into, const merger *m,
+static const text_model *model_of(arena *into, const merger *m, tokenizer_kind kind,
                                   sonde_status (*encode)(const text_model *, const char *, size_t, model_work *,
                                                          sonde_error *)) {
     text_model *t = arena_alloc(into, sizeof *t);
-    *t = (text_model){ encode, m };
+    *t = (text_model){ encode, m, kind };
     return t;
 }
 
@@ -312,7 +312,7 @@ sonde_status model_of_pairs(const text_model **out, arena *into, const vocab *v,
     *m = (merger){ .v = v, .rest = r.rest, .ignore_merges = r.ignore_merges, .prefix = r.prefix, .suffix = r.suffix,
                    .prefix_len = strlen(r.prefix), .suffix_len = strlen(r.suffix), .pairs = map_new(into, r.n) };
     SONDE_TRY(read_rules(m, into, r.merges, r.n, err));
-    *out = model_of(into, m, encode_pairs);
+    *out = model_of(into, m, TOKENIZER_BPE, encode_pairs);
     return SONDE_OK;
 }
 
@@ -350,6 +350,6 @@ sonde_status model_of_scores(const text_model **out, arena *into, const vocab *v
         m->unused |= r.type[i] == PIECE_UNUSED;
     }
     SONDE_TRY(rank_scores(m, into, r.score, err));
-    *out = model_of(into, m, encode_scores);
+    *out = model_of(into, m, TOKENIZER_SCORES, encode_scores);
     return SONDE_OK;
 }

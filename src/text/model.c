@@ -46,6 +46,6 @@ const text_model *model_of_words(arena *into, const vocab *v, int32_t unknown) {
     words *d = arena_alloc(into, sizeof *d);
     *d = (words){ v, unknown };
     text_model *m = arena_alloc(into, sizeof *m);
-    *m = (text_model){ encode_word, d };
+    *m = (text_model){ encode_word, d, TOKENIZER_WORDS };
     return m;
 }

@@ -5,6 +5,7 @@
 #ifndef SONDE_MODEL_H
 #define SONDE_MODEL_H
 #include "bpe.h"
+#include "tokenizer.h"
 #include "trie.h"
 
 typedef struct { int32_t id; size_t start, len; } model_token;              /* bytes of the piece */
@@ -83,5 +84,6 @@ void model_emit_rest(model_work *w, const vocab *v, const rest_rule *f, const ch
 struct text_model {
     sonde_status (*encode)(const text_model *m, const char *text, size_t n, model_work *w, sonde_error *err);
     const void *data;
+    tokenizer_kind kind;
 };
 #endif

@@ -127,6 +127,17 @@ void tokenizer_free(tokenizer *t) {
 }
 
 const char *tokenizer_warning(const tokenizer *t) { return t->warning; }
+const tokenizer_kind_row tokenizer_kind_table[TOKENIZER_KINDS] = {
+    [TOKENIZER_BYTE_BPE]  = { "byte-level BPE", "bytes, of which pairs are joined by rank; GPT-2, Llama 3, tiktoken" },
+    [TOKENIZER_BPE]       = { "BPE", "pairs of characters joined by rank, as a tokenizer.json says" },
+    [TOKENIZER_SCORES]    = { "SentencePiece BPE", "neighbours that are a piece are joined, the best score first; Llama 2" },
+    [TOKENIZER_UNIGRAM]   = { "Unigram", "the pieces whose scores sum to the most; T5, ALBERT" },
+    [TOKENIZER_WORDPIECE] = { "WordPiece", "the longest piece first, word by word; BERT" },
+    [TOKENIZER_WORDS]     = { "WordLevel", "whole words" },
+};
+
+tokenizer_kind tokenizer_kind_of(const tokenizer *t) { return t->text ? t->text->kind : TOKENIZER_BYTE_BPE; }
+
 int64_t tokenizer_size(const tokenizer *t) { return (int64_t)t->vocab.largest + 1; }
 int32_t tokenizer_bos(const tokenizer *t)  { return t->bos; }
 int32_t tokenizer_eos(const tokenizer *t)  { return t->eos; }

@@ -66,6 +66,16 @@ sonde_status tokenizer_write_json(const tokenizer *t, arena *into, text_bytes *o
 void         tokenizer_free(tokenizer *t);                              /* accepts NULL */
 
 const char  *tokenizer_warning(const tokenizer *t);                     /* a key that stood twice in its files, or NULL */
+
+/* How pieces of text become tokens. */
+typedef enum {
+    TOKENIZER_BYTE_BPE, TOKENIZER_BPE, TOKENIZER_SCORES, TOKENIZER_UNIGRAM, TOKENIZER_WORDPIECE, TOKENIZER_WORDS,
+    TOKENIZER_KINDS
+} tokenizer_kind;
+typedef struct { const char *name, *doc; } tokenizer_kind_row;
+extern const tokenizer_kind_row tokenizer_kind_table[TOKENIZER_KINDS];
+tokenizer_kind tokenizer_kind_of(const tokenizer *t);
+
 int64_t      tokenizer_size(const tokenizer *t);                        /* 1 + the largest id */
 /* Raw bytes of a token (byte-level decoded, U+2581 a space, <0xNN> that byte; added tokens and WordPiece's: their text).
  * False for an id that has no token. */

@@ -102,7 +102,7 @@ sonde_status model_of_paths(const text_model **out, arena *into, const vocab *v,
     }
     SONDE_TRY(trie_new(&m->pieces, into, list, n, err));
     text_model *t = arena_alloc(into, sizeof *t);
-    *t = (text_model){ encode_paths, m };
+    *t = (text_model){ encode_paths, m, TOKENIZER_UNIGRAM };
     *out = t;
     return SONDE_OK;
 }

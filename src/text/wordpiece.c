@@ -48,7 +48,7 @@ sonde_status model_of_wordpieces(const text_model **out, arena *into, const voca
     SONDE_TRY(trie_new(&m->first, into, all, v->n, err));
     SONDE_TRY(trie_new(&m->inner, into, inner, n_inner, err));
     text_model *t = arena_alloc(into, sizeof *t);
-    *t = (text_model){ encode_word, m };
+    *t = (text_model){ encode_word, m, TOKENIZER_WORDPIECE };
     *out = t;
     return SONDE_OK;
 }
