@@ -379,6 +379,8 @@ static void patches_stay_inside(void) {
     fails(&b, 3, "-p " OTHER " --patch l_out-2 odd.raw 0 0", "5 bytes, expected a multiple of 256");
     fails(&b, 5, "-p " OTHER " --patch l_out-2 none.raw 0 0", "none.raw: No such file");
     fails(&b, 5, "-p " OTHER " --patch ffn_out-2 all.safetensors 0 0", "all.safetensors has no blocks.2.hook_mlp_out");
+    fails(&b, 2, "-p " OTHER " --patch kqv-2 a.npy 25 0", "row 25 of a.npy, which has 25");
+    fails(&b, 2, "-p " OTHER " --patch Kcur-2 a.npy 0 0", "a.npy has no rows of 32 numbers, which Kcur-2 has");
     fails(&b, 2, "-p " OTHER " --patch Qcur-2 a.raw 99999999999 0", "expected a number from 0 on");
     fails(&b, 2, "-p " OTHER " --patch kq-2 a.raw 0 0", "kq-2 has no row for each token");
     check_case(&b, "patch", "-p " OTHER " --patch l_out-2 a.npy 9 6");

@@ -44,9 +44,10 @@ static sonde_status read_array(const sonde_array_file *f, mia_row r, int64_t wid
     SONDE_TRY(find_array(f, r, &which, err));
     const sonde_array_spec *spec = sonde_array_file_spec(f, which);
     int64_t n = 1;
-    for (int i = 1; i < spec->rank; i++) n *= spec->dim[i];
-    SONDE_FAIL_IF(spec->rank < 2 || n != width, err, SONDE_USAGE, "%s: %s has rows of %lld numbers, %s has %lld", r.flag,
-                  name_shown(r.path).text, spec->rank < 2 ? 1 : (long long)n, r.site->graph_name, (long long)width);
+    bool    fits = spec->rank >= 2;
+    for (int i = 1; i < spec->rank; i++) fits = fits && !__builtin_mul_overflow(n, spec->dim[i], &n);
+    SONDE_FAIL_IF(!fits || n != width, err, SONDE_USAGE, "%s: %s has no rows of %lld numbers, which %s has", r.flag,
+                  name_shown(r.path).text, (long long)width, r.site->graph_name);
     SONDE_TRY(check_from(r, spec->dim[0], err));
     return sonde_array_read(f, which, r.from * width, width, out, err);
 }
