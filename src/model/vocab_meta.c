@@ -134,8 +134,6 @@ static sonde_status read_all(reader *r) {
     const meta_value *whole;
     SONDE_TRY(of_kind(r, "tokenizer.huggingface.json", META_TEXT, &whole));
     if (whole) r->out.tokenizer_json = (text_bytes){ whole->text.at, whole->text.len };
-    SONDE_FAIL_IF(!whole && strcmp(r->out.model, "gpt2") == 0 && !weights_meta(r->w, KEY "merges"), r->err, SONDE_FORMAT,
-                  KEY "merges: is not there, expected the merges of the \"gpt2\" tokenizer");
     return SONDE_OK;
 }
 

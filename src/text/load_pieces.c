@@ -61,6 +61,7 @@ static sonde_status read_gpt2(loader *l, const vocab_pieces *p) {
     const pre_row *pre = pre_find(p->pre, p->family);
     SONDE_FAIL_IF(!pre, l->err, SONDE_UNSUPPORTED, "pre-tokenizer \"%s\" is not supported (these are: %s)",
                   name_shown(p->pre).text, pre_known());
+    SONDE_FAIL_IF(!p->merge, l->err, SONDE_FORMAT, "no merges, which a \"gpt2\" vocabulary has");
     SONDE_TRY(load_pre(l, pre));
     SONDE_TRY(read_gpt2_tokens(l, p));
     merge_text *merges = arena_new_array(l->scratch, merge_text, p->n_merges);
