@@ -11,7 +11,7 @@
 
 enum { MOST_TOKENS = 4000000 };
 
-typedef struct { const weights *w; arena *scratch; sonde_error *err; vocab_pieces out; } reader;
+typedef struct { const weights *w; arena *scratch; sonde_error *err; int32_t *type; vocab_pieces out; } reader;
 
 static const char *const kinds[] = { "an integer", "a number", "true or false", "a text", "a list" };
 
@@ -75,9 +75,9 @@ static sonde_status read_lists(reader *r) {
     }
     SONDE_TRY(per_token(r, KEY "token_type", GGUF_I32, &v));
     if (v) {
-        int32_t *type = arena_new_array(r->scratch, int32_t, v->n);
-        memcpy(type, v->data, v->n * sizeof *type);
-        p->type = type;
+        r->type = arena_new_array(r->scratch, int32_t, v->n);
+        memcpy(r->type, v->data, v->n * sizeof *r->type);
+        p->type = r->type;
     }
     SONDE_TRY(of_kind(r, KEY "precompiled_charsmap", META_LIST, &v));
     if (!v || v->n == 0) return SONDE_OK;
@@ -108,6 +108,13 @@ static sonde_status read_ids(reader *r) {
     return SONDE_OK;
 }
 
+/* Some files call the ends of a text user defined; plain text must not make them. */
+static void control_ends(reader *r) {
+    const int32_t ends[] = { r->out.bos, r->out.eos };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (r->type && ends[i] >= 0 && r->type[ends[i]] == PIECE_USER_DEFINED) r->type[ends[i]] = PIECE_CONTROL;
+}
+
 static sonde_status read_flags(reader *r) {
     vocab_pieces *p = &r->out;
     const struct { const char *key; int *flag; } rows[] = {
@@ -130,6 +137,7 @@ static sonde_status read_all(reader *r) {
     SONDE_FAIL_IF(!r->out.model, r->err, SONDE_FORMAT, KEY "model: is not there, expected it beside the tokens");
     SONDE_TRY(read_lists(r));
     SONDE_TRY(read_ids(r));
+    control_ends(r);
     SONDE_TRY(read_flags(r));
     const meta_value *whole;
     SONDE_TRY(of_kind(r, "tokenizer.huggingface.json", META_TEXT, &whole));

@@ -25,8 +25,8 @@
 #define MARKS  "[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]"
 
 static const pre_row rows[] = {
-    { .name = "default",          .pattern = { GPT2 } },
     { .name = "gpt-2",            .pattern = { GPT2 } },
+    { .name = "default",          .pattern = { GPT2 } },
     { .name = "phi-2",            .pattern = { GPT2 } },
     { .name = "mpt",              .pattern = { GPT2 }, .nfc = true },
     { .name = "olmo",             .pattern = { GPT2 }, .nfc = true },
