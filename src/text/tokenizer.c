@@ -120,11 +120,11 @@ void tokenizer_free(tokenizer *t) {
 }
 
 const tokenizer_kind_row tokenizer_kind_table[TOKENIZER_KINDS] = {
-    [TOKENIZER_BYTE_BPE]  = { "byte-level BPE", "bytes, of which pairs are joined by rank; GPT-2, Llama 3, tiktoken" },
+    [TOKENIZER_BYTE_BPE]  = { "byte-level BPE", "bytes, of which pairs are joined by rank; tiktoken's too" },
     [TOKENIZER_BPE]       = { "BPE", "pairs of characters joined by rank, as a tokenizer.json says" },
-    [TOKENIZER_SCORES]    = { "SentencePiece BPE", "neighbours that are a piece are joined, the best score first; Llama 2" },
-    [TOKENIZER_UNIGRAM]   = { "Unigram", "the pieces whose scores sum to the most; T5, ALBERT" },
-    [TOKENIZER_WORDPIECE] = { "WordPiece", "the longest piece first, word by word; BERT" },
+    [TOKENIZER_SCORES]    = { "SentencePiece BPE", "neighbours that are a piece are joined, the best score first" },
+    [TOKENIZER_UNIGRAM]   = { "Unigram", "the pieces whose scores sum to the most" },
+    [TOKENIZER_WORDPIECE] = { "WordPiece", "the longest piece first, word by word" },
     [TOKENIZER_WORDS]     = { "WordLevel", "whole words" },
 };
 
