@@ -1,6 +1,9 @@
 #!/bin/sh
-# check-docs.sh SONDE [--update] - docs/reference/*.md are what `sonde docs PAGE` prints.
+# check-docs.sh SONDE [--update] - docs/reference/*.md, and docs/files.md, are what `sonde docs PAGE` prints.
 folder=$(dirname "$0")/../docs/reference
+place() {
+    [ "$1" = files ] && echo "$folder/../files.md" || echo "$folder/$1.md"
+}
 passed=0 failed=0
 fail() { echo "docs/reference/$1.md: $2"; failed=$((failed + 1)); }
 pages=$("$1" docs) || exit 2
@@ -9,8 +12,8 @@ trap 'rm -f "$made"' EXIT
 mkdir -p "$folder"
 for page in $pages; do
     "$1" docs "$page" >"$made" || fail "$page" "cannot be printed"
-    [ "${2:-}" != --update ] || cp "$made" "$folder/$page.md"
-    if cmp -s "$made" "$folder/$page.md"; then passed=$((passed + 1))
+    [ "${2:-}" != --update ] || cp "$made" "$(place "$page")"
+    if cmp -s "$made" "$(place "$page")"; then passed=$((passed + 1))
     else fail "$page" "differs, expected what \"sonde docs $page\" prints (tools/check-docs.sh SONDE --update)"; fi
 done
 for file in "$folder"/*.md; do

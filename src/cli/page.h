@@ -27,4 +27,5 @@ sonde_status topic_edits(page *p, sonde_error *err);
 sonde_status topic_metrics(page *p, sonde_error *err);
 sonde_status topic_prompts(page *p, sonde_error *err);
 sonde_status topic_models(page *p, sonde_error *err);
+sonde_status topic_files(page *p, sonde_error *err);
 #endif

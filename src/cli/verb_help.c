@@ -4,7 +4,7 @@
 enum { HELP_WHAT };
 
 static const param params[] = {
-    [HELP_WHAT] = { "what", PARAM_TEXT, "", 0, 0, "a verb, or edits, metrics, sites, prompts, models, options, exits" },
+    [HELP_WHAT] = { "what", PARAM_TEXT, "", 0, 0, "a verb, or edits, metrics, sites, prompts, models, files, options, exits" },
     { 0 },
 };
 

@@ -1,6 +1,7 @@
 /* Model files that this version does not read, known by their first bytes or by the end of their name. */
 #include "container.h"
 #include "base/text.h"
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -38,7 +39,6 @@ static const foreign others[] = {
     { MAGIC(0, "lmgg"),    NULL, "a GGML file", from_other },
     { MAGIC(0, "tjgg"),    NULL, "a GGML file", from_other },
     { MAGIC(0, "fmgg"),    NULL, "a GGML file", from_other },
-    { MAGIC(0, "24ka"),    NULL, "a llama2.c model", from_other },
     { MAGIC(257, "ustar"), NULL, "a tar archive, as torch wrote before version 0.2",
       "load it with that torch and save it again" },
     { MAGIC(0, "\200\002"), NULL, "a pickle of Python objects (joblib, scikit-learn), which may hold code", from_pickle },
@@ -55,6 +55,18 @@ static bool ends_with(const char *name, const char *ending) {
 static bool matches(const foreign *f, const char *name, const uint8_t *head, size_t n) {
     if (f->ending && ends_with(name, f->ending)) return true;
     return f->magic && head && n >= f->at + f->len && memcmp(head + f->at, f->magic, f->len) == 0;
+}
+
+bool weights_refused(size_t i, refused_row *out) {
+    if (i >= sizeof others / sizeof *others) return false;
+    const foreign *f = &others[i];
+    size_t n = 0;
+    *out = (refused_row){ .what = f->what, .instead = f->instead };
+    if (f->ending) n = (size_t)snprintf(out->told, sizeof out->told, "%s%s", f->ending, f->magic ? ", " : "");
+    if (f->magic) n += (size_t)snprintf(out->told + n, sizeof out->told - n, "bytes at %zu:", f->at);
+    for (size_t k = 0; k < f->len; k++)
+        n += (size_t)snprintf(out->told + n, sizeof out->told - n, " %02x", (unsigned)(uint8_t)f->magic[k]);
+    return true;
 }
 
 sonde_status foreign_refuse(const char *name, const uint8_t *head, size_t n, sonde_error *err) {

@@ -331,6 +331,8 @@ static const struct { const char *name; folder_kind kind; } folder_files[] = {
 };
 enum { FOLDER_FILES = sizeof folder_files / sizeof *folder_files };
 
+const char *weights_folder_file(size_t i) { return i < FOLDER_FILES ? folder_files[i].name : NULL; }
+
 static sonde_status fail_folder(const char *folder, arena *a, sonde_error *err) {
     const char *names = "";
     for (int i = 0; i < FOLDER_FILES; i++) names = arena_printf(a, "%s%s%s", names, i ? ", " : "", folder_files[i].name);

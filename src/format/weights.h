@@ -36,6 +36,12 @@ typedef struct {
 
 extern const format *const format_table[];      /* from formats.def, NULL-terminated */
 
+/* Row i of what a folder is looked through for; NULL past the last. */
+const char  *weights_folder_file(size_t i);
+/* Row i of the files of other programs that are refused by name; false past the last. */
+typedef struct { char told[64]; const char *what, *instead; } refused_row;          /* told: by an ending or by bytes */
+bool         weights_refused(size_t i, refused_row *out);
+
 /* A file of any format in the table, or a folder, of which the first of these is read: model.safetensors, its index with the
  * shards, pytorch_model.bin, its index, consolidated.00.pth with the parts behind it, consolidated.safetensors,
  * its only GGUF model. */

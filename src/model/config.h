@@ -34,6 +34,8 @@ sonde_status config_token(const json *file, const char *name, int64_t fallback, 
 sonde_status config_activation(const json *file, const char *name, const char *fallback, act_kind *out, sonde_error *err);
 /* UNSUPPORTED for weights that another library packed (GPTQ, AWQ, bitsandbytes, ..): they are no plain numbers. */
 sonde_status quantization_refuse(const json *file, sonde_error *err);
+/* Row i of the methods that are refused by name; false past the last. */
+bool         quantization_at(size_t i, const char **method, const char **what);
 /* A value as a message shows it; .text lives until the end of the expression. */
 shown json_shown(const json *j);
 #endif

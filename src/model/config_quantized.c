@@ -12,6 +12,13 @@ static const struct { const char *method, *what; } methods[] = {
     { "mxfp4", "MXFP4" },
 };
 
+bool quantization_at(size_t i, const char **method, const char **what) {
+    if (i >= sizeof methods / sizeof *methods) return false;
+    *method = methods[i].method;
+    *what = methods[i].what;
+    return true;
+}
+
 static const char *name_of(const char *method) {
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
         if (strcmp(methods[i].method, method) == 0) return methods[i].what;

@@ -45,6 +45,8 @@ sonde_status model_open_file(sonde_model *m, const located *at, model_file f, bo
 sonde_status model_read_tokenizer(sonde_model *m, const located *at, sonde_error *err);
 /* Of a file or a folder of a tokenizer, or of a GGUF file's vocabulary. */
 sonde_status model_tokenizer_of_path(sonde_model *m, const char *path, sonde_error *err);
+/* Row i of the files that a folder's tokenizer is read from; false past the last. */
+bool         model_tokenizer_file(size_t i, const char **name, const char **doc);
 sonde_model *model_new(void);                   /* with one owner, its files and its memory */
 void         model_free(sonde_model *m);
 /* All steps of opening; what was read before one of them failed stays in `m`. */

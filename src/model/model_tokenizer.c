@@ -7,10 +7,21 @@
 #include <string.h>
 
 /* What a folder's tokenizer is made of, the first that is there; `with` has to be there too. */
-static const struct { model_file file, with; } layouts[] = {
-    { FILE_TOKENIZER, FILE_TOKENIZER }, { FILE_SPM, FILE_SPM },             { FILE_SPIECE, FILE_SPIECE },
-    { FILE_VOCAB, FILE_MERGES },        { FILE_VOCAB_TXT, FILE_VOCAB_TXT }, { FILE_BIN, FILE_BIN },
+static const struct { model_file file, with; const char *doc; } layouts[] = {
+    { FILE_TOKENIZER, FILE_TOKENIZER, "the tokenizers library's; every step that it names" },
+    { FILE_SPM, FILE_SPM, "SentencePiece's file (BPE or Unigram), or tiktoken's lines of base64 and rank" },
+    { FILE_SPIECE, FILE_SPIECE, "SentencePiece's file under another name" },
+    { FILE_VOCAB, FILE_MERGES, "byte-level BPE as GPT-2 published it, vocab.json and merges.txt" },
+    { FILE_VOCAB_TXT, FILE_VOCAB_TXT, "WordPiece, a token a line" },
+    { FILE_BIN, FILE_BIN, "llama2.c's scores and texts" },
 };
+
+bool model_tokenizer_file(size_t i, const char **name, const char **doc) {
+    if (i >= sizeof layouts / sizeof *layouts) return false;
+    *name = model_file_name(layouts[i].file);
+    *doc = layouts[i].doc;
+    return true;
+}
 
 static text_file text_of(sonde_model *m, const located *at, model_file f) {
     const file_map *map = &m->files->file[f];

@@ -67,6 +67,13 @@ const pre_row *pre_find(const char *name, const char *family) {
 size_t         pre_rows(void)   { return ROWS; }
 const pre_row *pre_at(size_t i) { return &rows[i]; }
 
+bool tokenizer_pre_at(size_t i, pre_shown *out) {
+    if (i >= ROWS) return false;
+    *out = (pre_shown){ rows[i].name, 0, rows[i].nfc, rows[i].ignore_merges, rows[i].add_bos };
+    while (out->patterns < PRE_PATTERNS && rows[i].pattern[out->patterns]) out->patterns++;
+    return true;
+}
+
 const char *pre_known(void) {
     return "default, gpt-2, phi-2, mpt, olmo, jais, roberta-bpe, jina-es, jina-de, llama-bpe, falcon3, pixtral, qwen2, "
            "deepseek-r1-qwen, starcoder, refact, command-r, smollm, falcon, deepseek-llm, deepseek-coder, tekken, gpt-4o, "

@@ -29,6 +29,10 @@ typedef struct {
     text_bytes        tokenizer_json;   /* a whole tokenizer.json that the container holds; len 0: none */
 } vocab_pieces;
 
+/* Row i of the words for pre-tokenizers; false past the last. patterns: steps that cut. */
+typedef struct { const char *name; int patterns; bool nfc, whole_words, adds_bos; } pre_shown;
+bool         tokenizer_pre_at(size_t i, pre_shown *out);
+
 /* FORMAT: an id outside the list, a byte piece that is none, a merge of texts that are no pieces, a bad charsmap;
  * UNSUPPORTED names a model or pre-tokenizer that is not known. */
 sonde_status tokenizer_of_pieces(tokenizer **out, const vocab_pieces *p, sonde_error *err);

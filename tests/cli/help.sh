@@ -16,7 +16,7 @@ done
 for page in $(sonde docs); do
     sonde docs $page | head -n 1
 done
-for page in edits metrics sites prompts models options exits; do
+for page in edits metrics sites prompts models files options exits; do
     sonde help $page >a.txt || echo "help $page fails"
 done
 sonde >a.txt; sonde help | cmp - a.txt; sonde --help | cmp - a.txt; sonde -h | cmp - a.txt
