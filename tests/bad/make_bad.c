@@ -414,6 +414,41 @@ static void make_absent(void) {
     make_folder("weights_are_a_folder/model.safetensors");
 }
 
+/* -- params.json, which stands for config.json in Meta's folders: what it says is checked before any tensor is -- */
+
+static const char params[] = "{\"dim\": 4, \"n_layers\": 1, \"n_heads\": 2, \"n_kv_heads\": 1, \"vocab_size\": 8, "
+                             "\"norm_eps\": 1e-05, \"rope_theta\": 10000.0}\n";
+
+static void make_params(void) {
+    static const change rows[] = {
+        { "params_cut", "10000.0}", "10000.0" },
+        { "params_array", "{\"dim\": 4, \"n_layers\": 1, \"n_heads\": 2, \"n_kv_heads\": 1, \"vocab_size\": 8, "
+          "\"norm_eps\": 1e-05, \"rope_theta\": 10000.0}", "[]" },
+        { "params_dim_missing", "\"dim\": 4, ", "" },
+        { "params_dim_text", "\"dim\": 4", "\"dim\": \"4\"" },
+        { "params_dim_huge", "\"dim\": 4", "\"dim\": 4611686018427387904" },
+        { "params_layers_missing", "\"n_layers\": 1, ", "" },
+        { "params_layers_1e9", "\"n_layers\": 1", "\"n_layers\": 1000000000" },
+        { "params_heads_0", "\"n_heads\": 2", "\"n_heads\": 0" },
+        { "params_kv_heads_3", "\"n_kv_heads\": 1", "\"n_kv_heads\": 3" },
+        { "params_eps_missing", "\"norm_eps\": 1e-05, ", "" },
+        { "params_eps_overflows", "1e-05", "1e999" },
+        { "params_theta_0", "10000.0", "0" },
+        { "params_not_utf8", "\"dim\"", "\"\xff\": 1, \"dim\"" },
+        { "params_dim_twice", "\"dim\": 4", "\"dim\": 4, \"dim\": 0" },
+        { "params_lfs", params, lfs },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char path[64];
+        const bytes b = replaced(params, &rows[i]);
+        begin_good(rows[i].folder);
+        save(rows[i].folder, "params.json", b.at, b.n);
+        free(b.at);
+        snprintf(path, sizeof path, "%s/config.json", rows[i].folder);
+        if (unlink(path)) stop(path);
+    }
+}
+
 /* -- shards -- */
 
 static const char index_name[] = "model.safetensors.index.json";
@@ -481,6 +516,7 @@ int main(int argc, char **argv) {
     make_lengths();
     make_foreign();
     make_absent();
+    make_params();
     make_shards();
     make_bad_gguf();
     make_bad_llama2c();
