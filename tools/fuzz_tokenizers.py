@@ -430,18 +430,15 @@ def sonde_encode(build, args, data):
     return result
 
 
-def same_span(text, ours, theirs, loose):
+def character_of_byte(text):
+    return [k for k, c in enumerate(text) for _ in c.encode()] + [len(text)]
+
+
+def same_span(first, ours, theirs, loose):
     """A span of sonde in characters against that of a library. Equal; or sonde's is empty or ends inside a character, which
     a library counts whole for every token that has a part of it; or sonde's reaches over characters that the normaliser
     dropped (they have no token), which a library leaves out. `loose`: normal forms join characters, and the two count
     them differently; the spans must overlap."""
-    first = {}
-    place = 0
-    for k, c in enumerate(text):
-        for b in range(len(c.encode())):
-            first[place + b] = k
-        place += len(c.encode())
-    first[place] = len(text)
     start, end = ours
     if start == end:
         return True
@@ -468,7 +465,8 @@ def compare(name, official, build, args, texts, shown=5):
             if ids <= shown:
                 report(name, text, ours and ours[0], theirs[0])
         elif theirs[1] is not None:
-            bad = [i for i, pair in enumerate(zip(ours[1], theirs[1])) if not same_span(text, *pair, name.startswith("words"))]
+            first, loose = character_of_byte(text), name.startswith("words")
+            bad = [i for i, pair in enumerate(zip(ours[1], theirs[1])) if not same_span(first, *pair, loose)]
             spans += bool(bad)
             if bad and spans <= shown:
                 i = bad[0]

@@ -93,7 +93,6 @@ sonde_status load_spm(loader *l, const spm_parts *s) {
     for (size_t i = 0; i < p->n; i++) {
         if (t->type[i] != PIECE_NORMAL) continue;
         if (!any || t->score[i] < r.lowest) r.lowest = t->score[i];
-        if (!any || t->score[i] > r.highest) r.highest = t->score[i];
         any = true;
     }
     t->kind = s->unigram ? KIND_PATHS : KIND_PIECES;

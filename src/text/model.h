@@ -56,7 +56,7 @@ typedef struct {
     rest_rule      rest;
     const trie    *whole;                   /* user defined pieces: never cut or joined; may be NULL */
     bool           single;                  /* sums of scores are floats, as in SentencePiece; else doubles */
-    double         lowest, highest;         /* Unigram: scores of normal pieces */
+    double         lowest;                  /* Unigram: of the scores of normal pieces */
 } score_rules;
 /* BPE as SentencePiece does it: of two neighbours that are a piece together those with the highest score are joined. */
 sonde_status model_of_scores(const text_model **out, arena *into, const vocab *v, score_rules r, sonde_error *err);

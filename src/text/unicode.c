@@ -84,8 +84,8 @@ static void emit(composer *k, const char *bytes, size_t n, size_t first, size_t 
 
 /* Characters of Unicode 12 to 15 that have a decomposition: the normal forms of `tokenizers` are older and leave them. */
 static bool is_newer(uint32_t c) {
-    return c == 0x32ff || c == 0x1f16c || c == 0x11938 || (c >= 0x10781 && c <= 0x107ba) || (c >= 0x1e030 && c <= 0x1e06d) || (c >= 0x1fbf0 && c <= 0x1fbf9)
-        || (c >= 0xa7f2 && c <= 0xa7f4) || c == 0xab69;
+    return c == 0x32ff || c == 0x1f16c || c == 0x11938 || c == 0xab69 || (c >= 0xa7f2 && c <= 0xa7f4)
+        || (c >= 0x10781 && c <= 0x107ba) || (c >= 0x1e030 && c <= 0x1e06d) || (c >= 0x1fbf0 && c <= 0x1fbf9);
 }
 
 static void decompose(composer *k, uint32_t c) {

@@ -6,7 +6,7 @@
 #include "grow.h"
 
 enum { LONGEST_PIECE = 4096 };              /* bounds the work at each place */
-static const double UNKNOWN_PENALTY = 10;
+static const double UNKNOWN_PENALTY = 10, LARGE_SUM = 100000;
 
 typedef struct {
     const vocab *v;
@@ -25,12 +25,19 @@ static void offer(const unigram *m, path_node *p, double score, int32_t id, uint
     if (p->from == NOWHERE || score > p->score) *p = (path_node){ score, id, from };
 }
 
+/* A user defined piece is better than any path through its text. */
 static double score_of(const unigram *m, int32_t id, size_t len) {
-    if (m->r.type && m->r.type[id] == PIECE_USER_DEFINED) {
-        const float longest = (float)len * (float)m->r.highest;
-        return (double)longest - 0.1;
-    }
+    if (m->r.type && m->r.type[id] == PIECE_USER_DEFINED) return (double)(0.1f * (float)(len - 1));
     return m->r.score[id];
+}
+
+/* Floats have few digits: SentencePiece starts to count anew where a sum is large. `from` is reached, pieces lead on to
+ * at most `last`. */
+static void recentre(path_node *paths, size_t from, size_t last) {
+    const double offset = paths[from].score;
+    if (offset >= -LARGE_SUM && offset <= LARGE_SUM) return;
+    for (size_t i = from; i <= last; i++)
+        if (i == from || paths[i].from != NOWHERE) paths[i].score = (double)(float)(paths[i].score - offset);
 }
 
 static void add_arcs(const unigram *m, const char *text, size_t n, size_t from, path_node *paths) {
@@ -71,7 +78,10 @@ static sonde_status encode_paths(const text_model *model, const char *text, size
     w->paths = grow(w->memory, w->paths, 0, n + 1, &w->paths_cap, sizeof *w->paths);
     for (size_t i = 0; i <= n; i++) w->paths[i] = (path_node){ 0, UNKNOWN, NOWHERE };
     uint32_t c;
-    for (size_t i = 0; i < n; i += utf8_next(text + i, n - i, &c)) add_arcs(m, text, n, i, w->paths);
+    for (size_t i = 0; i < n; i += utf8_next(text + i, n - i, &c)) {
+        if (m->r.single) recentre(w->paths, i, n - i < LONGEST_PIECE ? n : i + LONGEST_PIECE);
+        add_arcs(m, text, n, i, w->paths);
+    }
     turn_round(w->paths, (uint32_t)n);
     for (uint32_t at = 0, to; at < n; at = to) {
         to = w->paths[at].from;
