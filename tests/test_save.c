@@ -2,11 +2,15 @@
  * make of such files is checked by tools/check_saved.py. */
 #define _GNU_SOURCE
 #include "test.h"
+#include "format/gguf_types.h"
+#include "format/gguf_writer.h"
 #include "format/meta.h"
 #include "scratch.h"
+#include "sonde/array_file.h"
 #include "sonde/save.h"
 #include "sonde/sonde.h"
 #include "tiny_model.h"
+#include <math.h>
 
 #define GOLDEN SONDE_SOURCE_DIR "/tests/golden/"
 #define SHIPPED SONDE_SOURCE_DIR "/models/"
@@ -193,7 +197,175 @@ static void what_cannot_be_written(void) {
     scratch_end(&s);
 }
 
+/* ---- what a GGUF file says ---- */
+
+typedef struct {                /* what becomes of a copy */
+    meta_value  with;           /* said besides, or instead; key NULL: nothing */
+    const char *without;        /* a key, or NULL */
+    const char *tensor;         /* one more, of n float32; or NULL */
+    float       value[8];
+    int64_t     n;
+    bool        no_tensors;
+} change;
+
+static void change_gguf(const char *from, const char *to, const change *c) {
+    sonde_error  err = { 0 };
+    weights     *w;
+    gguf_writer *out;
+    meta_value   meta[64];
+    gguf_spec    spec[64];
+    gguf_contents holds = { .meta = meta, .tensor = spec };
+    if (weights_open(from, &w, &err)) FAIL_("%s", err.message);
+    CHECK(weights_count(w) < 60 && weights_meta_count(w) < 60);
+    for (size_t i = 0; i < weights_meta_count(w); i++) {
+        const meta_value *v = weights_meta_at(w, i);
+        const bool other = (c->with.key && !strcmp(v->key, c->with.key)) || (c->without && !strcmp(v->key, c->without));
+        if (!other) meta[holds.n_meta++] = *v;
+    }
+    if (c->with.key) meta[holds.n_meta++] = c->with;
+    for (size_t i = 0; i < weights_count(w) && !c->no_tensors; i++) {
+        const stored_tensor *t = weights_at(w, i);
+        gguf_spec *s = &spec[holds.n++];
+        *s = (gguf_spec){ .name = t->name, .type = t->type, .rank = t->rank };
+        memcpy(s->dim, t->dim, sizeof s->dim);
+    }
+    if (c->tensor) spec[holds.n++] = (gguf_spec){ .name = c->tensor, .type = DTYPE_F32, .rank = 1, .dim = { c->n } };
+    if (gguf_writer_open(&out, to, &holds, &err)) FAIL_("%s", err.message);
+    for (size_t i = 0; i < weights_count(w) && !c->no_tensors; i++)
+        CHECK_EQ(gguf_writer_put(out, weights_at(w, i)->data, weights_at(w, i)->bytes, &err), SONDE_OK);
+    if (c->tensor) CHECK_EQ(gguf_writer_put(out, c->value, (size_t)c->n * sizeof *c->value, &err), SONDE_OK);
+    if (gguf_writer_finish(out, &err)) FAIL_("%s", err.message);
+    weights_close(w);
+}
+
+#define SAYS_REAL(name, x) .with = { .key = name, .kind = META_NUMBER, .stored = GGUF_F32, .number = x }
+#define SAYS_WHOLE(name, x) .with = { .key = name, .kind = META_INT, .stored = GGUF_U32, .integer = x }
+#define SAYS_TRUTH(name, x) .with = { .key = name, .kind = META_BOOL, .stored = GGUF_BOOL, .integer = x }
+
+/* Keys and tensors of relatives, which llama.cpp or its other families compute with. */
+static void what_a_gguf_file_says_is_computed_or_refused(void) {
+    static const struct { change how; sonde_status status; const char *has; } rows[] = {
+        { { SAYS_REAL("llama.attention.scale", 0.5) }, SONDE_UNSUPPORTED, "attention.scale is 0.5, expected a model without it" },
+        { { SAYS_REAL("llama.attention.scale", 0) }, SONDE_OK, "" },
+        { { SAYS_REAL("llama.logit_scale", 2) }, SONDE_UNSUPPORTED, "llama.logit_scale is 2, expected" },
+        { { SAYS_REAL("llama.residual_scale", 1) }, SONDE_OK, "" },
+        { { SAYS_REAL("llama.rope.scaling.attn_factor", 2) }, SONDE_UNSUPPORTED, "llama.rope.scaling.attn_factor is 2" },
+        { { SAYS_TRUTH("llama.attention.causal", 0) }, SONDE_UNSUPPORTED, "llama.attention.causal is 0" },
+        { { SAYS_TRUTH("llama.attention.causal", 1) }, SONDE_OK, "" },
+        { { SAYS_WHOLE("llama.expert_count", 8) }, SONDE_UNSUPPORTED, "llama.expert_count is 8" },
+        { { SAYS_WHOLE("llama.expert_count", 0) }, SONDE_OK, "" },
+        { { SAYS_WHOLE("llama.attention.sliding_window", 9) }, SONDE_UNSUPPORTED, "llama.attention.sliding_window is 9" },
+        { { SAYS_REAL("llama.attention.layer_norm_rms_epsilon", NAN) }, SONDE_FORMAT, "rms_epsilon is nan, expected a number" },
+        { { .without = "llama.attention.layer_norm_rms_epsilon" }, SONDE_FORMAT, "layer_norm_rms_epsilon is not there" },
+        { { .without = "llama.attention.head_count" }, SONDE_FORMAT, "llama.attention.head_count is not there" },
+        { { .without = "llama.context_length" }, SONDE_FORMAT, "llama.context_length is not there" },
+        { { .tensor = "blk.0.attn_q_norm.weight", .n = 8 }, SONDE_UNSUPPORTED, "blk.0.attn_q_norm.weight: is no part of a llama" },
+        { { .tensor = "blk.1.attn_k.bias", .n = 8 }, SONDE_UNSUPPORTED, "blk.1.attn_k.bias: is no part of a llama model here" },
+    };
+    const scratch s = scratch_new();
+    const scratch_path gguf = in_scratch(&s, "m.gguf"), other = in_scratch(&s, "n.gguf");
+    save_ok(GOLDEN "llama_grouped", gguf.text, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        sonde_error  err = { 0 };
+        sonde_model *m;
+        change_gguf(gguf.text, other.text, &rows[i].how);
+        const sonde_status got = sonde_model_open(&m, other.text, NULL, &err);
+        if (got != rows[i].status || !strstr(err.message, rows[i].has)) FAIL_("row %zu: %d, %s", i, (int)got, err.message);
+        sonde_model_close(m);
+    }
+    scratch_end(&s);
+}
+
+/* As llama.cpp has it: a factor without a type is linear, and divisors hold besides it. */
+static void factors_and_divisors_of_positions_multiply(void) {
+    const scratch s = scratch_new();
+    const scratch_path gguf = in_scratch(&s, "m.gguf"), half = in_scratch(&s, "n.gguf"), both = in_scratch(&s, "o.gguf");
+    save_ok(GOLDEN "llama_grouped", gguf.text, NULL);
+    const change factor = { SAYS_REAL("llama.rope.scaling.factor", 4) };
+    const change divisors = { .tensor = "rope_freqs.weight", .n = 5, .value = { 4, 4, 4, 4, 4 } };
+    const change twos = { SAYS_REAL("llama.rope.scaling.factor", 2), .tensor = "rope_freqs.weight", .n = 5,
+                          .value = { 2, 2, 2, 2, 2 } };
+    change_gguf(gguf.text, half.text, &factor);
+    const digest linear = run_of(half.text);
+    CHECK(strcmp(linear.hex, run_of(gguf.text).hex) != 0);
+    change_gguf(gguf.text, both.text, &divisors);
+    CHECK_STR(run_of(both.text).hex, linear.hex);
+    change_gguf(gguf.text, both.text, &twos);
+    CHECK_STR(run_of(both.text).hex, linear.hex);
+    scratch_end(&s);
+}
+
+/* Of a family that is computed, so that opening comes as far as its tensors; LeakSanitizer looks on. */
+static void a_vocabulary_without_tensors_opens(void) {
+    const scratch s = scratch_new();
+    const scratch_path gguf = in_scratch(&s, "m.gguf"), other = in_scratch(&s, "n.gguf");
+    sonde_error  err = { 0 };
+    sonde_model *m;
+    save_ok(SHIPPED "demo", gguf.text, NULL);
+    change_gguf(gguf.text, other.text, &(change){ .no_tensors = true });
+    if (sonde_tokenizer_open(&m, other.text, NULL, &err)) FAIL_("%s", err.message);
+    sonde_model_close(m);
+    scratch_end(&s);
+}
+
+/* GGUF's names in a safetensors file: what GGUF cannot hold lies beside them. */
+static void tensors_of_another_container_under_ggufs_names(void) {
+    const scratch s = scratch_new();
+    const scratch_path gguf = in_scratch(&s, "m.gguf"), folder = in_scratch(&s, "f");
+    const scratch_path file = in_scratch(&s, "f/model.safetensors"), config = in_scratch(&s, "f/config.json"), back = in_scratch(&s, "n.gguf");
+    sonde_error err = { 0 };
+    weights    *w;
+    sonde_array_writer *out;
+    sonde_array_spec    spec[64];
+    save_ok(GOLDEN "llama_grouped", folder.text, NULL);         /* for its config.json */
+    save_ok(GOLDEN "llama_grouped", gguf.text, NULL);
+    if (weights_open(gguf.text, &w, &err)) FAIL_("%s", err.message);
+    const size_t n = weights_count(w);
+    CHECK(n < 62);
+    for (size_t i = 0; i < n; i++) {
+        const stored_tensor *t = weights_at(w, i);
+        spec[i] = (sonde_array_spec){ .name = t->name, .dtype = dtype_table[t->type].name, .rank = t->rank };
+        memcpy(spec[i].dim, t->dim, (size_t)t->rank * sizeof *t->dim);
+    }
+    spec[n] = (sonde_array_spec){ .name = "deep", .dtype = "F32", .rank = 8, .dim = { 1, 1, 1, 1, 1, 1, 1, 1 } };
+    spec[n + 1] = (sonde_array_spec){ .name = "empty", .dtype = "U8", .rank = 1, .dim = { 0 } };
+    if (sonde_array_writer_open(&out, file.text, (sonde_array_list){ spec, n + 2, NULL, 0 }, &err)) FAIL_("%s", err.message);
+    for (size_t i = 0; i < n; i++)
+        CHECK_EQ(sonde_array_write(out, i, 0, weights_at(w, i)->data, (int64_t)weights_at(w, i)->bytes / 4, &err), SONDE_OK);
+    if (sonde_array_writer_close(out, &err)) FAIL_("%s", err.message);
+    weights_close(w);
+    CHECK(access(config.text, F_OK) == 0);
+    save_ok(folder.text, back.text, &(sonde_save_options){ .type = "Q8_0" });
+    save_ok(folder.text, back.text, NULL);
+    CHECK_STR(run_of(back.text).hex, run_of(gguf.text).hex);
+    scratch_end(&s);
+}
+
+/* The tokenizer given stands in the file, not the one that the GGUF file had. */
+static void the_tokenizer_given_is_written(void) {
+    const scratch s = scratch_new();
+    const scratch_path gguf = in_scratch(&s, "m.gguf"), other = in_scratch(&s, "n.gguf"), bare = in_scratch(&s, "o.gguf");
+    const sonde_model_search given = { .tokenizer = SHIPPED "demo" };
+    sonde_error  err = { 0 };
+    sonde_model *m;
+    weights     *w;
+    save_ok(SHIPPED "demo", gguf.text, NULL);
+    change_gguf(gguf.text, bare.text, &(change){ SAYS_REAL("tokenizer.ggml.add_nothing", 1) });
+    if (sonde_model_open(&m, bare.text, &given, &err)) FAIL_("%s", err.message);
+    if (sonde_model_save(m, other.text, &(sonde_save_options){ 0 }, &err)) FAIL_("%s", err.message);
+    sonde_model_close(m);
+    if (weights_open(other.text, &w, &err)) FAIL_("%s", err.message);
+    CHECK(weights_meta(w, "tokenizer.ggml.tokens") && !weights_meta(w, "tokenizer.ggml.add_nothing"));
+    weights_close(w);
+    scratch_end(&s);
+}
+
 #define TESTS(X) \
+    X(what_a_gguf_file_says_is_computed_or_refused) \
+    X(factors_and_divisors_of_positions_multiply) \
+    X(a_vocabulary_without_tensors_opens) \
+    X(tensors_of_another_container_under_ggufs_names) \
+    X(the_tokenizer_given_is_written) \
     X(a_folder_through_gguf_and_back_has_equal_tensors) \
     X(sixteen_bits_stay_sixteen) \
     X(a_model_is_quantised_once) \

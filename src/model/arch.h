@@ -55,6 +55,7 @@ typedef struct {                /* a field of config.json, and where other conta
     weight_id   rows_of;        /* where no key says it: the rows of this tensor; W_NONE: left out */
     field_kind  kind;           /* how a written GGUF file says it, from an int64_t or a double of arch_config at `at` */
     size_t      at;
+    bool        needed;         /* a container that says sizes itself has to say this one */
 } config_row;
 
 #define SAYS(KIND, member) .kind = FIELD_##KIND, .at = offsetof(arch_config, member)
@@ -84,7 +85,6 @@ typedef struct arch {
     const char *const *hf_classes;      /* config.json "architectures", NULL-terminated, the usual one first */
     const char *hf_type;        /* config.json "model_type" */
     const char *const *prefixes;        /* of tensor names, NULL-terminated, "" allowed */
-    const char *const *ignored;         /* tensors that mean nothing here ("h.%d.attn.bias"), NULL-terminated */
     part_spec   part[3];
     norm_kind   norm;
     const char *gguf;           /* general.architecture; NULL: GGUF has none */

@@ -72,22 +72,21 @@ static const weight_row rows[] = {
 };
 
 static const config_row fields[] = {
-    { "n_embd",             .gguf = "embedding_length", SAYS(INT, d) },
-    { "n_layer",            .gguf = "block_count", SAYS(INT, layers) },
-    { "n_head",             .gguf = "attention.head_count", SAYS(INT, heads) },
+    { "n_embd",             .gguf = "embedding_length", SAYS(INT, d), .needed = true },
+    { "n_layer",            .gguf = "block_count", SAYS(INT, layers), .needed = true },
+    { "n_head",             .gguf = "attention.head_count", SAYS(INT, heads), .needed = true },
     { "n_inner",            .gguf = "feed_forward_length", SAYS(INT, f) },
-    { "n_positions",        .gguf = "context_length", SAYS(INT, context) },
-    { "layer_norm_epsilon", .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps) },
-    { "vocab_size",         .rows_of = W_EMBED },
+    { "n_positions",        .gguf = "context_length", SAYS(INT, context), .needed = true },
+    { "layer_norm_epsilon", .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
+    { "vocab_size",         .gguf = "vocab_size", .rows_of = W_EMBED },
     { .hf = NULL },
 };
 
 static const char *const classes[]  = { "GPT2LMHeadModel", "GPT2Model", "GPT2DoubleHeadsModel", NULL };
 static const char *const prefixes[] = { "transformer.", "", NULL };
-static const char *const ignored[]  = { "h.%d.attn.bias", "h.%d.attn.masked_bias", NULL };
 
 const arch arch_gpt2 = {
-    .name = "gpt2", .hf_classes = classes, .hf_type = "gpt2", .prefixes = prefixes, .ignored = ignored,
+    .name = "gpt2", .hf_classes = classes, .hf_type = "gpt2", .prefixes = prefixes,
     .part = { { PART_SELF, .before = W_LN1 }, { PART_MLP, .before = W_LN2 } },
     .norm = NORM_LAYER, .gguf = "gpt2", .weights = rows, .fields = fields, .config = read_config,
 };

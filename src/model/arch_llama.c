@@ -117,21 +117,19 @@ static const weight_row rows[] = {
 };
 
 static const config_row fields[] = {
-    { "hidden_size",             .gguf = "embedding_length",        .meta = "dim",        SAYS(INT, d) },
-    { "num_hidden_layers",       .gguf = "block_count",             .meta = "n_layers",   SAYS(INT, layers) },
-    { "num_attention_heads",     .gguf = "attention.head_count",    .meta = "n_heads",    SAYS(INT, heads) },
+    { "hidden_size",             .gguf = "embedding_length",        .meta = "dim",        SAYS(INT, d), .needed = true },
+    { "num_hidden_layers",       .gguf = "block_count",             .meta = "n_layers",   SAYS(INT, layers), .needed = true },
+    { "num_attention_heads",     .gguf = "attention.head_count",    .meta = "n_heads",    SAYS(INT, heads), .needed = true },
     { "num_key_value_heads",     .gguf = "attention.head_count_kv", .meta = "n_kv_heads", SAYS(INT, kv_heads) },
-    { "head_dim",                .gguf = "attention.key_length",    SAYS(INT, e) },
+    { "head_dim",                .gguf = "attention.key_length",    .meta = "head_dim",   SAYS(INT, e) },
     { "head_dim",                .gguf = "attention.value_length",  SAYS(INT, e) },
     { "head_dim",                .gguf = "rope.dimension_count",    SAYS(INT, rope.dims) },
     { "intermediate_size",       .gguf = "feed_forward_length",     .meta = "hidden_dim", SAYS(INT, f), .rows_of = W_GATE },
-    { "max_position_embeddings", .gguf = "context_length",          .meta = "seq_len",    SAYS(INT, context) },
-    { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", .meta = "norm_eps", SAYS(NUMBER, norm_eps) },
+    { "max_position_embeddings", .gguf = "context_length",          .meta = "seq_len",    SAYS(INT, context), .needed = true },
+    { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", .meta = "norm_eps", SAYS(NUMBER, norm_eps),
+      .needed = true },
     { "rope_theta",              .gguf = "rope.freq_base",          .meta = "rope_theta", SAYS(NUMBER, rope.base) },
     { "vocab_size",              .gguf = "vocab_size",              SAYS(INT, vocab), .rows_of = W_EMBED },
-    { "num_local_experts",       .gguf = "expert_count" },
-    { "sliding_window",          .gguf = "attention.sliding_window" },
-    { "logit_scale",             .gguf = "logit_scale" },
     { .hf = NULL },
 };
 
@@ -153,10 +151,9 @@ static const char *meta_more(const json *params, arena *into) {
 
 static const char *const classes[]  = { "LlamaForCausalLM", "LLaMAForCausalLM", NULL };
 static const char *const prefixes[] = { "model.", "", NULL };
-static const char *const ignored[]  = { "layers.%d.self_attn.rotary_emb.inv_freq", NULL };
 
 const arch arch_llama = {
-    .name = "llama", .hf_classes = classes, .hf_type = "llama", .prefixes = prefixes, .ignored = ignored,
+    .name = "llama", .hf_classes = classes, .hf_type = "llama", .prefixes = prefixes,
     .part = { { PART_SELF, .before = W_LN1 }, { PART_MLP, .before = W_LN2 } },
     .norm = NORM_RMS, .gguf = "llama", .weights = rows, .fields = fields, .meta_more = meta_more,
     .config = read_config,

@@ -40,8 +40,10 @@ static bool leaves_tokenizer(sonde_model *m, const located *at, sonde_status why
 static sonde_status read_bare(sonde_model *m, const located *at, const char *refused, sonde_error *err) {
     const bool file = at->weights != at->folder;
     m->config = (arch_config){ .bos = -1, .eos = -1 };
-    if (file && !m->files->weights && !at->tokenizer) SONDE_TRY(model_tokenizer_of_path(m, at->weights, err));
-    else SONDE_TRY(model_read_tokenizer(m, at, err));
+    if (!m->tokenizer) {                        /* else it is there already: what is broken came behind it */
+        const bool itself = file && !m->files->weights && !at->tokenizer;
+        SONDE_TRY(itself ? model_tokenizer_of_path(m, at->weights, err) : model_read_tokenizer(m, at, err));
+    }
     SONDE_FAIL_IF(!m->tokenizer, err, SONDE_NOT_FOUND, "%s: no tokenizer", at->label);
     m->config.vocab = tokenizer_size(m->tokenizer);
     model_summarise(m, at->name);

@@ -4,6 +4,9 @@
 #include "model_files.h"
 #include "weight_table.h"
 #include "weight_view.h"
+#include "base/map.h"
+#include "base/text.h"
+#include "format/meta.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,6 +217,30 @@ static sonde_status bind_all(const binder *b) {
     return bind_unembed(b);
 }
 
+static void put_name(map *names, const weight *w) {
+    if (w->stored_as) map_put(names, w->stored_as, strlen(w->stored_as), 0);
+}
+
+/* GGUF files hold what is computed and nothing besides; a tensor that nothing reads here is part of another model.
+ * Checkpoints of other containers hold masks and heads of training too. */
+static sonde_status check_all_read(const binder *b) {
+    const sonde_model *m = b->m;
+    if (!weights_meta(b->file, "general.architecture")) return SONDE_OK;
+    map *names = map_new(b->names, weights_count(b->file));
+    int64_t at;
+    for (int id = 0; id < WEIGHT_COUNT; id++) {
+        put_name(names, &m->front[id]);
+        for (int64_t l = 0; l < m->config.layers; l++) put_name(names, &m->block[l][id]);
+    }
+    for (size_t i = 0; i < weights_count(b->file); i++) {
+        const char *name = weights_at(b->file, i)->name;
+        SONDE_FAIL_IF(!map_get(names, name, strlen(name), &at), b->err, SONDE_UNSUPPORTED,
+                      "tensor %s: is no part of a %s model here, expected one without it", name_shown(name).text,
+                      m->config.arch->name);
+    }
+    return SONDE_OK;
+}
+
 /* Every weight that is there, front ones first; `step` sees each. */
 static void each_vector(sonde_model *m, void (*step)(weight *, void *), void *ctx) {
     for (int id = 0; id < WEIGHT_COUNT; id++) {
@@ -254,11 +281,12 @@ sonde_status model_bind(sonde_model *m, sonde_error *err) {
     choose_names(&b);
     m->config.spelled = b.spelled;
     m->config.qk_pairs = in_pairs(&b);
-    const sonde_status s = bind_all(&b);
+    sonde_status s = bind_all(&b);
+    if (s == SONDE_OK) s = check_all_read(&b);
     arena_free(b.names);
     SONDE_TRY(s);
     SONDE_TRY(widen_vectors(m, err));
-    if (m->config.rope.scaling == ROPE_PLAIN) m->config.rope.divisor = m->front[W_ROPE].vector;
+    if (m->config.rope.scaling != ROPE_LLAMA3) m->config.rope.divisor = m->front[W_ROPE].vector;
     rope_prepare(&m->config.rope, m->memory);
     return SONDE_OK;
 }

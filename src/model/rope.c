@@ -123,7 +123,7 @@ void rope_prepare(rope *r, arena *a) {
     for (int64_t i = 0; i < half; i++) {
         inverse[i] = plain(r, i);
         if (r->divisor) inverse[i] /= r->divisor[i];
-        else if (r->scaling == ROPE_LINEAR) inverse[i] /= (float)r->factor;
+        if (r->scaling == ROPE_LINEAR) inverse[i] /= (float)r->factor;
         else if (r->scaling == ROPE_LLAMA3) inverse[i] = blended(r, inverse[i]);
     }
     r->inverse = inverse;

@@ -1,5 +1,5 @@
-/* A model as a Hugging Face folder: model.safetensors, the tokenizer, and config.json last, so that a folder without one is
- * not finished. */
+/* A model as a Hugging Face folder: the tokenizer, model.safetensors, and config.json last, so that a folder without one is
+ * not finished. What can be refused is refused before there is a folder. */
 #define _GNU_SOURCE
 #include "save_parts.h"
 #include "base/file.h"
@@ -16,6 +16,7 @@ typedef struct {
     const char               *folder;
     arena                    *into;
     save_list                 list;
+    text_bytes                tokenizer;        /* tokenizer.json where the model was read with another file; or empty */
     sonde_error              *err;
 } saving;
 
@@ -82,20 +83,20 @@ static sonde_status write_tokenizer(const saving *s) {
         if (kept && f->file[i].size)
             SONDE_TRY(write_text(s, model_file_name((model_file)i), f->file[i].data, f->file[i].size));
     }
-    if (f->file[FILE_TOKENIZER].size) return SONDE_OK;
-    text_bytes text;
-    SONDE_TRY(tokenizer_write_json(s->m->tokenizer, s->into, &text, s->err));
-    return write_text(s, model_file_name(FILE_TOKENIZER), text.at, text.len);
+    return s->tokenizer.len ? write_text(s, model_file_name(FILE_TOKENIZER), s->tokenizer.at, s->tokenizer.len) : SONDE_OK;
 }
 
 static sonde_status save(saving *s) {
+    const sonde_model *m = s->m;
     SONDE_FAIL_IF(s->o->type, s->err, SONDE_USAGE, "type %s: a folder holds plain numbers, expected a name that ends in .gguf",
                   name_shown(s->o->type).text);
-    SONDE_TRY(save_list_of(s->m, SPELLED_HF, s->into, &s->list, s->err));
+    SONDE_TRY(save_list_of(m, SPELLED_HF, s->into, &s->list, s->err));
+    if (m->tokenizer && !m->files->file[FILE_TOKENIZER].size)
+        SONDE_TRY(tokenizer_write_json(m->tokenizer, s->into, &s->tokenizer, s->err));
     SONDE_TRY(make_folder(s));
-    SONDE_TRY(write_weights(s));
     SONDE_TRY(write_tokenizer(s));
-    return write_text(s, model_file_name(FILE_CONFIG), s->m->files->settings.text, s->m->files->settings.len);
+    SONDE_TRY(write_weights(s));
+    return write_text(s, model_file_name(FILE_CONFIG), m->files->settings.text, m->files->settings.len);
 }
 
 sonde_status save_folder(const sonde_model *m, const char *path, const sonde_save_options *o, sonde_error *err) {

@@ -98,15 +98,43 @@ static bool kept(const meta_value *v) {
     return strncmp(v->key, "split.", 6) != 0;
 }
 
-static sonde_status say_model(saving *s) {
-    const sonde_model *m = s->m;
-    const weights     *w = m->files->weights;
-    s->meta = arena_new_array(s->into, meta_value, MOST_META + (w ? weights_meta_count(w) : 0));
-    if (m->config.spelled == SPELLED_GGUF) {
-        for (size_t i = 0; i < weights_meta_count(w); i++)
-            if (kept(weights_meta_at(w, i))) add(s, *weights_meta_at(w, i));
+/* Other containers may hold tensors under GGUF's names; their words are not GGUF's. */
+static bool from_gguf(const sonde_model *m) {
+    return m->config.spelled == SPELLED_GGUF && weights_meta(m->files->weights, "general.architecture");
+}
+
+/* Was the tokenizer read from files, beside a GGUF file or in place of its own? */
+static bool other_tokenizer(const sonde_model *m) {
+    for (int i = 0; i < FILE_COUNT; i++)
+        if (m->files->file[i].size) return m->tokenizer != NULL;
+    return false;
+}
+
+static sonde_status say_tokenizer(saving *s) {
+    vocab_pieces p;
+    if (!s->m->tokenizer) {
+        add(s, gguf_make_text(KEY "model", "none"));
         return SONDE_OK;
     }
+    SONDE_TRY(tokenizer_to_pieces(s->m->tokenizer, s->into, &p, s->err));
+    add_vocabulary(s, &p);
+    return SONDE_OK;
+}
+
+static sonde_status say_again(saving *s) {
+    const weights *w = s->m->files->weights;
+    const bool     other = other_tokenizer(s->m);
+    for (size_t i = 0; i < weights_meta_count(w); i++) {
+        const meta_value *v = weights_meta_at(w, i);
+        if (kept(v) && !(other && strncmp(v->key, "tokenizer.", 10) == 0)) add(s, *v);
+    }
+    return other ? say_tokenizer(s) : SONDE_OK;
+}
+
+static sonde_status say_model(saving *s) {
+    const sonde_model *m = s->m;
+    s->meta = arena_new_array(s->into, meta_value, MOST_META + weights_meta_count(m->files->weights));
+    if (from_gguf(m)) return say_again(s);
     SONDE_FAIL_IF(!m->config.arch->gguf, s->err, SONDE_UNSUPPORTED,
                   "%s: GGUF has no such family, expected a folder to write safetensors into", m->config.arch->name);
     add(s, gguf_make_text("general.architecture", m->config.arch->gguf));
@@ -115,19 +143,12 @@ static sonde_status say_model(saving *s) {
     add(s, gguf_make_text("general.name", slash && slash[1] ? slash + 1 : m->info.name));
     add_fields(s);
     add_rope(s);
-    if (!m->tokenizer) {
-        add(s, gguf_make_text(KEY "model", "none"));
-        return SONDE_OK;
-    }
-    vocab_pieces p;
-    SONDE_TRY(tokenizer_to_pieces(m->tokenizer, s->into, &p, s->err));
-    add_vocabulary(s, &p);
-    return SONDE_OK;
+    return say_tokenizer(s);
 }
 
 static sonde_status list_tensors(saving *s) {
     const weights *w = s->m->files->weights;
-    if (s->m->config.spelled != SPELLED_GGUF) return save_list_of(s->m, SPELLED_GGUF, s->into, &s->list, s->err);
+    if (!from_gguf(s->m)) return save_list_of(s->m, SPELLED_GGUF, s->into, &s->list, s->err);
     s->list = (save_list){ arena_new_array(s->into, save_tensor, weights_count(w)), weights_count(w) };
     for (size_t i = 0; i < s->list.n; i++) {
         const stored_tensor *t = weights_at(w, i);
@@ -206,7 +227,7 @@ static sonde_status save(saving *s, const char *path) {
     SONDE_TRY(say_model(s));
     SONDE_TRY(list_tensors(s));
     int file_type, blocks = 0;
-    if (s->m->config.spelled != SPELLED_GGUF) SONDE_TRY(check_said(s));
+    if (!from_gguf(s->m)) SONDE_TRY(check_said(s));
     SONDE_TRY(save_choose(s->m, &s->list, s->o, &file_type, s->into, s->err));
     for (size_t i = 0; i < s->list.n; i++) blocks += dtype_table[s->list.at[i].to].items > 1;
     add(s, gguf_make_int("general.file_type", GGUF_U32, file_type));

@@ -111,6 +111,11 @@ static sonde_status check_said(const writer *o, const config_row *f, const char 
     return SONDE_OK;
 }
 
+/* Where a member that was added stands, NULL: it was not. */
+static const char *member(const writer *o, const char *name) {
+    return strstr(o->members, arena_printf(o->into, "\n  \"%s\": ", name));
+}
+
 /* The width of the stream, which the first field of the table is. */
 static int64_t width_of(const char *digits) { return digits ? strtoll(digits, NULL, 10) : -1; }
 
@@ -124,7 +129,7 @@ static sonde_status add_fields(writer *o) {
         SONDE_TRY(check_said(o, f, digits));
         if (f == o->a->fields) width = width_of(digits);
         if (!digits) continue;
-        const char *known = strstr(o->members, arena_printf(o->into, "\n  \"%s\": ", f->hf));
+        const char *known = member(o, f->hf);
         if (!known) {
             add(o, f->hf, digits);
             continue;
@@ -162,11 +167,21 @@ static void begin(writer *o) {
                               o->a->hf_type);
 }
 
-static void end(writer *o, settings_text *out) {
+/* config.json's defaults are those of one library; a container without these would be guessed at. */
+static sonde_status check_needed(const writer *o) {
+    for (const config_row *f = o->a->fields; f->hf; f++)
+        SONDE_FAIL_IF(f->needed && !member(o, f->hf), o->err, SONDE_FORMAT, "%s%s is not there, expected a number", o->begin,
+                      o->spelled == SPELLED_GGUF || !f->meta ? f->gguf : f->meta);
+    return SONDE_OK;
+}
+
+static sonde_status end(writer *o, settings_text *out) {
+    SONDE_TRY(check_needed(o));
     add_biases(o);
     add(o, "tie_word_embeddings", has_tensor(o, W_UNEMBED) ? "false" : "true");
     out->text = arena_printf(o->into, "%s\n}\n", o->members);
     out->len = strlen(out->text);
+    return SONDE_OK;
 }
 
 /* ---- GGUF ---- */
@@ -201,7 +216,7 @@ static void add_llama3(writer *o) {
             "\"high_freq_factor\": %.17g, \"original_max_position_embeddings\": %.0f}", n[0], n[1], n[2], n[3]));
 }
 
-/* rope.scaling.* are one object in config.json; a type that the family does not know is refused there, by name. */
+/* rope.scaling.* are one object in config.json: linear where only a factor is said, as llama.cpp has it; a type that the family does not know is refused there, by name. */
 static sonde_status add_rope_scaling(writer *o) {
     const meta_value *type = weights_meta(o->w, arena_printf(o->into, "%srope.scaling.type", o->begin));
     const meta_value *factor = weights_meta(o->w, arena_printf(o->into, "%srope.scaling.factor", o->begin));
@@ -211,13 +226,54 @@ static sonde_status add_rope_scaling(writer *o) {
                   "rope.scaling: expected a text as type and a number as factor");
     SONDE_FAIL_IF((factor && !isfinite(factor->number)) || (linear && !isfinite(linear->number)), o->err, SONDE_FORMAT,
                   "rope.scaling: the factor is not finite");
-    const char *name = type ? json_quote(o->into, type->text.at, type->text.len) : linear ? "\"linear\"" : "\"none\"";
-    if (strcmp(name, "\"none\"") == 0) {
+    const double by = factor ? factor->number : linear ? linear->number : 1;
+    const char *name = type ? json_quote(o->into, type->text.at, type->text.len) : by != 1 ? "\"linear\"" : "\"none\"";
+    if (strcmp(name, "\"none\"") == 0 || (strcmp(name, "\"linear\"") == 0 && by == 1)) {
         add_llama3(o);
         return SONDE_OK;
     }
-    const double by = factor ? factor->number : linear ? linear->number : 1;
     add(o, "rope_scaling", arena_printf(o->into, "{\"rope_type\": %s, \"factor\": %s}", name, float_digits(o->into, by)));
+    return SONDE_OK;
+}
+
+/* Does this key say what a model without it has? Zero, or for these one. */
+static bool says_nothing(const char *key, const meta_value *v) {
+    static const char *const ones[] = { "attention.causal", "rope.scaling.attn_factor", "logit_scale", "embedding_scale",
+                                        "residual_scale" };
+    int64_t n = v->integer;
+    if (v->kind == META_TEXT) return v->text.len == 0;
+    if (v->kind == META_LIST && !same_items(v, &n)) return v->n == 0;
+    const double x = v->kind == META_NUMBER ? v->number : (double)n;
+    size_t i = 0;
+    while (i < sizeof ones / sizeof *ones && strcmp(ones[i], key) != 0) i++;
+    return i < sizeof ones / sizeof *ones ? x == 1 || (x == 0 && i > 0) : x == 0;
+}
+
+static bool is_read(const arch *a, const char *key) {
+    static const char *const known[] = {        /* read elsewhere, or no number depends on them */
+        "rope.scaling.type", "rope.scaling.factor", "rope.scale_linear", "rope.scaling.original_context_length",
+        "rope.scaling.finetuned", "tensor_data_layout", "expert_used_count",
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i], key) == 0) return true;
+    for (const config_row *f = a->fields; f->hf; f++)
+        if (f->gguf && strcmp(f->gguf, key) == 0) return true;
+    return false;
+}
+
+/* A key of the family that nothing reads changes what it computes: relatives are told apart by such keys alone. */
+static sonde_status refuse_unread(const writer *o) {
+    const size_t n = strlen(o->begin);
+    for (size_t i = 0; i < weights_meta_count(o->w); i++) {
+        const meta_value *v = weights_meta_at(o->w, i);
+        if (strncmp(v->key, o->begin, n) != 0 || is_read(o->a, v->key + n) || says_nothing(v->key + n, v)) continue;
+        const char *is = v->kind == META_TEXT ? text_shown(v->text.at, v->text.len).text : "a list of several";
+        int64_t same = v->integer;
+        if (v->kind == META_NUMBER) is = arena_printf(o->into, "%g", v->number);
+        else if (v->kind != META_TEXT && (v->kind != META_LIST || same_items(v, &same)))
+            is = arena_printf(o->into, "%" PRId64, same);
+        return sonde_fail(o->err, SONDE_UNSUPPORTED, "%s is %s, expected a model without it", name_shown(v->key).text, is);
+    }
     return SONDE_OK;
 }
 
@@ -243,12 +299,12 @@ static sonde_status of_gguf(writer *o, settings_text *out) {
     o->spelled = SPELLED_GGUF;
     o->begin = arena_printf(o->into, "%s.", o->a->gguf);
     begin(o);
+    SONDE_TRY(refuse_unread(o));
     SONDE_TRY(add_fields(o));
     SONDE_TRY(add_rope_scaling(o));
     SONDE_TRY(meta_token(o, "tokenizer.ggml.bos_token_id", "bos_token_id"));
     SONDE_TRY(meta_token(o, "tokenizer.ggml.eos_token_id", "eos_token_id"));
-    end(o, out);
-    return SONDE_OK;
+    return end(o, out);
 }
 
 /* ---- Meta's and llama2.c's, which share their names ---- */
@@ -259,17 +315,33 @@ static const arch *of_meta_spelling(void) {
     return *a;
 }
 
+/* Others write params.json too, with fields that compute other numbers: absent, null, false or zero here. */
+static sonde_status refuse_params(const writer *o) {
+    static const char *const known[] = { "vocab_size", "multiple_of", "ffn_dim_multiplier", "use_scaled_rope", "max_seq_len",
+                                         "max_batch_size" };
+    for (const json *j = o->params->child; j; j = j->next) {
+        bool   read = j->kind == JSON_NULL || (j->kind == JSON_BOOL && !j->boolean);
+        double zero;
+        if (json_double(j, &zero)) read = zero == 0;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++) read |= strcmp(known[i], j->key) == 0;
+        for (const config_row *f = o->a->fields; f->hf; f++) read |= f->meta && strcmp(f->meta, j->key) == 0;
+        SONDE_FAIL_IF(!read, o->err, SONDE_UNSUPPORTED, "%s is %s, expected a model without it", name_shown(j->key).text,
+                      json_shown(j).text);
+    }
+    return SONDE_OK;
+}
+
 static sonde_status of_meta(writer *o, settings_text *out) {
     o->spelled = SPELLED_META;
     o->begin = o->params ? "" : llama2c;
     o->a = of_meta_spelling();
     SONDE_FAIL_IF(!o->a, o->err, SONDE_UNSUPPORTED, "no family of this version has checkpoints of Meta's");
     begin(o);
+    if (o->params) SONDE_TRY(refuse_params(o));
     SONDE_TRY(add_fields(o));
     const char *more = o->a->meta_more(o->params, o->into);
     if (*more) o->members = arena_printf(o->into, "%s,\n  %s", o->members, more);
-    end(o, out);
-    return SONDE_OK;
+    return end(o, out);
 }
 
 bool settings_in(const weights *w) {
