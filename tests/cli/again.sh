@@ -22,7 +22,7 @@ same compare 'a b\\c' --run 'B=a\x20c' --escape
 printf 'a \377 b' >broken.txt
 # every verb's example, and what is the default for one question and a mistake for another
 for verb in $(sonde help --json | tr '{' '\n' | sed -n 's/.*"name":"\([a-z]*\)".*/\1/p' | sort -u); do
-    case $verb in again|bench|pull|tour|help|docs|trace|verify|selftest|results|direction|architecture|hash|graph) continue ;; esac
+    case $verb in again|bench|mia|pull|tour|help|docs|trace|verify|selftest|results|direction|architecture|hash|graph) continue ;; esac
     example=$(sonde help $verb | awk 'seen && /^  sonde/ { print; exit } /^Example/ { seen = 1 }')
     eval "$example --json --quiet" >first.json 2>err.txt || { echo "$example: exit $?"; continue; }
     sonde again first.json --json --quiet >second.json 2>err.txt || { echo "again $verb: exit $?"; cat err.txt; continue; }
