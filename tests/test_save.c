@@ -255,7 +255,7 @@ static void what_a_gguf_file_says_is_computed_or_refused(void) {
         { { SAYS_WHOLE("llama.expert_count", 8) }, SONDE_UNSUPPORTED, "llama.expert_count is 8" },
         { { SAYS_WHOLE("llama.expert_count", 0) }, SONDE_OK, "" },
         { { SAYS_WHOLE("llama.attention.sliding_window", 9) }, SONDE_UNSUPPORTED, "llama.attention.sliding_window is 9" },
-        { { SAYS_REAL("llama.attention.layer_norm_rms_epsilon", NAN) }, SONDE_FORMAT, "rms_epsilon is nan, expected a number" },
+        { { SAYS_REAL("llama.attention.layer_norm_rms_epsilon", NAN) }, SONDE_FORMAT, "rms_epsilon is nan, expected a finite number" },
         { { .without = "llama.attention.layer_norm_rms_epsilon" }, SONDE_FORMAT, "layer_norm_rms_epsilon is not there" },
         { { .without = "llama.attention.head_count" }, SONDE_FORMAT, "llama.attention.head_count is not there" },
         { { .without = "llama.context_length" }, SONDE_FORMAT, "llama.context_length is not there" },
