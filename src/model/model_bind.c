@@ -221,11 +221,26 @@ static void put_name(map *names, const weight *w) {
     if (w->stored_as) map_put(names, w->stored_as, strlen(w->stored_as), 0);
 }
 
+static bool ends_with(const char *text, const char *ending) {
+    const size_t n = strlen(text), k = strlen(ending);
+    return n >= k && strcmp(text + n - k, ending) == 0;
+}
+
+/* Masks and tables that checkpoints carry and every reader computes. */
+static bool is_buffer(const char *name) {
+    static const char *const endings[] = { ".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq", "position_ids", "rope.freqs" };
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (ends_with(name, endings[i])) return true;
+    return false;
+}
+
 /* GGUF files hold what is computed and nothing besides; a tensor that nothing reads here is part of another model.
  * Checkpoints of other containers hold masks and heads of training too. */
 static sonde_status check_all_read(const binder *b) {
     const sonde_model *m = b->m;
-    if (!weights_meta(b->file, "general.architecture")) return SONDE_OK;
+    const bool gguf = weights_meta(b->file, "general.architecture") != NULL;
+    const char *first = NULL;
+    size_t unread = 0;
     map *names = map_new(b->names, weights_count(b->file));
     int64_t at;
     for (int id = 0; id < WEIGHT_COUNT; id++) {
@@ -234,10 +249,15 @@ static sonde_status check_all_read(const binder *b) {
     }
     for (size_t i = 0; i < weights_count(b->file); i++) {
         const char *name = weights_at(b->file, i)->name;
-        SONDE_FAIL_IF(!map_get(names, name, strlen(name), &at), b->err, SONDE_UNSUPPORTED,
+        if (map_get(names, name, strlen(name), &at) || is_buffer(name)) continue;
+        SONDE_FAIL_IF(gguf || ends_with(name, "_scale") || ends_with(name, "_scale_inv"), b->err, SONDE_UNSUPPORTED,
                       "tensor %s: is no part of a %s model here, expected one without it", name_shown(name).text,
                       m->config.arch->name);
+        if (unread++ == 0) first = name;
     }
+    if (unread)
+        m->files->warning[2] = arena_printf(m->memory, "%zu tensors of the file are not read, the first is %s", unread,
+                                            name_shown(first).text);
     return SONDE_OK;
 }
 

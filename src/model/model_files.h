@@ -23,7 +23,7 @@ typedef struct {                /* a row of sonde_model_weight */
 struct model_files {
     atomic_int      owners;
     file_map        file[FILE_COUNT];           /* size 0: not there, or not used */
-    const char     *warning[2];                 /* of the settings, of the tokenizer; NULL: none */
+    const char     *warning[3];                 /* of the settings, the tokenizer, the arrays; NULL: none */
     settings_text   settings;                   /* config.json, or what stands for it; in the model's memory */
     weights        *weights;
     float          *vectors;                    /* all of them, each at a multiple of 64 bytes; folded: all weights */

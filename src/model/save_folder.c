@@ -75,6 +75,22 @@ static sonde_status write_weights(saving *s) {
 }
 
 /* The files it was read from, as they are; a vocabulary that lay elsewhere as tokenizer.json. */
+static const char *quoted(const saving *s, const char *key, int32_t id) {
+    const char *bytes;
+    size_t      len;
+    if (id < 0 || !tokenizer_bytes(s->m->tokenizer, id, &bytes, &len)) return "";
+    return arena_printf(s->into, ",\n  \"%s\": %s", key, json_quote(s->into, bytes, len));
+}
+
+/* Without it transformers guesses a class by the family, which may not follow tokenizer.json. */
+static sonde_status write_tokenizer_config(const saving *s) {
+    const char *text = arena_printf(s->into, "{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n"
+                                    "  \"clean_up_tokenization_spaces\": false%s%s\n}\n",
+                                    quoted(s, "bos_token", tokenizer_bos(s->m->tokenizer)),
+                                    quoted(s, "eos_token", tokenizer_eos(s->m->tokenizer)));
+    return write_text(s, model_file_name(FILE_TOKENIZER_CONFIG), text, strlen(text));
+}
+
 static sonde_status write_tokenizer(const saving *s) {
     const struct model_files *f = s->m->files;
     if (!s->m->tokenizer) return SONDE_OK;
@@ -83,7 +99,9 @@ static sonde_status write_tokenizer(const saving *s) {
         if (kept && f->file[i].size)
             SONDE_TRY(write_text(s, model_file_name((model_file)i), f->file[i].data, f->file[i].size));
     }
-    return s->tokenizer.len ? write_text(s, model_file_name(FILE_TOKENIZER), s->tokenizer.at, s->tokenizer.len) : SONDE_OK;
+    if (!s->tokenizer.len) return SONDE_OK;
+    SONDE_TRY(write_text(s, model_file_name(FILE_TOKENIZER), s->tokenizer.at, s->tokenizer.len));
+    return f->file[FILE_TOKENIZER_CONFIG].size ? SONDE_OK : write_tokenizer_config(s);
 }
 
 static sonde_status save(saving *s) {

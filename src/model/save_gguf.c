@@ -110,13 +110,36 @@ static bool other_tokenizer(const sonde_model *m) {
     return false;
 }
 
+/* Rows of the embedding beyond the tokens have names too: other readers count tokens, not rows. */
+static void pad(const saving *s, vocab_pieces *p) {
+    const size_t rows = (size_t)s->m->config.vocab, n = p->n < rows ? rows : p->n;
+    text_bytes *text = arena_new_array(s->into, text_bytes, n + 1);
+    float      *score = arena_new_array(s->into, float, n + 1);
+    int32_t    *type = arena_new_array(s->into, int32_t, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        const char *name = i < p->n ? NULL : arena_printf(s->into, "[PAD%zu]", i);
+        text[i] = name ? (text_bytes){ name, strlen(name) } : p->text[i];
+        score[i] = name || !p->score ? 0 : p->score[i];
+        type[i] = name ? PIECE_UNUSED : p->type ? p->type[i] : PIECE_NORMAL;
+    }
+    p->text = text;
+    p->type = type;
+    if (p->score) p->score = score;
+    p->n = n;
+}
+
 static sonde_status say_tokenizer(saving *s) {
     vocab_pieces p;
     if (!s->m->tokenizer) {
         add(s, gguf_make_text(KEY "model", "none"));
         return SONDE_OK;
     }
-    SONDE_TRY(tokenizer_to_pieces(s->m->tokenizer, s->into, &p, s->err));
+    const sonde_status put = tokenizer_to_pieces(s->m->tokenizer, s->into, &p, s->err);
+    if (put == SONDE_UNSUPPORTED)
+        return sonde_fail_at(s->err, put, "%s: its tokenizer cannot be written as GGUF's (give its tokenizer.model with --tokenizer)",
+                             s->m->info.name);
+    SONDE_TRY(put);
+    pad(s, &p);
     add_vocabulary(s, &p);
     return SONDE_OK;
 }
