@@ -202,6 +202,24 @@ static void broken_files_are_errors(void) {
     }
 }
 
+/* The library that wrote the flag and the file's own would give other ids. */
+static void a_flag_against_the_models_own_is_refused(void) {
+    static const struct { const char *config; sonde_status status; } rows[] = {
+        { "{\"add_prefix_space\":false}", SONDE_UNSUPPORTED }, { "{\"add_prefix_space\":true}", SONDE_OK },
+        { "{\"add_prefix_space\":null}", SONDE_OK },           { "{\"add_prefix_space\":1}", SONDE_FORMAT },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        file_map map = { 0 };
+        tokenizer *t;
+        const tokenizer_files files = { .model = open_file(&map, KINDS "spm_bpe.model"),
+                                        .config = { rows[i].config, strlen(rows[i].config), NULL } };
+        CHECK_EQ(tokenizer_new(&t, &files, &err), rows[i].status);
+        if (i == 0) CHECK_HAS(err.message, "add_prefix_space: false, but the model's own add_dummy_prefix is not");
+        tokenizer_free(t);
+        file_map_close(&map);
+    }
+}
+
 static void long_texts_do_not_take_square_time(void) {
     enum { LONG = 400000 };
     char *text = malloc(LONG);
@@ -220,5 +238,5 @@ static void long_texts_do_not_take_square_time(void) {
 #define TESTS(X) \
     X(ids_and_spans_are_those_that_were_checked) X(what_is_written_as_tokenizer_json_gives_the_same_ids) \
     X(pieces_and_back_give_the_same_ids) X(texts_come_back) X(text_that_is_no_utf8_is_refused_with_its_offset) \
-    X(broken_files_are_errors) X(long_texts_do_not_take_square_time)
+    X(broken_files_are_errors) X(a_flag_against_the_models_own_is_refused) X(long_texts_do_not_take_square_time)
 TEST_MAIN(TESTS)

@@ -178,8 +178,11 @@ static sonde_status fill(loader *l, const text_file *f) {
     SONDE_TRY(read_contents(f, l->scratch, &c, l->err));
     SONDE_TRY(check_kind(&c, l->err));
     SONDE_TRY(check_types(&c, &unknown, l->err));
-    bool legacy = false;
+    bool legacy = false, prefix = c.prefix;
     SONDE_TRY(load_bool(l->config, "tokenizer_config.json", "legacy", &legacy, l->err));
+    SONDE_TRY(load_bool(l->config, "tokenizer_config.json", "add_prefix_space", &prefix, l->err));
+    SONDE_FAIL_IF(prefix != c.prefix, l->err, SONDE_UNSUPPORTED, "tokenizer_config.json.add_prefix_space: %s, but the model's "
+                  "own add_dummy_prefix is not; save a tokenizer.json", prefix ? "true" : "false");
     const vocab_pieces p = { .n = c.n, .text = c.text, .score = c.score, .type = c.type, .unknown = unknown };
     spm_parts s = { .pieces = &p, .unigram = c.model_type == 1, .bytes = c.bytes, .control = true,
                     .normal = { .kind = NORMAL_SENTENCEPIECE, .prefix = c.prefix, .suffix = c.suffix,
