@@ -256,9 +256,9 @@ static void what_a_gguf_file_says_is_computed_or_refused(void) {
         { { SAYS_WHOLE("llama.expert_count", 0) }, SONDE_OK, "" },
         { { SAYS_WHOLE("llama.attention.sliding_window", 9) }, SONDE_UNSUPPORTED, "llama.attention.sliding_window is 9" },
         { { SAYS_REAL("llama.attention.layer_norm_rms_epsilon", NAN) }, SONDE_FORMAT, "rms_epsilon is nan, expected a finite number" },
-        { { .without = "llama.attention.layer_norm_rms_epsilon" }, SONDE_FORMAT, "layer_norm_rms_epsilon is not there" },
-        { { .without = "llama.attention.head_count" }, SONDE_FORMAT, "llama.attention.head_count is not there" },
-        { { .without = "llama.context_length" }, SONDE_FORMAT, "llama.context_length is not there" },
+        { { .without = "llama.attention.layer_norm_rms_epsilon" }, SONDE_FORMAT, "layer_norm_rms_epsilon: is not there" },
+        { { .without = "llama.attention.head_count" }, SONDE_FORMAT, "llama.attention.head_count: is not there" },
+        { { .without = "llama.context_length" }, SONDE_FORMAT, "llama.context_length: is not there" },
         { { .tensor = "blk.0.attn_q_norm.weight", .n = 8 }, SONDE_UNSUPPORTED, "blk.0.attn_q_norm.weight: is no part of a llama" },
         { { .tensor = "blk.1.attn_k.bias", .n = 8 }, SONDE_UNSUPPORTED, "blk.1.attn_k.bias: is no part of a llama model here" },
     };

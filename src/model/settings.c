@@ -96,21 +96,6 @@ static sonde_status field_digits(writer *o, const config_row *f, const char **ou
     return v ? meta_digits(o, v, out) : SONDE_OK;
 }
 
-/* Sizes that no default stands for, by GGUF's names: a model of other sizes would be guessed at. Meta's files leave the
- * context to the reader's code, and llama2.c's the norm's eps too. */
-static sonde_status check_said(const writer *o, const config_row *f, const char *digits) {
-    static const char *const always[] = { "embedding_length", "block_count", "attention.head_count" };
-    static const char epsilon[] = "epsilon";
-    const char *gguf = f->gguf ? f->gguf : "";
-    const bool is_gguf = o->spelled == SPELLED_GGUF;
-    const char *tail = strlen(gguf) < sizeof epsilon ? "" : gguf + strlen(gguf) - (sizeof epsilon - 1);
-    bool needed = (is_gguf && strcmp(gguf, "context_length") == 0) || ((is_gguf || o->params) && strcmp(tail, epsilon) == 0);
-    for (size_t i = 0; i < sizeof always / sizeof *always; i++) needed = needed || strcmp(gguf, always[i]) == 0;
-    SONDE_FAIL_IF(needed && !digits, o->err, SONDE_FORMAT, "%s%s: is not there, expected a number", o->begin,
-                  is_gguf ? f->gguf : f->meta);
-    return SONDE_OK;
-}
-
 /* Where a member that was added stands, NULL: it was not. */
 static const char *member(const writer *o, const char *name) {
     return strstr(o->members, arena_printf(o->into, "\n  \"%s\": ", name));
@@ -126,7 +111,6 @@ static sonde_status add_fields(writer *o) {
         SONDE_TRY(field_digits(o, f, &digits));
         if (!digits && f->rows_of != W_NONE && rows_of(o, f->rows_of, width, &rows))
             digits = arena_printf(o->into, "%" PRId64, rows);
-        SONDE_TRY(check_said(o, f, digits));
         if (f == o->a->fields) width = width_of(digits);
         if (!digits) continue;
         const char *known = member(o, f->hf);
@@ -170,7 +154,7 @@ static void begin(writer *o) {
 /* config.json's defaults are those of one library; a container without these would be guessed at. */
 static sonde_status check_needed(const writer *o) {
     for (const config_row *f = o->a->fields; f->hf; f++)
-        SONDE_FAIL_IF(f->needed && !member(o, f->hf), o->err, SONDE_FORMAT, "%s%s is not there, expected a number", o->begin,
+        SONDE_FAIL_IF(f->needed && !member(o, f->hf), o->err, SONDE_FORMAT, "%s%s: is not there, expected a number", o->begin,
                       o->spelled == SPELLED_GGUF || !f->meta ? f->gguf : f->meta);
     return SONDE_OK;
 }
