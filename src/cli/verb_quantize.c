@@ -30,7 +30,8 @@ const verb verb_quantize = {
     .about = { .name = "quantize", .summary = "pack a model's matrices into blocks of few bits (GGUF)",
                .formula = "The type of every tensor is what llama.cpp's own tool chooses; norms, biases and tables of positions stay; "
                           "rows that are no multiple of a block get another type (column wanted says which it would have been). "
-                          "rmse: square root of the mean of (packed - stored)^2 over the tensor",
+                          "rmse: square root of the mean of (packed - stored)^2 over the tensor. Scales are searched for by sonde's own "
+                          "rule: the bytes are not llama.cpp's, the error is not above its",
                .example = "quantize demo demo-q8.gguf Q8_0 --quiet", .params = params, .takes = MAKES_RESULT },
     .words = 3, .run = run,
 };
