@@ -1,7 +1,9 @@
+#define _GNU_SOURCE
 #include "saving.h"
 #include "base/text.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 typedef struct {
     command     *c;
@@ -87,7 +89,15 @@ static sonde_status save(command *c, saving *s, const sonde_model *m, sonde_resu
     return SONDE_OK;
 }
 
+/* The file that is read would be gone when the new one takes its name. */
+static bool same_file(const char *in, const char *out) {
+    struct stat a, b;
+    return stat(in, &a) == 0 && stat(out, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 sonde_status saving_run(command *c, saving s, sonde_error *err) {
+    SONDE_FAIL_IF(same_file(s.in, s.out), err, SONDE_USAGE, "%s: %s is the model that is read, expected another name",
+                  c->about->name, name_shown(s.out).text);
     sonde_model_search where = search_folders(c->memory);
     sonde_model       *m;
     where.tokenizer = s.tokenizer && *s.tokenizer ? s.tokenizer : NULL;
