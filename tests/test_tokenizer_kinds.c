@@ -146,6 +146,55 @@ static void pieces_and_back_give_the_same_ids(void) {
     }
 }
 
+static tokenizer *of_json(const char *text, size_t n) {
+    tokenizer *t;
+    const tokenizer_files files = { .json = { text, n, "tokenizer.json" } };
+    if (tokenizer_new(&t, &files, &err) != SONDE_OK) FAIL_("%s", err.message);
+    return t;
+}
+
+/* All texts of up to six letters a, b, c have the same ids as pieces. */
+static void check_letters(const tokenizer *t, const vocab_pieces *p) {
+    tokenizer *again;
+    CHECK_EQ(tokenizer_of_pieces(&again, p, &err), SONDE_OK);
+    for (int n = 1, all_of_n = 3; n <= 6; n++, all_of_n *= 3)
+        for (int which = 0; which < all_of_n; which++) {
+            char text[7] = "";
+            for (int i = 0, rest = which; i < n; i++, rest /= 3) text[i] = (char)('a' + rest % 3);
+            arena *a = arena_new();
+            token_list x, y;
+            CHECK_EQ(tokenizer_encode(t, (text_bytes){ text, (size_t)n }, (tokenizer_options){ 0 }, a, &x, &err), SONDE_OK);
+            CHECK_EQ(tokenizer_encode(again, (text_bytes){ text, (size_t)n }, (tokenizer_options){ 0 }, a, &y, &err), SONDE_OK);
+            CHECK(x.n == y.n);
+            for (size_t i = 0; i < x.n; i++) CHECK_EQ(x.at[i].id, y.at[i].id);
+            arena_free(a);
+        }
+    tokenizer_free(again);
+}
+
+/* A Llama's tokenizer.json has pairs with ranks, GGUF pieces with scores. */
+static void pairs_of_a_json_are_pieces_where_they_mean_the_same(void) {
+#define PAIRS(vocab, merges) "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\u2581\"}," \
+        "\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1,\"b\":2,\"c\":3," vocab \
+        "},\"merges\":[" merges "]}}"
+    static const struct { const char *json, *refused; } rows[] = {
+        { PAIRS("\"ab\":4,\"abc\":5", "\"a b\",\"ab c\""), NULL },
+        { PAIRS("\"ab\":4,\"bc\":5,\"abc\":6", "\"b c\",\"a b\",\"ab c\",\"a bc\""), NULL },
+        { PAIRS("\"ab\":4,\"bc\":5,\"abc\":6", "\"a b\",\"b c\",\"ab c\""), "a list of merges that leaves some out" },
+        { PAIRS("\"ab\":4,\"bc\":5,\"abc\":6", "\"a b\",\"ab c\",\"b c\",\"a bc\""), "this order of merges" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        arena *a = arena_new();
+        vocab_pieces p;
+        tokenizer *t = of_json(rows[i].json, strlen(rows[i].json));
+        CHECK_EQ(tokenizer_to_pieces(t, a, &p, &err), rows[i].refused ? SONDE_UNSUPPORTED : SONDE_OK);
+        if (rows[i].refused) CHECK(strstr(err.message, rows[i].refused) != NULL);
+        else check_letters(t, &p);
+        tokenizer_free(t);
+        arena_free(a);
+    }
+}
+
 static const char *decoded(const tokenizer *t, const char *text, bool skip, arena *a) {
     token_list list;
     text_bytes out;
@@ -237,6 +286,6 @@ static void long_texts_do_not_take_square_time(void) {
 
 #define TESTS(X) \
     X(ids_and_spans_are_those_that_were_checked) X(what_is_written_as_tokenizer_json_gives_the_same_ids) \
-    X(pieces_and_back_give_the_same_ids) X(texts_come_back) X(text_that_is_no_utf8_is_refused_with_its_offset) \
+    X(pieces_and_back_give_the_same_ids) X(pairs_of_a_json_are_pieces_where_they_mean_the_same) X(texts_come_back) X(text_that_is_no_utf8_is_refused_with_its_offset) \
     X(broken_files_are_errors) X(a_flag_against_the_models_own_is_refused) X(long_texts_do_not_take_square_time)
 TEST_MAIN(TESTS)

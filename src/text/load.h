@@ -34,6 +34,8 @@ struct tokenizer {
     const char  *prefix;                /* WordPiece: of what continues a word */
     size_t       longest_word;          /* WordPiece */
     bool         ignore_merges;
+    bpe_rule    *rules;                 /* CHARACTERS with byte fallback: [n_rules], by rank */
+    size_t       n_rules;
     double      *score;                 /* by id, where the model has them */
     uint8_t     *type;                  /* piece_type by id, likewise */
     size_t       n_pieces;

@@ -116,6 +116,56 @@ static sonde_status put_pieces(const tokenizer *t, arena *into, vocab_pieces *ou
     return SONDE_OK;
 }
 
+/* Spaces become U+2581, and one is put in front of every text or not: in the normaliser, or by Metaspace without cutting,
+ * which puts none in front of a text that begins with one and so is no prefix of GGUF's. */
+static bool escapes_spaces(const tokenizer *t, int *prefix) {
+    static const char mark[] = "\xe2\x96\x81";
+    if (t->n_normal == 0 && t->n_stages == 1) {
+        const stage *g = &t->stages[0];
+        *prefix = 0;
+        return g->kind == STAGE_METASPACE && g->mark == 0x2581 && !g->cut && g->prepend == PREPEND_NEVER;
+    }
+    const normal_step *k = t->normal;
+    *prefix = t->n_normal == 2 && k->kind == NORMAL_PREPEND && k->len == 3 && memcmp(k->text, mark, 3) == 0;
+    k += *prefix;
+    return t->n_stages == 0 && t->n_normal == 1 + (size_t)*prefix && k->kind == NORMAL_REPLACE && k->len == 3 &&
+           memcmp(k->text, mark, 3) == 0 && splitter_literal(k->pattern) && strcmp(splitter_pattern(k->pattern), " ") == 0;
+}
+
+/* In how many ways the token is two tokens. */
+static size_t count_halves(const tokenizer *t, const token *k) {
+    size_t n = 0;
+    for (size_t left = 1; left < k->text_len; left++)
+        n += vocab_model_id(&t->vocab, k->text, left) >= 0 && vocab_model_id(&t->vocab, k->text + left, k->text_len - left) >= 0;
+    return n;
+}
+
+/* Pairs with ranks are pieces with scores where the rank of a pair is that of what it makes, and no pair is left out:
+ * joining the pair of the lowest rank is then joining to the piece of the highest score. */
+static sonde_status put_pairs(const tokenizer *t, arena *into, vocab_pieces *out, sonde_error *err) {
+    if (!t->n_rules) return refuse(err, "this model");
+    if (!escapes_spaces(t, &out->add_space_prefix)) return refuse(err, "this normaliser");
+    float  *score = arena_new_array(into, float, out->n + 1);
+    size_t *made = arena_new_array(into, size_t, out->n + 1);
+    float   last = 0;
+    for (size_t i = 0; i < t->n_rules; i++) {
+        const size_t id = (size_t)t->rules[i].made;
+        if (made[id]++ == 0) score[id] = -(float)(i + 1);
+        if (score[id] > last && last != 0) return refuse(err, "this order of merges");
+        last = score[id];
+    }
+    for (size_t id = 0; id < out->n; id++) {
+        const token *k = vocab_token(&t->vocab, (int32_t)id);
+        const bool   normal = k && out->type[id] == PIECE_NORMAL;
+        if (normal && count_halves(t, k) != made[id]) return refuse(err, "a list of merges that leaves some out");
+        if (!made[id] && normal) score[id] = -(float)(t->n_rules + 1 + id);
+    }
+    out->model = "llama";
+    out->remove_extra_whitespaces = 0;
+    out->score = score;
+    return SONDE_OK;
+}
+
 static sonde_status put_words(const tokenizer *t, vocab_pieces *out, sonde_error *err) {
     const normal_step *k = &t->normal[0];
     const bool usual = t->n_normal == 1 && k->kind == NORMAL_BASIC && k->clean && k->chinese && k->accents && k->lower
@@ -138,7 +188,8 @@ sonde_status tokenizer_to_pieces(const tokenizer *t, arena *into, vocab_pieces *
     case KIND_BYTES:                   return put_bytes(t, into, out, err);
     case KIND_PIECES: case KIND_PATHS: return put_pieces(t, into, out, err);
     case KIND_WORDPIECE:               return put_words(t, out, err);
-    case KIND_CHARACTERS: case KIND_WORDS: break;
+    case KIND_CHARACTERS:              return put_pairs(t, into, out, err);
+    case KIND_WORDS:                   break;
     }
     return refuse(err, "this model");
 }

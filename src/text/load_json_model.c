@@ -2,6 +2,7 @@
 #include "load_json.h"
 #include "base/text.h"
 #include <math.h>
+#include <stdlib.h>
 
 static sonde_status read_merges(loader *l, const json *array, merge_text **out, sonde_error *err) {
     SONDE_FAIL_IF(!array || array->kind != JSON_ARRAY, err, SONDE_FORMAT, "model.merges: missing or no array");
@@ -55,6 +56,21 @@ static sonde_status to_alphabet(loader *l) {
     return load_stage(l, (stage){ .kind = STAGE_BYTES, .name = "ByteLevel" }, "pre_tokenizer");
 }
 
+/* Kept so that the model can be written as one of scores: each merge is of known tokens, model_of_pairs has seen to it. */
+static void keep_rules(tokenizer *t, const merge_text *texts, size_t n) {
+    t->rules = arena_new_array(t->memory, bpe_rule, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        const merge_text *m = &texts[i];
+        char *whole = malloc(m->a_len + m->b_len + 1);
+        if (!whole) abort();
+        memcpy(whole, m->a, m->a_len);
+        memcpy(whole + m->a_len, m->b, m->b_len);
+        t->rules[t->n_rules++] = (bpe_rule){ vocab_model_id(&t->vocab, m->a, m->a_len), vocab_model_id(&t->vocab, m->b, m->b_len),
+                                             vocab_model_id(&t->vocab, whole, m->a_len + m->b_len), (uint32_t)i };
+        free(whole);
+    }
+}
+
 static sonde_status read_bpe(loader *l, const json *j, const char *where) {
     tokenizer *t = l->t;
     pair_rules r = { .rest = { .unknown = -1 } };
@@ -79,6 +95,7 @@ static sonde_status read_bpe(loader *l, const json *j, const char *where) {
     const sonde_status s = bytes ? bpe_new(&t->model, &t->vocab, texts, r.n, o, l->err)
                                  : model_of_pairs(&t->text, t->memory, &t->vocab, r, l->err);
     if (s != SONDE_OK) return sonde_fail_at(l->err, s, "model.merges");
+    if (r.rest.bytes && !*r.prefix && !*r.suffix && !r.ignore_merges) keep_rules(t, texts, r.n);
     return bytes ? SONDE_OK : to_alphabet(l);
 }
 
