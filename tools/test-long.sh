@@ -75,6 +75,9 @@ official() {
 }
 run_counted "official libraries" official
 
+# Made-up strings of every kind of tokenizer beside the official libraries, 200,000 each (--n 1000000 takes minutes a kind).
+run_counted "tokenizers" build/venv/bin/python tools/fuzz_tokenizers.py --n 200000 bpe-json wordpiece-json tiktoken spm-bpe unigram
+
 # A cache that sonde filled beside one that huggingface_hub filled, both from the Hub of tests/hub_server.c.
 against_hub() {
     [ -x build/venv/bin/python ] || tools/venv.sh build/venv || return 1
