@@ -21,6 +21,7 @@ typedef struct {
     const char *type;           /* GGUF: what matrices become, a type or a mix ("Q4_K_M"); NULL: they stay as they are */
     bool        requantize;     /* a source that is quantised already may be packed again */
     bool        measure;        /* fill rmse */
+    bool        dry_run;        /* tell what would be written; nothing is */
     int         threads;        /* 0: all cores */
     void      (*saved)(const sonde_saved *t, void *user);                       /* after each tensor; may be NULL */
     void      (*progress)(void *user, const char *what, int64_t done, int64_t all);    /* may be NULL */

@@ -70,6 +70,7 @@ static sonde_status save(command *c, saving *s, const sonde_model *m, sonde_resu
     told k = { .c = c, .tensors = make_table(r) };
     s->how.threads = (int)c->option[OPTION_THREADS].i;
     s->how.saved = put_saved;
+    s->how.dry_run = option_given(c, OPTION_DRY_RUN);
     s->how.progress = show;
     s->how.stop = stop;
     s->how.user = &k;
@@ -78,7 +79,7 @@ static sonde_status save(command *c, saving *s, const sonde_model *m, sonde_resu
     progress_end();
     if (done != SONDE_OK) return done;
     tell(&k);
-    sonde_table *t = sonde_result_table(r, "written");
+    sonde_table *t = sonde_result_table(r, s->how.dry_run ? "planned" : "written");
     sonde_table_column(t, "path", SONDE_TEXT, "");
     sonde_table_column(t, "tensors", SONDE_INT, "");
     sonde_table_column(t, "bytes", SONDE_INT, "byte");

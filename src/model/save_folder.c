@@ -111,6 +111,10 @@ static sonde_status save(saving *s) {
     SONDE_TRY(save_list_of(m, SPELLED_HF, s->into, &s->list, s->err));
     if (m->tokenizer && !m->files->file[FILE_TOKENIZER].size)
         SONDE_TRY(tokenizer_write_json(m->tokenizer, s->into, &s->tokenizer, s->err));
+    if (s->o->dry_run) {
+        save_tell(&s->list, s->o);
+        return SONDE_OK;
+    }
     SONDE_TRY(make_folder(s));
     SONDE_TRY(write_tokenizer(s));
     SONDE_TRY(write_weights(s));

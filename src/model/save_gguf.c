@@ -252,6 +252,10 @@ static sonde_status save(saving *s, const char *path) {
     int file_type, blocks = 0;
     if (!from_gguf(s->m)) SONDE_TRY(check_said(s));
     SONDE_TRY(save_choose(s->m, &s->list, s->o, &file_type, s->into, s->err));
+    if (s->o->dry_run) {
+        save_tell(&s->list, s->o);
+        return SONDE_OK;
+    }
     for (size_t i = 0; i < s->list.n; i++) blocks += dtype_table[s->list.at[i].to].items > 1;
     add(s, gguf_make_int("general.file_type", GGUF_U32, file_type));
     if (blocks) add(s, gguf_make_int("general.quantization_version", GGUF_U32, 2));

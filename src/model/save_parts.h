@@ -29,6 +29,8 @@ uint64_t     save_bytes(const save_tensor *t);          /* in its type `to` */
 /* The values in their type, in memory of the caller's (free); tells options.saved. */
 sonde_status save_pack(const sonde_model *m, const save_tensor *t, const sonde_save_options *o, void **out, sonde_error *err);
 
+/* Tells options.saved of every tensor, for a dry run. */
+void         save_tell(const save_list *list, const sonde_save_options *o);
 /* `to` of every tensor, by options.type; and general.file_type. */
 sonde_status save_choose(const sonde_model *m, save_list *list, const sonde_save_options *o, int *file_type, arena *into,
                          sonde_error *err);

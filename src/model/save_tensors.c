@@ -183,6 +183,10 @@ static void tell(const save_tensor *t, const sonde_save_options *o, double rmse)
     o->saved(&said, o->user);
 }
 
+void save_tell(const save_list *list, const sonde_save_options *o) {
+    for (size_t i = 0; i < list->n; i++) tell(&list->at[i], o, 0);
+}
+
 sonde_status save_pack(const sonde_model *m, const save_tensor *t, const sonde_save_options *o, void **out, sonde_error *err) {
     const size_t bytes = (size_t)save_bytes(t), floats = (size_t)save_count(t) * sizeof(float);
     const bool   same = t->copied && t->from == t->to;

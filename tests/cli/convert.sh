@@ -1,5 +1,9 @@
 # models written as other files: what is said, what stays, what is refused
 . "$CASES/lib.sh"
+# nothing is written
+sonde quantize demo dry.gguf Q8_0 --dry-run --quiet --csv | tail -n 1
+sonde convert demo dry --dry-run --quiet --csv | tail -n 1
+ls
 sonde convert demo d.gguf --quiet --csv | tail -n 1
 sonde convert d.gguf folder --quiet --csv | tail -n 1
 ls folder
