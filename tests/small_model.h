@@ -19,9 +19,9 @@ static const char small_tokenizer[] =
     "\"merges\":[[\"a\",\"b\"],[\"\\u0120\",\"ab\"],[\"\\u0120\",\"a\"]]}}";
 
 static inline sonde_model small_model(void) {
-    sonde_model m = { .info = { .name = "small" },
-                      .config = { .arch = arch_table[0], .layers = 12, .heads = 4, .kv_heads = 2, .d = 16,
-                                  .e = 4, .f = 32, .vocab = 12, .context = 10 } };
+    sonde_model m = { .info = { .name = "small" }, .config = arch_defaults(arch_table[0], STACK_MAIN) };
+    arch_config *c = &m.config;
+    c->layers = 12, c->heads = 4, c->kv_heads = 2, c->d = c->width = 16, c->e = 4, c->f = 32, c->vocab = 12, c->context = 10;
     const tokenizer_files files = { .json = { small_tokenizer, sizeof small_tokenizer - 1, "tokenizer.json" } };
     sonde_error err = { 0 };
     if (tokenizer_new(&m.tokenizer, &files, &err) != SONDE_OK) { fprintf(stderr, "%s\n", err.message); abort(); }

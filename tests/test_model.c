@@ -334,7 +334,7 @@ static void ten_sparse_gigabytes_open_at_once(void) {
 
 static void tables_have_no_gaps(void) {
     arch_config c = { .layers = 1, .heads = 2, .kv_heads = 2, .d = 8, .e = 4, .f = 32, .vocab = 11, .context = 6,
-                      .rope = { .dims = 4 } };
+                      .rope = { .dims = 4 }, .width = 8, .types = 2, .buckets = 8, .experts = 3, .expert_f = 5, .labels = 3 };
     for (int id = W_NONE + 1; id < WEIGHT_COUNT; id++) {
         const weight_meaning *w = &weight_table[id];
         CHECK(w->name && w->axes && w->out && w->in);

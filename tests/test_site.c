@@ -127,8 +127,8 @@ static void dims_are_the_axes_lengths(void) {
 
 static void an_architecture_has_the_sites_of_its_parts(void) {
     static const weight_row no_positions[] = { { .id = W_LNF }, { .id = W_NONE } };
-    const arch only_attention = { .part = { { PART_SELF, .before = W_NONE } }, .weights = no_positions };
-    const arch_config c = { .arch = &only_attention };
+    const arch only_attention = { .block = { .part = { { PART_SELF } } }, .weights = no_positions };
+    const arch_config c = arch_defaults(&only_attention, STACK_MAIN);
     CHECK(!site_exists(&c, SITE_POS_EMBED) && !site_exists(&c, SITE_RESID_MID) && !site_exists(&c, SITE_MLP_OUT));
     CHECK(!site_exists(&c, SITE_LN1_OUT) && !site_exists(&c, SITE_LN2_OUT) && !site_exists(&c, SITE_MLP_IN));
     CHECK(site_exists(&c, SITE_Z) && site_exists(&c, SITE_ATTN_OUT) && site_exists(&c, SITE_LNF_OUT));

@@ -34,18 +34,92 @@ const char *row_name(arena *into, const char *prefix, const char *name, int64_t 
     return arena_printf(into, "%s%.*s%" PRId64 "%s", prefix, (int)(mark - name), name, layer, mark + 2);
 }
 
+arch_config arch_defaults(const arch *a, stack_id stack) {
+    const bool encoder = stack == STACK_ENCODER;
+    return (arch_config){ .arch = a, .stack = stack, .block = encoder ? a->encoder : a->block, .final_norm = true,
+                          .norm_weights = true, .embed_scale = 1, .logit_scale = 1, .head = encoder ? 0 : HEAD_LM,
+                          .bidirectional = encoder, .bos = -1, .eos = -1, .start = -1 };
+}
+
+sonde_status arch_read(const arch *a, const json *config, arch_config *out, arch_config *encoder, sonde_error *err) {
+    *out = arch_defaults(a, STACK_MAIN);
+    if (a->encoder.part[0].kind) {
+        *encoder = arch_defaults(a, STACK_ENCODER);
+        out->encoder = encoder;
+    }
+    SONDE_TRY(a->config(config, out, err));
+    if (!out->width) out->width = out->d;
+    if (out->encoder && !encoder->width) encoder->width = encoder->d;
+    return SONDE_OK;
+}
+
+const part_spec *arch_part(const arch_config *c, part_kind kind) {
+    for (int i = 0; i < 3; i++)
+        if (c->block.part[i].kind == kind) return &c->block.part[i];
+    return NULL;
+}
+
+bool arch_sparse(const arch_config *c, int64_t layer) { return c->experts > 0 && !layer_in(c->dense, layer); }
+
+bool arch_dense_layers(const arch_config *c) {
+    for (int64_t l = 0; l < c->layers; l++)
+        if (!arch_sparse(c, l)) return true;
+    return false;
+}
+
+static bool sparse_layers(const arch_config *c) {
+    for (int64_t l = 0; l < c->layers; l++)
+        if (arch_sparse(c, l)) return true;
+    return false;
+}
+
+bool arch_changes_logits(const arch_config *c) { return c->logit_cap > 0 || c->logit_bias; }
+
+int64_t arch_answers(const arch_config *c) {
+    if (c->head & (HEAD_LM | HEAD_MLM)) return c->vocab;
+    return c->head & HEAD_CLASS ? c->labels : c->head & HEAD_QA ? 2 : 0;
+}
+
+/* Does the block normalise what its second part reads or leaves behind? */
+static bool second_norm(const arch_config *c) {
+    for (const part_spec *p = c->block.part; p < c->block.part + 3; p++)
+        if (p->before == NORM_2 || p->after_sum == NORM_2) return true;
+    return false;
+}
+
 bool arch_row_holds(const arch_config *c, const weight_row *r) {
+    if (r->stack != c->stack) return false;
     switch (r->when) {
-        case WHEN_ATTN_BIAS: return c->attn_bias;
-        case WHEN_MLP_BIAS:  return c->mlp_bias;
-        case WHEN_ALWAYS:    break;
+        case WHEN_ATTN_BIAS:    return c->attn_bias;
+        case WHEN_OUT_BIAS:     return c->out_bias;
+        case WHEN_MLP_BIAS:     return c->mlp_bias;
+        case WHEN_QK_NORM:      return c->qk_norm != QK_NONE;
+        case WHEN_DENSE:        return arch_dense_layers(c);
+        case WHEN_SPARSE:       return sparse_layers(c);
+        case WHEN_NORM_2:       return c->norm_weights && second_norm(c);
+        case WHEN_PROJECTED:    return c->width != c->d;
+        case WHEN_GATED:        return c->gated;
+        case WHEN_PLAIN:        return !c->gated;
+        case WHEN_FINAL_NORM:   return c->norm_weights && c->final_norm;
+        case WHEN_NORM_WEIGHTS: return c->norm_weights;
+        case WHEN_MLM:          return c->head & HEAD_MLM;
+        case WHEN_POOLER:       return c->head & HEAD_POOLER;
+        case WHEN_NSP:          return c->head & HEAD_NSP;
+        case WHEN_CLASS:        return c->head & HEAD_CLASS;
+        case WHEN_QA:           return c->head & HEAD_QA;
+        case WHEN_ALWAYS:       break;
     }
     return true;
 }
 
+bool arch_row_in(const arch_config *c, const weight_row *r, int64_t layer) {
+    if (!arch_row_holds(c, r)) return false;
+    return r->when == WHEN_DENSE ? !arch_sparse(c, layer) : r->when == WHEN_SPARSE ? arch_sparse(c, layer) : true;
+}
+
 bool arch_has(const arch_config *c, weight_id id) {
     for (const weight_row *r = c->arch->weights; r->id != W_NONE; r++)
-        if (r->id == id) return arch_row_holds(c, r);
+        if (r->id == id && arch_row_holds(c, r)) return true;
     return false;
 }
 

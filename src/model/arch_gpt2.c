@@ -87,6 +87,6 @@ static const char *const prefixes[] = { "transformer.", "", NULL };
 
 const arch arch_gpt2 = {
     .name = "gpt2", .hf_classes = classes, .hf_type = "gpt2", .prefixes = prefixes,
-    .part = { { PART_SELF, .before = W_LN1 }, { PART_MLP, .before = W_LN2 } },
+    .block = { .part = { { PART_SELF, .before = NORM_1 }, { PART_MLP, .before = NORM_2 } } },
     .norm = NORM_LAYER, .gguf = "gpt2", .weights = rows, .fields = fields, .config = read_config,
 };

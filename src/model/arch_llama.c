@@ -69,6 +69,7 @@ static sonde_status read_config(const json *file, arch_config *c, sonde_error *e
     SONDE_TRY(config_bool(file, "mlp_bias", false, &c->mlp_bias, err));
     SONDE_TRY(config_token(file, "bos_token_id", 1, c->vocab, &c->bos, err));
     SONDE_TRY(config_token(file, "eos_token_id", 2, c->vocab, &c->eos, err));
+    c->gated = true;
     c->score_scale = 1 / sqrt((double)c->e);
     return rope_config(file, c->e, c->context, &c->rope, err);
 }
@@ -154,7 +155,7 @@ static const char *const prefixes[] = { "model.", "", NULL };
 
 const arch arch_llama = {
     .name = "llama", .hf_classes = classes, .hf_type = "llama", .prefixes = prefixes,
-    .part = { { PART_SELF, .before = W_LN1 }, { PART_MLP, .before = W_LN2 } },
+    .block = { .part = { { PART_SELF, .before = NORM_1 }, { PART_MLP, .before = NORM_2 } } },
     .norm = NORM_RMS, .gguf = "llama", .weights = rows, .fields = fields, .meta_more = meta_more,
     .config = read_config,
 };

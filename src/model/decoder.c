@@ -40,32 +40,36 @@ static int linear(builder *b, weight_id w, weight_id bias, int x, value_shape ou
     return apply1(b, OP_linear, x, out, (step){ .w = w, .b = bias });
 }
 
-typedef struct { site_id scale, normalized, out; } norm_sites;
 static const site_id UNMARKED = SITE_COUNT;
 
 /* A norm is three operations, so that its scale and its normalised value are values that edits reach. */
-static int norm(builder *b, weight_id w, norm_sites at, int x) {
+static int norm_at(builder *b, norm_row at, int x) {
     const value_shape s = b->p->value[x];
     const bool rms = b->c->arch->norm == NORM_RMS;
     const int scale = apply1(b, rms ? OP_rms_scale : OP_layer_scale, x, (value_shape){ s.heads, 1 }, (step){ 0 });
     if (at.scale != UNMARKED) mark(b, at.scale, scale);
-    const int normal = apply2(b, rms ? OP_rms_normalize : OP_layer_normalize, x, scale, (step){ 0 });
-    if (at.normalized != UNMARKED) mark(b, at.normalized, normal);
-    const int y = apply1(b, OP_affine, normal, s, (step){ .w = w, .b = (weight_id)(w + 1) });
-    return at.out != UNMARKED ? mark(b, at.out, y) : y;
+    int y = apply2(b, rms ? OP_rms_normalize : OP_layer_normalize, x, scale, (step){ 0 });
+    if (at.normalized != UNMARKED) mark(b, at.normalized, y);
+    if (b->c->norm_weights) y = apply1(b, OP_affine, y, s, (step){ .w = at.weight, .b = (weight_id)(at.weight + 1) });
+    return at.out != UNMARKED && site_exists(b->c, at.out) ? mark(b, at.out, y) : y;
 }
 
-static const norm_sites UNMARKED_NORM = { SITE_COUNT, SITE_COUNT, SITE_COUNT };
+static int norm(builder *b, norm_place n, int x) { return n ? norm_at(b, norm_rows[n], x) : x; }
+
+/* The same for copies that are no sites. */
+static int quiet_norm(builder *b, norm_place n, int x) {
+    return n ? norm_at(b, (norm_row){ norm_rows[n].weight, UNMARKED, UNMARKED, UNMARKED }, x) : x;
+}
 
 /* Where `site` (a copy of the stream x for every head) is wanted: heads that were edited take a product of their own. */
-typedef struct { bool wanted; site_id site; weight_id norm, w, b; bool in_pairs; } split_spec;
+typedef struct { bool wanted; site_id site; norm_place norm; weight_id w, b; bool in_pairs; } split_spec;
 
 static int split_heads(builder *b, split_spec s, int x, int common) {
     if (!s.wanted) return common;
     const value_shape out = b->p->value[common];
     const int copies = apply1(b, OP_spread, x, (value_shape){ out.heads, b->p->value[x].cols }, (step){ .site = s.site });
     mark(b, s.site, copies);
-    const int read = norm(b, s.norm, UNMARKED_NORM, copies);
+    const int read = quiet_norm(b, s.norm, copies);
     int own = apply1(b, OP_head_linear, read, out, (step){ .w = s.w, .b = s.b, .split = HEAD_OUTPUTS });
     if (s.in_pairs) own = apply1(b, OP_reorder, own, out, (step){ 0 });
     return apply2(b, OP_choose, common, own, (step){ .site = s.site });
@@ -86,7 +90,7 @@ static int attention(builder *b, const part_spec *part, int x) {
     const arch_config *c = b->c;
     const program_key *k = &b->p->key;
     const value_shape  qs = { c->heads, c->e }, ks = { c->kv_heads, c->e };
-    const int read = norm(b, part->before, (norm_sites){ SITE_LN1_SCALE, SITE_LN1_NORM, SITE_LN1_OUT }, x);
+    const int read = norm(b, part->before, x);
     const split_spec q_spec = { k->split_q, SITE_Q_INPUT, part->before, W_Q, B_Q, c->qk_pairs },
                      k_spec = { k->split_k, SITE_K_INPUT, part->before, W_K, B_K, c->qk_pairs },
                      v_spec = { k->split_v, SITE_V_INPUT, part->before, W_V, B_V, false };
@@ -111,7 +115,7 @@ static int mlp(builder *b, const part_spec *part, int x) {
     const arch_config *c = b->c;
     const value_shape  wide = { 1, c->f };
     if (b->p->key.mlp_in) x = mark(b, SITE_MLP_IN, apply1(b, OP_copy, x, b->p->value[x], (step){ 0 }));
-    const int read = norm(b, part->before, (norm_sites){ SITE_LN2_SCALE, SITE_LN2_NORM, SITE_LN2_OUT }, x);
+    const int read = norm(b, part->before, x);
     const bool gated = arch_has(c, W_GATE);
     const int pre = mark(b, SITE_MLP_PRE, linear(b, gated ? W_GATE : W_IN, gated ? B_GATE : B_IN, read, wide));
     int post = apply1(b, OP_activation, pre, wide, (step){ 0 });
@@ -122,10 +126,10 @@ static int mlp(builder *b, const part_spec *part, int x) {
 }
 
 static int block(builder *b, int x) {
-    const arch *a = b->c->arch;
+    const block_spec *s = &b->c->block;
     mark(b, SITE_RESID_PRE, x);
     int seen = 0;
-    for (const part_spec *p = a->part; p < a->part + 3 && p->kind; p++) {
+    for (const part_spec *p = s->part; p < s->part + 3 && p->kind; p++) {
         const bool skipped = p->kind == PART_SELF ? b->p->key.no_attn : b->p->key.no_mlp;
         if (seen++) mark(b, SITE_RESID_MID, x);
         if (skipped) continue;
@@ -143,7 +147,7 @@ static int front(builder *b) {
 }
 
 static int back(builder *b, int x) {
-    const int y = norm(b, W_LNF, (norm_sites){ SITE_LNF_SCALE, SITE_LNF_NORM, SITE_LNF_OUT }, x);
+    const int y = norm(b, NORM_FINAL, x);
     return mark(b, SITE_UNEMBED_OUT, linear(b, W_UNEMBED, B_UNEMBED, mark(b, SITE_UNEMBED_IN, y),
                                             (value_shape){ 1, b->c->vocab }));
 }

@@ -5,6 +5,7 @@
  * and the mean over outputs of what writes to the stream change nothing, and go too; an RMS norm sees those, and keeps them. */
 #define _GNU_SOURCE
 #include "model_files.h"
+#include "site_table.h"
 #include "tensor/op.h"
 #include "weight_table.h"
 #include <stdlib.h>
@@ -77,11 +78,8 @@ static bool stored(const sonde_model *m, weight_id id, int64_t layer) {
 
 /* Has the norm before this part a bias, which goes into the part's own? */
 static bool bias_before(const sonde_model *m, part_kind kind, int64_t layer) {
-    for (size_t p = 0; p < sizeof m->config.arch->part / sizeof *m->config.arch->part; p++) {
-        const part_spec *part = &m->config.arch->part[p];
-        if (part->kind == kind && part->before != W_NONE) return stored(m, (weight_id)(part->before + 1), layer);
-    }
-    return false;
+    const part_spec *part = arch_part(&m->config, kind);
+    return part && part->before && stored(m, (weight_id)(norm_rows[part->before].weight + 1), layer);
 }
 
 /* Does the new model have this weight? A bias also where it takes up another one. */
@@ -158,15 +156,12 @@ static void clear_norm(folding *f, weight_id norm, int64_t layer) {
 
 static void fold_block(folding *f, int64_t layer) {
     static const weight_id self[] = { W_Q, W_K, W_V, W_NONE }, mlp[] = { W_GATE, W_IN, W_NONE };
-    const arch *a = f->from->config.arch;
-    for (size_t p = 0; p < sizeof a->part / sizeof *a->part; p++) {
-        const part_spec *part = &a->part[p];
-        if (part->kind == PART_NONE || part->before == W_NONE) continue;
-        for (const weight_id *id = part->kind == PART_SELF ? self : mlp; *id != W_NONE; id++)
-            fold_norm(f, part->before, *id, layer);
-    }
-    for (size_t p = 0; p < sizeof a->part / sizeof *a->part; p++)
-        if (a->part[p].kind != PART_NONE && a->part[p].before != W_NONE) clear_norm(f, a->part[p].before, layer);
+    const part_spec *parts = f->from->config.block.part;
+    for (const part_spec *p = parts; p < parts + 3 && p->kind; p++)
+        for (const weight_id *id = p->kind == PART_SELF ? self : mlp; p->before && *id != W_NONE; id++)
+            fold_norm(f, norm_rows[p->before].weight, *id, layer);
+    for (const part_spec *p = parts; p < parts + 3 && p->kind; p++)
+        if (p->before) clear_norm(f, norm_rows[p->before].weight, layer);
 }
 
 /* Over what each input writes: outputs are rows, so a column. */

@@ -94,8 +94,9 @@ static sonde_status find_settings(sonde_model *m, const located *at, const char 
 static sonde_status read_settings(sonde_model *m, const char *where, sonde_error *err) {
     const json *tree;
     SONDE_TRY(parse(m, m->files->settings, where, &tree, err));
-    SONDE_TRY(arch_find(tree, &m->config.arch, err));
-    return m->config.arch->config(tree, &m->config, err);
+    const arch *a;
+    SONDE_TRY(arch_find(tree, &a, err));
+    return arch_read(a, tree, &m->config, &m->encoder, err);
 }
 
 static sonde_status read_config(sonde_model *m, const located *at, sonde_error *err) {

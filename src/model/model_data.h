@@ -18,9 +18,12 @@ typedef struct {                /* one weight: matrices are views of the mapped 
 
 struct sonde_model {
     arch_config      config;
+    arch_config      encoder;                   /* config.encoder points here, where there is one */
     sonde_model_info info;
     weight           front[WEIGHT_COUNT];       /* W_EMBED, W_POS, W_LNF, W_UNEMBED, .. */
     weight         (*block)[WEIGHT_COUNT];      /* [layers] */
+    weight           encoder_front[WEIGHT_COUNT];
+    weight         (*encoder_block)[WEIGHT_COUNT];      /* [encoder.layers] */
     tokenizer       *tokenizer;                 /* NULL: none */
     /* what owns the bytes: private to model.c */
     struct model_files *files;

@@ -10,7 +10,7 @@
 #include "site_table.h"
 #include "tensor/op.h"
 
-enum { MOST_VALUES = 64, MOST_STEPS = 112, MOST_READERS = 8, NO_VALUE = -1 };
+enum { MOST_VALUES = 112, MOST_STEPS = 192, MOST_READERS = 8, NO_VALUE = -1 };
 
 typedef enum { STAGE_FRONT, STAGE_BLOCK, STAGE_BACK } stage;
 

@@ -184,7 +184,8 @@ static sonde_status list_tensors(saving *s) {
 /* Would a reader of these words and tensors see the same model? What GGUF cannot say must not be lost silently. */
 static sonde_status check_said(saving *s) {
     const arch_config *c = &s->m->config;
-    arch_config        said = { .bos = -1 };
+    arch_config        said = { .bos = -1 }, encoder;
+    const arch        *a;
     settings_text      text;
     const json        *tree;
     stored_tensor     *t = arena_new_array(s->into, stored_tensor, s->list.n + 1);
@@ -196,8 +197,8 @@ static sonde_status check_said(saving *s) {
     sonde_status done = settings_of_container(w, s->into, &text, s->err);
     weights_close(w);
     if (done == SONDE_OK) done = json_parse(text.text, text.len, s->into, &tree, s->err);
-    if (done == SONDE_OK) done = arch_find(tree, &said.arch, s->err);
-    if (done == SONDE_OK) done = said.arch->config(tree, &said, s->err);
+    if (done == SONDE_OK) done = arch_find(tree, &a, s->err);
+    if (done == SONDE_OK) done = arch_read(a, tree, &said, &encoder, s->err);
     SONDE_TRY(done);
     const struct { const char *what; bool same; } rows[] = {
         { "the activation function", c->act == said.act },

@@ -10,26 +10,79 @@ const site_row site_rows[SITE_COUNT] = {
 #undef SITE
 };
 
-static const part_spec *part_of(const arch *a, part_kind kind) {
-    for (int i = 0; i < 3; i++)
-        if (a->part[i].kind == kind) return &a->part[i];
-    return NULL;
+const norm_row norm_rows[NORM_COUNT] = {
+#define NORM(place, weight, scale, normalized, out) [NORM_##place] = { weight, scale, normalized, out },
+#include "norms.def"
+#undef NORM
+};
+
+static bool in_block(const arch_config *c, norm_place n) {
+    for (const part_spec *p = c->block.part; p < c->block.part + 3 && p->kind; p++)
+        if (p->before == n || p->after == n || p->after_sum == n) return true;
+    return false;
 }
 
-static bool has_norm(const part_spec *p) { return p && p->before != W_NONE; }
+bool norm_exists(const arch_config *c, norm_place n) {
+    if (n == NO_NORM) return false;
+    if (n == NORM_EMBED) return arch_has(c, W_LNE);
+    if (n == NORM_FINAL) return c->final_norm;
+    if (n == NORM_MLM) return c->head & HEAD_MLM;
+    return in_block(c, n);
+}
+
+static norm_place norm_of(site_id s) {
+    for (int n = NO_NORM + 1; n < NORM_COUNT; n++)
+        if (norm_rows[n].scale == s || norm_rows[n].normalized == s || norm_rows[n].out == s) return (norm_place)n;
+    return NO_NORM;
+}
+
+/* Is the stream normalised behind its sums? */
+static bool post_norm(const arch_config *c) { return c->block.part[0].after_sum != NO_NORM; }
+
+static bool has_part(const arch_config *c, site_part of) {
+    switch (of) {
+    case SITE_OF_ATTN:  return arch_part(c, PART_SELF) != NULL;
+    case SITE_OF_CROSS: return arch_part(c, PART_CROSS) != NULL;
+    case SITE_OF_MLP:   return arch_part(c, PART_MLP) != NULL;
+    case SITE_OF_ANY:   break;
+    }
+    return true;
+}
 
 bool site_exists(const arch_config *c, site_id s) {
-    const part_spec *attn = part_of(c->arch, PART_SELF), *mlp = part_of(c->arch, PART_MLP);
-    if (site_rows[s].part == SITE_OF_ATTN && !attn) return false;
-    if (site_rows[s].part == SITE_OF_MLP && !mlp) return false;
+    const bool lm = c->head & (HEAD_LM | HEAD_MLM);
+    if (s == SITE_LNE_OUT) return norm_exists(c, NORM_EMBED) && !post_norm(c);
+    const norm_place norm = norm_of(s);
+    if (norm) return norm_exists(c, norm);
+    if (!has_part(c, site_rows[s].part)) return false;
     switch (s) {
-    case SITE_POS_EMBED: return arch_has(c, W_POS);
+    case SITE_POS_EMBED:  return arch_has(c, W_POS);
+    case SITE_TYPE_EMBED: return arch_has(c, W_TYPE);
+    case SITE_FULL_EMBED: return norm_exists(c, NORM_EMBED) && post_norm(c);
     case SITE_ROT_Q: case SITE_ROT_K: return c->rope.dims > 0;
-    case SITE_MLP_PRE_LINEAR: return arch_has(c, W_GATE);
-    case SITE_RESID_MID: return attn && mlp;
-    case SITE_LN1_SCALE: case SITE_LN1_NORM: case SITE_LN1_OUT: return has_norm(attn);
-    case SITE_LN2_SCALE: case SITE_LN2_NORM: case SITE_LN2_OUT: return has_norm(mlp);
-    case SITE_LNF_SCALE: case SITE_LNF_NORM: case SITE_LNF_OUT: return arch_has(c, W_LNF);
+    case SITE_Q_NORM: case SITE_K_NORM: return c->qk_norm != QK_NONE;
+    case SITE_REL_POS:    return c->buckets > 0;
+    case SITE_MLP_PRE: case SITE_MLP_POST: return arch_dense_layers(c);
+    case SITE_MLP_PRE_LINEAR: return arch_dense_layers(c) && arch_has(c, W_GATE);
+    case SITE_EXPERT_WEIGHTS: case SITE_EXPERT_INDICES: return c->experts > 0;
+    case SITE_RESID_MID:  return !c->block.parallel && arch_part(c, PART_SELF) && arch_part(c, PART_MLP);
+    case SITE_RESID_NORM: return post_norm(c);
+    case SITE_UNEMBED_IN: case SITE_UNEMBED_OUT: return lm;
+    case SITE_LOGITS:     return lm && arch_changes_logits(c);
+    case SITE_POOLER_OUT: return c->head & HEAD_POOLER;
+    case SITE_CLASS_IN: case SITE_CLASS_OUT: return c->head & HEAD_CLASS;
+    case SITE_QA_OUT:     return c->head & HEAD_QA;
+    case SITE_NSP_OUT:    return c->head & HEAD_NSP;
+    default: return true;
+    }
+}
+
+/* Sites that only some layers have: experts, and what stands in their place. */
+static bool in_layer(const arch_config *c, site_id s, int64_t layer) {
+    switch (s) {
+    case SITE_MLP_PRE: case SITE_MLP_PRE_LINEAR: case SITE_MLP_POST: return !arch_sparse(c, layer);
+    case SITE_EXPERT_WEIGHTS: case SITE_EXPERT_INDICES: return arch_sparse(c, layer);
+    case SITE_REL_POS: return layer == 0;
     default: return true;
     }
 }
@@ -42,9 +95,20 @@ const char *place_name(arena *a, const slots *s, place p) {
     return arena_printf(a, "blocks.%dr%d.%s", at->block, at->turn, row->name);
 }
 
-static bool in_slot(const slot *at, site_id s) {
-    if (at->no_attn && site_rows[s].part == SITE_OF_ATTN) return false;
-    return !(at->no_mlp && site_rows[s].part == SITE_OF_MLP);
+/* The part whose norm a site belongs to, else the site's own. */
+static site_part part_of(const arch_config *c, site_id s) {
+    static const site_part of[] = { [PART_NONE] = SITE_OF_ANY, [PART_SELF] = SITE_OF_ATTN, [PART_CROSS] = SITE_OF_CROSS,
+                                    [PART_MLP] = SITE_OF_MLP };
+    const norm_place n = norm_of(s);
+    for (const part_spec *p = c->block.part; n && p < c->block.part + 3 && p->kind; p++)
+        if (p->before == n || p->after == n || p->after_sum == n) return of[p->kind];
+    return site_rows[s].part;
+}
+
+static bool in_slot(const arch_config *c, const slot *at, site_id s) {
+    const site_part part = part_of(c, s);
+    if ((at->no_attn && part == SITE_OF_ATTN) || (at->no_cross && part == SITE_OF_CROSS)) return false;
+    return !(at->no_mlp && part == SITE_OF_MLP) && in_layer(c, s, at->block);
 }
 
 static size_t add_places(const arch_config *c, const slots *s, int at, place *out) {
@@ -53,7 +117,7 @@ static size_t add_places(const arch_config *c, const slots *s, int at, place *ou
     for (int i = 0; i < SITE_COUNT; i++) {
         const site_id id = (site_id)i;
         if (site_rows[id].where != where || !site_exists(c, id)) continue;
-        if (where == AT_BLOCK && !in_slot(&s->at[at], id)) continue;
+        if (where == AT_BLOCK && !in_slot(c, &s->at[at], id)) continue;
         out[n++] = (place){ at, id };
     }
     return n;
@@ -77,6 +141,10 @@ int64_t axis_length(const arch_config *c, char axis, int64_t n) {
     case 'd': return c->d;
     case 'f': return c->f;
     case 'v': return c->vocab;
+    case 'x': return c->experts;
+    case 'k': return c->chosen;
+    case 'c': return c->labels;
+    case '2': return 2;
     default:  assert(axis == '1'); return 1;
     }
 }

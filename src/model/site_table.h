@@ -20,7 +20,7 @@ typedef enum {
 
 enum { FRONT = -1, BACK = INT32_MAX };          /* slots of model-level sites: before and behind the blocks */
 typedef enum { AT_FRONT, AT_BLOCK, AT_BACK } site_where;
-typedef enum { SITE_OF_ANY, SITE_OF_ATTN, SITE_OF_MLP } site_part;     /* gone when that part is skipped */
+typedef enum { SITE_OF_ANY, SITE_OF_ATTN, SITE_OF_CROSS, SITE_OF_MLP } site_part;     /* gone when that part is skipped */
 
 typedef struct {
     const char *name;                           /* without "blocks.L." */
@@ -35,14 +35,20 @@ extern const site_row site_rows[SITE_COUNT];
 typedef struct {
     int  block;                                 /* whose weights */
     int  turn;                                  /* 0, then 1, 2 for repetitions: "blocks.4r1" */
-    bool no_attn, no_mlp;
+    bool no_attn, no_cross, no_mlp;
 } slot;
 typedef struct { slot *at; int n; } slots;
 
 typedef struct { int slot; site_id site; } place;       /* ordered by slot, then site: the order of a run */
 typedef struct { place *at; size_t n; } place_list;
 
-/* Does this architecture have the site at all? */
+/* Weight and sites of a norm, by its place. */
+typedef struct { weight_id weight; site_id scale, normalized, out; } norm_row;
+extern const norm_row norm_rows[NORM_COUNT];
+
+/* Has the model the norm: the block, the weights or the family say so. */
+bool norm_exists(const arch_config *c, norm_place n);
+/* Does this architecture have the site at all, in any layer? */
 bool site_exists(const arch_config *c, site_id s);
 /* Whole name into the arena: "blocks.4r1.attn.hook_z". */
 const char *place_name(arena *a, const slots *s, place p);

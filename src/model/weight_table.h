@@ -1,7 +1,9 @@
 /* weight_table.h - what each weight is called and how large it is, whatever file it comes from.
  *
- * Axes are letters as in interface.md 3, and c: positions of the context,
- * r: pairs of numbers that rotate. */
+ * Axes are letters as in interface.md 3, and c: rows of the position table,
+ * r: pairs of numbers that rotate, w: width of the embeddings, y: token types,
+ * b: buckets of distances, m: an expert's MLP width, l: labels, n and 2: two,
+ * q, p: what one norm of queries, of keys has weights for. */
 #ifndef SONDE_WEIGHT_TABLE_H
 #define SONDE_WEIGHT_TABLE_H
 #include "arch.h"

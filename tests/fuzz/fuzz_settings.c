@@ -24,10 +24,11 @@ static void check_refusal(sonde_status s, const sonde_error *err) {
 }
 
 static void check_config(const json *tree) {
-    arch_config c = { 0 };
+    arch_config c = { 0 }, encoder = { 0 };
+    const arch *a;
     sonde_error err = { 0 };
-    sonde_status s = arch_find(tree, &c.arch, &err);
-    if (s == SONDE_OK) s = c.arch->config(tree, &c, &err);
+    sonde_status s = arch_find(tree, &a, &err);
+    if (s == SONDE_OK) s = arch_read(a, tree, &c, &encoder, &err);
     if (s != SONDE_OK) {
         check_refusal(s, &err);
         return;
