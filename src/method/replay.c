@@ -21,7 +21,7 @@ const char *replay_note(const replay *r, const char *key) {
     return text ? text : sonde_array_file_note(r->file, key);
 }
 
-sonde_prompt replay_prompt(const replay *r) { return (sonde_prompt){ r->tokens, r->n, r->prompt }; }
+sonde_prompt replay_prompt(const replay *r) { return (sonde_prompt){ r->tokens, r->n, r->prompt, NULL, 0 }; }
 
 /* A tensor of integers with one axis; *out NULL: the file has none of this name. */
 static sonde_status read_row(const replay *r, const char *name, int64_t **out, int64_t *n, sonde_error *err) {

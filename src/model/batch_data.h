@@ -27,5 +27,6 @@ typedef struct { batch_runs *r; int base; } runs_of_base;
 bound_runs   runs_for_edits(runs_of_base *of);
 metric_runs  runs_for_metrics(runs_of_base *of);
 
-sonde_status prompt_check(const sonde_model *m, const int32_t *tokens, int64_t n, sonde_error *err);
+/* What each stack reads of a prompt, checked: with one stack, its tokens. */
+sonde_status prompt_read(const sonde_model *m, const sonde_prompt *p, positions of[2], sonde_error *err);
 #endif
