@@ -96,7 +96,7 @@ static void what_is_not_computed_is_refused_by_name(void) {
         { "\"final_logit_softcapping\": 30.0,", SONDE_UNSUPPORTED, "final_logit_softcapping is 30.0, expected a model without it" },
         { "\"num_local_experts\": 8,", SONDE_UNSUPPORTED, "num_local_experts is 8, expected a model without it" },
         { "\"pretraining_tp\": 2,", SONDE_UNSUPPORTED, "pretraining_tp is 2, expected 1: whole products" },
-        { "\"hidden_act\": \"relu2\",", SONDE_UNSUPPORTED, "hidden_act is \"relu2\", expected gelu_new, gelu, relu or silu" },
+        { "\"hidden_act\": \"relu2\",", SONDE_UNSUPPORTED, "hidden_act is \"relu2\", expected gelu_new, gelu, quick_gelu, relu, silu or tanh" },
         { "\"num_key_value_heads\": 3,", SONDE_FORMAT, "num_key_value_heads is 3, expected a divisor of num_attention_heads 4" },
         { "\"head_dim\": null, \"hidden_size\": 26,", SONDE_FORMAT, "num_attention_heads is 4, expected a divisor of hidden_size 26" },
         { "\"head_dim\": 9,", SONDE_FORMAT, "head_dim is 9, expected an even number to rotate" },

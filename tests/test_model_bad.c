@@ -28,7 +28,7 @@ static void bad_configs_give_their_line(void) {
         { "\"layer_norm_epsilon\": \"1e-5\",", SONDE_FORMAT,
           "bad/config.json: layer_norm_epsilon is \"1e-5\", expected a number from 0 to 1" },
         { "\"activation_function\": \"mish\",", SONDE_UNSUPPORTED,
-          "bad/config.json: activation_function is \"mish\", expected gelu_new, gelu, relu or silu" },
+          "bad/config.json: activation_function is \"mish\", expected gelu_new, gelu, quick_gelu, relu, silu or tanh" },
         { "\"activation_function\": [\"gelu\"],", SONDE_FORMAT,
           "bad/config.json: activation_function is an array, expected a text" },
         { "\"scale_attn_weights\": 1,", SONDE_FORMAT,

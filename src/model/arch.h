@@ -120,6 +120,9 @@ typedef uint8_t layer_set[(MOST_LAYERS + 7) / 8];       /* a set of layers */
 static inline bool layer_in(const layer_set s, int64_t layer) { return s[layer / 8] >> (layer % 8) & 1; }
 static inline void layer_add(layer_set s, int64_t layer) { s[layer / 8] = (uint8_t)(s[layer / 8] | 1 << (layer % 8)); }
 
+/* Scores get slope of the head times the key's position (Press et al., Train Short, Test Long, 2022); SCALED: the product is
+ * rounded to bfloat16 and scaled as the scores are. */
+typedef enum { ALIBI_NONE, ALIBI_ADDED, ALIBI_SCALED } alibi_kind;
 typedef enum { QK_NONE, QK_HEAD, QK_EACH, QK_WHOLE } qk_norm;   /* no norm of q and k; one weight [e] for every head; a
                                                                  * weight a head; one norm over all heads together */
 typedef enum { HEAD_LM = 1, HEAD_MLM = 2, HEAD_POOLER = 4, HEAD_NSP = 8, HEAD_CLASS = 16, HEAD_QA = 32 } head_flags;
@@ -141,7 +144,7 @@ typedef struct arch_config {    /* sizes and constants of one model, or of one o
     bool     bidirectional;     /* every row sees every key */
     int64_t  window;            /* a row of a layer in `local` sees this many keys, itself the last; 0: no such layer */
     layer_set local;
-    bool     alibi;             /* scores get slope of the head times the key's position */
+    alibi_kind alibi;
     int64_t  buckets, max_distance;     /* of relative positions; 0: none */
     double   clip_qkv;          /* q, k, v are clamped to +- this; 0: not */
     qk_norm  qk_norm;

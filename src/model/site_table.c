@@ -149,6 +149,12 @@ int64_t axis_length(const arch_config *c, char axis, int64_t n) {
     }
 }
 
+bool site_pooled(site_id s) { return site_rows[s].where == AT_BACK && site_rows[s].axes[0] != 't'; }
+
+sight site_sight(const arch_config *c, int64_t layer) {
+    return (sight){ 0, layer_in(c->local, layer) ? c->window : 0, c->bidirectional };
+}
+
 int site_dims(const arch_config *c, site_id s, int64_t n, int64_t dim[4]) {
     int rank = 0;
     for (const char *axis = site_rows[s].axes; *axis; axis++)
