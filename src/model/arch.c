@@ -28,10 +28,15 @@ const char *row_spelled(const weight_row *r, spelling s) {
 
 bool row_in_out(const weight_row *r, spelling s) { return s == SPELLED_HF && r->layout == LAYOUT_IN_OUT; }
 
+const char *row_item(arena *into, const char *prefix, const char *name, int64_t layer, int64_t item) {
+    const char *out = prefix;
+    for (const char *mark; (mark = strchr(name, '%')); name = mark + 2)
+        out = arena_printf(into, "%s%.*s%" PRId64, out, (int)(mark - name), name, mark[1] == 'd' ? layer : item);
+    return arena_printf(into, "%s%s", out, name);
+}
+
 const char *row_name(arena *into, const char *prefix, const char *name, int64_t layer) {
-    const char *mark = strstr(name, "%d");
-    if (!mark) return arena_printf(into, "%s%s", prefix, name);
-    return arena_printf(into, "%s%.*s%" PRId64 "%s", prefix, (int)(mark - name), name, layer, mark + 2);
+    return row_item(into, prefix, name, layer, 0);
 }
 
 arch_config arch_defaults(const arch *a, stack_id stack) {

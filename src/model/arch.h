@@ -199,7 +199,9 @@ sonde_status arch_read(const arch *a, const json *config, arch_config *out, arch
 /* The name of a row in one spelling, NULL if it has none; and whether inputs lie outermost there. */
 const char *row_spelled(const weight_row *r, spelling s);
 bool        row_in_out(const weight_row *r, spelling s);
-/* `name` behind a prefix, with the layer in place of its "%d"; in the arena. */
+/* `name` behind a prefix, with the layer in place of its "%d" and the expert or head in place of "%e", "%h"; row_name: the
+ * first one. In the arena. */
+const char *row_item(arena *into, const char *prefix, const char *name, int64_t layer, int64_t item);
 const char *row_name(arena *into, const char *prefix, const char *name, int64_t layer);
 
 extern const arch *const arch_table[];          /* NULL-terminated, from archs.def */

@@ -114,6 +114,10 @@ int64_t weight_size(const arch_config *c, const char *axes) {
     return n;
 }
 
+bool weight_of_experts(weight_id id) { return weight_table[id].out[0] == 'x' && weight_table[id].out[1]; }
+
+bool weight_outside(weight_id id) { return id >= W_UNEMBED && id <= B_QA && id != W_POOL && id != B_POOL; }
+
 int64_t weight_in_pairs(const arch_config *c, weight_id id) {
     return c->qk_pairs && (id == W_Q || id == B_Q || id == W_K || id == B_K) ? c->rope.dims : 0;
 }
