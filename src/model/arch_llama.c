@@ -1,66 +1,33 @@
 /* The Llama family (Llama 1, 2, 3 and models of the same shape): RMS norm before each half, rotary positions, grouped
  * key/value heads, gated MLP. Touvron et al., LLaMA: Open and Efficient Foundation Language Models, 2023; fields and
  * defaults as transformers 5 (LlamaConfig) has them. */
-#include "arch.h"
-#include "config.h"
+#include "arch_fields.h"
 #include <inttypes.h>
-#include <math.h>
 #include <stddef.h>
 
-/* A size that null means to leave out. */
-static sonde_status size_or(const json *file, config_range f, int64_t *out, sonde_error *err) {
-    const json *j = json_get(file, f.name);
-    *out = f.fallback;
-    return j && j->kind != JSON_NULL ? config_int(file, f, out, err) : SONDE_OK;
-}
-
-static sonde_status read_sizes(const json *file, arch_config *c, sonde_error *err) {
-    SONDE_TRY(config_int(file, (config_range){ "hidden_size", NULL, 4096, 1, MOST_WIDTH }, &c->d, err));
-    SONDE_TRY(config_int(file, (config_range){ "intermediate_size", NULL, 11008, 1, MOST_INNER }, &c->f, err));
-    SONDE_TRY(config_int(file, (config_range){ "num_hidden_layers", NULL, 32, 1, MOST_LAYERS }, &c->layers, err));
-    SONDE_TRY(config_int(file, (config_range){ "num_attention_heads", NULL, 32, 1, MOST_WIDTH }, &c->heads, err));
-    SONDE_TRY(config_int(file, (config_range){ "vocab_size", NULL, 32000, 1, MOST_VOCAB }, &c->vocab, err));
-    SONDE_TRY(config_int(file, (config_range){ "max_position_embeddings", NULL, 2048, 1, MOST_CONTEXT }, &c->context,
-                         err));
-    SONDE_TRY(size_or(file, (config_range){ "num_key_value_heads", NULL, c->heads, 1, MOST_WIDTH }, &c->kv_heads, err));
-    SONDE_FAIL_IF(c->heads % c->kv_heads, err, SONDE_FORMAT,
-                  "num_key_value_heads is %" PRId64 ", expected a divisor of num_attention_heads %" PRId64, c->kv_heads,
-                  c->heads);
-    SONDE_TRY(size_or(file, (config_range){ "head_dim", NULL, 0, 1, MOST_WIDTH }, &c->e, err));
-    SONDE_FAIL_IF(!c->e && c->d % c->heads, err, SONDE_FORMAT,
-                  "num_attention_heads is %" PRId64 ", expected a divisor of hidden_size %" PRId64, c->heads, c->d);
-    if (!c->e) c->e = c->d / c->heads;
-    SONDE_FAIL_IF(c->e > MOST_WIDTH / c->heads, err, SONDE_FORMAT,
-                  "head_dim is %" PRId64 " in %" PRId64 " heads, expected at most %d numbers in all", c->e, c->heads,
-                  (int)MOST_WIDTH);
-    return SONDE_OK;
-}
+static const size_names names = {
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "intermediate_size",
+    "max_position_embeddings", 4096, 32, 32, 0, 0, 11008, 32000, 2048,
+};
 
 /* Fields of relatives that compute other numbers: absent, null, false or zero here. */
 static sonde_status refuse_relatives(const json *file, sonde_error *err) {
-    static const char *const names[] = {
+    static const char *const others[] = {
         "sliding_window", "attn_logit_softcapping", "final_logit_softcapping", "logit_scale", "clip_qkv",
-        "use_qk_norm", "qk_layernorm", "num_local_experts", "num_experts",
+        "use_qk_norm", "qk_layernorm", "num_local_experts", "num_experts", NULL,
     };
     bool sliding;
     SONDE_TRY(config_bool(file, "use_sliding_window", true, &sliding, err));
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const json *j = json_get(file, names[i]);
-        double zero;
-        bool   on;
-        if (!j || j->kind == JSON_NULL || (i == 0 && !sliding)) continue;
-        if ((json_bool(j, &on) && !on) || (json_double(j, &zero) && zero == 0)) continue;
-        return sonde_fail(err, SONDE_UNSUPPORTED, "%s is %s, expected a model without it", names[i], json_shown(j).text);
-    }
+    SONDE_TRY(arch_refuse(file, others + !sliding, err));
     int64_t slices;
-    SONDE_TRY(size_or(file, (config_range){ "pretraining_tp", NULL, 1, INT32_MIN, INT32_MAX }, &slices, err));
+    SONDE_TRY(arch_size_or(file, (config_range){ "pretraining_tp", NULL, 1, INT32_MIN, INT32_MAX }, &slices, err));
     SONDE_FAIL_IF(slices != 1, err, SONDE_UNSUPPORTED, "pretraining_tp is %" PRId64 ", expected 1: whole products",
                   slices);
     return SONDE_OK;
 }
 
 static sonde_status read_config(const json *file, arch_config *c, sonde_error *err) {
-    SONDE_TRY(read_sizes(file, c, err));
+    SONDE_TRY(arch_sizes(file, &names, c, err));
     SONDE_TRY(refuse_relatives(file, err));
     SONDE_TRY(config_activation(file, "hidden_act", "silu", &c->act, err));
     SONDE_TRY(config_double(file, "rms_norm_eps", 1e-6, 1, &c->norm_eps, err));
@@ -70,7 +37,6 @@ static sonde_status read_config(const json *file, arch_config *c, sonde_error *e
     SONDE_TRY(config_token(file, "bos_token_id", 1, c->vocab, &c->bos, err));
     SONDE_TRY(config_token(file, "eos_token_id", 2, c->vocab, &c->eos, err));
     c->gated = true;
-    c->score_scale = 1 / sqrt((double)c->e);
     return rope_config(file, c->e, c->context, &c->rope, err);
 }
 
