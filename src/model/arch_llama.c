@@ -37,7 +37,11 @@ static sonde_status read_config(const json *file, arch_config *c, sonde_error *e
     SONDE_TRY(config_token(file, "bos_token_id", 1, c->vocab, &c->bos, err));
     SONDE_TRY(config_token(file, "eos_token_id", 2, c->vocab, &c->eos, err));
     c->gated = true;
-    return rope_config(file, c->e, c->context, &c->rope, err);
+    SONDE_TRY(rope_config(file, (rope_fields){ .dims = c->e, .context = c->context }, &c->rope, err));
+    SONDE_FAIL_IF(c->rope.dims != c->e, err, SONDE_UNSUPPORTED, "partial_rotary_factor: %" PRId64 " of %" PRId64
+                  " numbers of a head rotate, expected heads that rotate whole", c->rope.dims, c->e);
+    c->context = rope_reach(&c->rope, c->context);
+    return SONDE_OK;
 }
 
 static const weight_row rows[] = {

@@ -231,7 +231,16 @@ static sonde_status run_pass(sonde_session *s, lane *const *lanes, int n, bool b
     return SONDE_OK;
 }
 
+/* A run of `goal` positions from now on. Where its rotations are other ones than those of the keys that are there, every
+ * number of the lane is another one, streams and values too: it starts again. So whatever was added bit by bit is
+ * equal to one run of the same length, and a chunk turns as its whole run does. */
+static void extend(const rope *r, lane *l, int64_t goal) {
+    if (l->first && rope_crosses(r, l->turning, goal)) l->first = 0;
+    l->turning = goal;
+}
+
 sonde_status lanes_run(sonde_session *s, lane *const *lanes, int n, const int64_t *goal, int64_t chunk, sonde_error *err) {
+    for (int i = 0; i < n; i++) extend(&s->model->config.rope, lanes[i], goal[i]);
     for (bool more = true; more;) {
         const workspace_mark here = workspace_here(s->memory);
         more = false;
