@@ -107,6 +107,8 @@ bool arch_row_holds(const arch_config *c, const weight_row *r) {
         case WHEN_PLAIN:        return !c->gated;
         case WHEN_FINAL_NORM:   return c->norm_weights && c->final_norm;
         case WHEN_NORM_WEIGHTS: return c->norm_weights;
+        case WHEN_PARALLEL:     return c->block.parallel;
+        case WHEN_SEQUENTIAL:   return !c->block.parallel;
         case WHEN_MLM:          return c->head & HEAD_MLM;
         case WHEN_POOLER:       return c->head & HEAD_POOLER;
         case WHEN_NSP:          return c->head & HEAD_NSP;

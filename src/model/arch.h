@@ -61,7 +61,7 @@ typedef enum {
     WHEN_ALWAYS, WHEN_ATTN_BIAS, WHEN_OUT_BIAS, WHEN_MLP_BIAS,  /* by attn_bias, out_bias, mlp_bias of the model */
     WHEN_QK_NORM, WHEN_DENSE, WHEN_SPARSE,              /* by qk_norm; layers without, with experts */
     WHEN_NORM_2, WHEN_PROJECTED, WHEN_GATED, WHEN_PLAIN,    /* by its block's norms, its widths, its MLP */
-    WHEN_FINAL_NORM, WHEN_NORM_WEIGHTS,
+    WHEN_FINAL_NORM, WHEN_NORM_WEIGHTS, WHEN_PARALLEL, WHEN_SEQUENTIAL,     /* by its block's parts */
     WHEN_MLM, WHEN_POOLER, WHEN_NSP, WHEN_CLASS, WHEN_QA,   /* by its heads */
 } weight_when;
 
@@ -92,15 +92,17 @@ typedef struct {
     stack_id    stack;
 } weight_row;
 
-typedef enum { FIELD_NONE, FIELD_INT, FIELD_NUMBER } field_kind;
+/* How a GGUF file says a field: an int64_t, double or bool of arch_config; SHARE: an int64_t that config.json gives as a
+ * share of the numbers of a head. */
+typedef enum { FIELD_NONE, FIELD_INT, FIELD_NUMBER, FIELD_BOOL, FIELD_SHARE } field_kind;
 
 typedef struct {                /* a field of config.json, and where other containers say the same */
     const char *hf;
     const char *gguf;           /* behind "ARCHITECTURE."; two rows of one field must agree */
     const char *meta;           /* in params.json, and behind "llama2c." */
     weight_id   rows_of;        /* where no key says it: the rows of this tensor; W_NONE: left out */
-    field_kind  kind;           /* how a written GGUF file says it, from an int64_t or a double of arch_config at `at` */
-    size_t      at;
+    field_kind  kind;           /* NONE: a written GGUF file says nothing of it */
+    size_t      at;             /* where it is in arch_config */
     bool        needed;         /* a container that says sizes itself has to say this one */
 } config_row;
 

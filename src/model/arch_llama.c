@@ -1,13 +1,18 @@
 /* The Llama family (Llama 1, 2, 3 and models of the same shape): RMS norm before each half, rotary positions, grouped
- * key/value heads, gated MLP. Touvron et al., LLaMA: Open and Efficient Foundation Language Models, 2023; fields and
- * defaults as transformers 5 (LlamaConfig) has them. */
+ * key/value heads, gated MLP. Touvron et al., LLaMA: Open and Efficient Foundation Language Models, 2023. And Mistral's,
+ * which see a window of positions: Jiang et al., Mistral 7B, 2023. Fields and defaults as transformers 5 (LlamaConfig,
+ * MistralConfig) has them. */
 #include "arch_fields.h"
 #include <inttypes.h>
 #include <stddef.h>
 
-static const size_names names = {
+static const size_names llama_sizes = {
     "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "intermediate_size",
     "max_position_embeddings", 4096, 32, 32, 0, 0, 11008, 32000, 2048,
+};
+static const size_names mistral_sizes = {
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "intermediate_size",
+    "max_position_embeddings", 4096, 32, 32, 8, 0, 14336, 32000, 131072,
 };
 
 /* Fields of relatives that compute other numbers: absent, null, false or zero here. */
@@ -26,22 +31,32 @@ static sonde_status refuse_relatives(const json *file, sonde_error *err) {
     return SONDE_OK;
 }
 
-static sonde_status read_config(const json *file, arch_config *c, sonde_error *err) {
-    SONDE_TRY(arch_sizes(file, &names, c, err));
-    SONDE_TRY(refuse_relatives(file, err));
+static sonde_status read_common(const json *file, arch_config *c, sonde_error *err) {
     SONDE_TRY(config_activation(file, "hidden_act", "silu", &c->act, err));
     SONDE_TRY(config_double(file, "rms_norm_eps", 1e-6, 1, &c->norm_eps, err));
     SONDE_TRY(config_bool(file, "tie_word_embeddings", false, &c->tied, err));
-    SONDE_TRY(config_bool(file, "attention_bias", false, &c->attn_bias, err));
-    SONDE_TRY(config_bool(file, "mlp_bias", false, &c->mlp_bias, err));
-    SONDE_TRY(config_token(file, "bos_token_id", 1, c->vocab, &c->bos, err));
-    SONDE_TRY(config_token(file, "eos_token_id", 2, c->vocab, &c->eos, err));
+    SONDE_TRY(arch_tokens(file, 1, 2, c, err));
     c->gated = true;
     SONDE_TRY(rope_config(file, (rope_fields){ .dims = c->e, .context = c->context }, &c->rope, err));
     SONDE_FAIL_IF(c->rope.dims != c->e, err, SONDE_UNSUPPORTED, "partial_rotary_factor: %" PRId64 " of %" PRId64
                   " numbers of a head rotate, expected heads that rotate whole", c->rope.dims, c->e);
     c->context = rope_reach(&c->rope, c->context);
     return SONDE_OK;
+}
+
+static sonde_status read_llama(const json *file, arch_config *c, sonde_error *err) {
+    SONDE_TRY(arch_sizes(file, &llama_sizes, c, err));
+    SONDE_TRY(refuse_relatives(file, err));
+    SONDE_TRY(config_bool(file, "attention_bias", false, &c->attn_bias, err));
+    SONDE_TRY(config_bool(file, "mlp_bias", false, &c->mlp_bias, err));
+    return read_common(file, c, err);
+}
+
+/* Every layer has the window, if there is one. */
+static sonde_status read_mistral(const json *file, arch_config *c, sonde_error *err) {
+    SONDE_TRY(arch_sizes(file, &mistral_sizes, c, err));
+    SONDE_TRY(arch_windows(file, 4096, 1, c, err));
+    return read_common(file, c, err);
 }
 
 static const weight_row rows[] = {
@@ -87,20 +102,28 @@ static const weight_row rows[] = {
     { .id = W_NONE },
 };
 
-static const config_row fields[] = {
-    { "hidden_size",             .gguf = "embedding_length",        .meta = "dim",        SAYS(INT, d), .needed = true },
-    { "num_hidden_layers",       .gguf = "block_count",             .meta = "n_layers",   SAYS(INT, layers), .needed = true },
-    { "num_attention_heads",     .gguf = "attention.head_count",    .meta = "n_heads",    SAYS(INT, heads), .needed = true },
-    { "num_key_value_heads",     .gguf = "attention.head_count_kv", .meta = "n_kv_heads", SAYS(INT, kv_heads) },
-    { "head_dim",                .gguf = "attention.key_length",    .meta = "head_dim",   SAYS(INT, e) },
-    { "head_dim",                .gguf = "attention.value_length",  SAYS(INT, e) },
-    { "head_dim",                .gguf = "rope.dimension_count",    SAYS(INT, rope.dims) },
-    { "intermediate_size",       .gguf = "feed_forward_length",     .meta = "hidden_dim", SAYS(INT, f), .rows_of = W_GATE },
-    { "max_position_embeddings", .gguf = "context_length",          .meta = "seq_len",    SAYS(INT, context), .needed = true },
-    { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", .meta = "norm_eps", SAYS(NUMBER, norm_eps),
-      .needed = true },
-    { "rope_theta",              .gguf = "rope.freq_base",          .meta = "rope_theta", SAYS(NUMBER, rope.base) },
+#define FIELDS \
+    { "hidden_size",             .gguf = "embedding_length",        .meta = "dim",        SAYS(INT, d), .needed = true }, \
+    { "num_hidden_layers",       .gguf = "block_count",             .meta = "n_layers",   SAYS(INT, layers), .needed = true }, \
+    { "num_attention_heads",     .gguf = "attention.head_count",    .meta = "n_heads",    SAYS(INT, heads), .needed = true }, \
+    { "num_key_value_heads",     .gguf = "attention.head_count_kv", .meta = "n_kv_heads", SAYS(INT, kv_heads) }, \
+    { "head_dim",                .gguf = "attention.key_length",    .meta = "head_dim",   SAYS(INT, e) }, \
+    { "head_dim",                .gguf = "attention.value_length",  SAYS(INT, e) }, \
+    { "head_dim",                .gguf = "rope.dimension_count",    SAYS(INT, rope.dims) }, \
+    { "intermediate_size",       .gguf = "feed_forward_length",     .meta = "hidden_dim", SAYS(INT, f), .rows_of = W_GATE }, \
+    { "max_position_embeddings", .gguf = "context_length",          .meta = "seq_len",    SAYS(INT, context), .needed = true }, \
+    { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", .meta = "norm_eps", SAYS(NUMBER, norm_eps), \
+      .needed = true }, \
+    { "rope_theta",              .gguf = "rope.freq_base",          .meta = "rope_theta", SAYS(NUMBER, rope.base) }, \
     { "vocab_size",              .gguf = "vocab_size",              SAYS(INT, vocab), .rows_of = W_EMBED },
+
+static const config_row llama_fields[] = {
+    FIELDS
+    { .hf = NULL },
+};
+static const config_row mistral_fields[] = {
+    FIELDS
+    { "sliding_window", .gguf = "attention.sliding_window", SAYS(INT, window) },
     { .hf = NULL },
 };
 
@@ -120,12 +143,19 @@ static const char *meta_more(const json *params, arena *into) {
                         context, scaled ? scaling : "");
 }
 
-static const char *const classes[]  = { "LlamaForCausalLM", "LLaMAForCausalLM", NULL };
+static const char *const llama_classes[]   = { "LlamaForCausalLM", "LLaMAForCausalLM", NULL };
+static const char *const mistral_classes[] = { "MistralForCausalLM", "MistralModel", NULL };
 static const char *const prefixes[] = { "model.", "", NULL };
 
 const arch arch_llama = {
-    .name = "llama", .hf_classes = classes, .hf_type = "llama", .prefixes = prefixes,
+    .name = "llama", .hf_classes = llama_classes, .hf_type = "llama", .prefixes = prefixes,
     .block = { .part = { { PART_SELF, .before = NORM_1 }, { PART_MLP, .before = NORM_2 } } },
-    .norm = NORM_RMS, .gguf = "llama", .weights = rows, .fields = fields, .meta_more = meta_more,
-    .config = read_config,
+    .norm = NORM_RMS, .gguf = "llama", .weights = rows, .fields = llama_fields, .meta_more = meta_more,
+    .config = read_llama,
+};
+
+const arch arch_mistral = {
+    .name = "mistral", .hf_classes = mistral_classes, .hf_type = "mistral", .prefixes = prefixes,
+    .block = { .part = { { PART_SELF, .before = NORM_1 }, { PART_MLP, .before = NORM_2 } } },
+    .norm = NORM_RMS, .gguf = "llama", .weights = rows, .fields = mistral_fields, .config = read_mistral,
 };
