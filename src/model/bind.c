@@ -173,7 +173,7 @@ static sonde_status broadcast(binder *b, bound_edit *e, const float *data, const
         e->value.stride[i] = 0;
         if (x->kind == INDEX_ONE || v < 0) continue;
         const bool    t = axis_letter(axes, i) == 't', open = x->kind == INDEX_ALL && along_positions(axis_letter(axes, i));
-        const int64_t want = axis_count(x, open ? b->p->prompt : axis_length(b->c, axis_letter(axes, i), b->p->length));
+        const int64_t want = axis_count(x, open ? b->p->prompt : axis_length(b->c, e->at.site, axis_letter(axes, i), b->p->length));
         SONDE_FAIL_IF(dim[v] != 1 && dim[v] != want, b->err, SONDE_USAGE,
                       "the value has %lld along axis %c, the place %lld", (long long)dim[v], axis_letter(axes, i),
                       (long long)want);
@@ -305,7 +305,7 @@ static sonde_status bind_index(binder *b, bound_edit *e, const index_spec *index
             continue;
         }
         const char    letter = axis_letter(axes, i);
-        const axis_of x = { letter, axis_length(b->c, letter, b->p->length), b->p->prompt, b->p->tokens,
+        const axis_of x = { letter, axis_length(b->c, e->at.site, letter, b->p->length), b->p->prompt, b->p->tokens,
                             along_positions(letter) };
         SONDE_TRY(resolve(b, x, i < index->n ? &index->part[i] : &ALL_OF_IT, &e->axis[i]));
     }

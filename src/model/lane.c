@@ -36,7 +36,7 @@ static mark_view view_of(const segment *g, site_id site, float *data, int64_t ke
     if (v.masked) v.sight = site_sight(b->config, b->run.at[g->slot].block);
     for (int i = 0; i < v.rank; i++) {
         const char letter = axis_letter(axes, i);
-        v.dim[i] = letter == 't' ? g->n : letter == 's' ? keys : axis_length(b->config, letter, 0);
+        v.dim[i] = letter == 't' ? g->n : letter == 's' ? keys : axis_length(b->config, site, letter, 0);
     }
     return v;
 }
