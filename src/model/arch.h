@@ -25,7 +25,7 @@ typedef enum {
     W_Q, B_Q, W_K, B_K, W_V, B_V, W_O, B_O,             /* [h, d, e] [h, e] .. [h, e, d] [d] */
     W_GATE, B_GATE, W_IN, B_IN, W_OUT, B_OUT,           /* [d, f] [f] (gated MLPs) [d, f] [f] [f, d] [d] */
     W_UNEMBED, B_UNEMBED,                               /* [d, v] [v] */
-    W_ROPE,                                             /* [rotary dims / 2] what GGUF divides frequencies by */
+    W_ROPE, W_ROPE_SHORT, W_ROPE_LONG,                  /* [rotary dims / 2] what GGUF divides frequencies by; LONGROPE's two */
     WEIGHT_COUNT
 } weight_id;
 

@@ -33,6 +33,8 @@ const weight_meaning weight_table[WEIGHT_COUNT] = {
     [W_UNEMBED] = { "unembed.W_U", WEIGHT_MATRIX, false, "dv", "v", "d" },
     [B_UNEMBED] = FRONT_VECTOR("unembed.b_U", "v"),
     [W_ROPE]    = FRONT_VECTOR("rope.divisors", "r"),
+    [W_ROPE_SHORT] = FRONT_VECTOR("rope.short_divisors", "r"),
+    [W_ROPE_LONG]  = FRONT_VECTOR("rope.long_divisors", "r"),
 };
 
 int64_t weight_axis(const arch_config *c, char axis) {
