@@ -14,13 +14,13 @@ static scratch folder_with(const char *config) {
     return dir;
 }
 
-/* Lists of LONGROPE for the five points of a head; `original` 12, so that chunks and generations of a few tokens cross it. */
+/* The original length is 12: chunks and generations of a few tokens cross it. */
 static scratch scaled_folder(const char *scaling) {
     char config[1200];
     snprintf(config, sizeof config,
-             "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], \"hidden_size\": 24, \"head_dim\": 10, "
+             "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], \"hidden_size\": 24, "
              "\"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"intermediate_size\": 37, \"num_hidden_layers\": 2, "
-             "\"vocab_size\": 61, \"rms_norm_eps\": 1e-5, %s}", scaling);
+             "\"head_dim\": 10, \"vocab_size\": 61, \"rms_norm_eps\": 1e-5, %s}", scaling);
     return folder_with(config);
 }
 

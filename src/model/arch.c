@@ -176,7 +176,7 @@ sonde_status arch_find(const json *config, const arch **out, sonde_error *err) {
     SONDE_FAIL_IF(classes && classes->kind != JSON_ARRAY, err, SONDE_FORMAT, "architectures is %s, expected an array",
                   json_shown(classes).text);
     const json *class = classes ? classes->child : NULL;
-    char known[256];
+    char known[512];
     list_types(known, sizeof known);
     SONDE_FAIL_IF(!type && !class, err, SONDE_FORMAT, "has neither model_type nor architectures, expected one of: %s",
                   known);

@@ -50,7 +50,7 @@ typedef enum {
     W_CLASS_IN, B_CLASS_IN, W_CLASS, B_CLASS,           /* a classifier: [d, d] [d] (where it has two), [d, labels] [labels] */
     W_QA, B_QA,                                         /* [d, 2] [2]: start and end of a span */
     W_ROPE,                                             /* [rotary dims / 2] what GGUF divides frequencies by */
-    W_ROPE_LONG, W_ROPE_SHORT,                          /* the same: factors of longrope */
+    W_ROPE_SHORT, W_ROPE_LONG,                          /* the same: LONGROPE's two */
     WEIGHT_COUNT
 } weight_id;
 

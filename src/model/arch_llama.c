@@ -99,6 +99,8 @@ static const weight_row rows[] = {
     { W_UNEMBED, .hf = "lm_head.weight",
                  .gguf = "output.weight", .meta = "output.weight", .optional = true },
     { W_ROPE,    .gguf = "rope_freqs.weight", .optional = true },
+    { W_ROPE_SHORT, .gguf = "rope_factors_short.weight", .optional = true },
+    { W_ROPE_LONG,  .gguf = "rope_factors_long.weight", .optional = true },
     { .id = W_NONE },
 };
 

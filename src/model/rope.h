@@ -29,7 +29,7 @@ typedef struct {
     bool         whole;                         /* YARN: its bounds are rounded to whole indices */
     double       original;                      /* positions that it was first trained with; all but PLAIN and LINEAR */
     double       attention;                     /* cosine and sine are times this; 0: 1 */
-    const json  *short_list, *long_list;        /* LONGROPE: [dims/2] numbers, lent until rope_prepare */
+    const json  *short_list, *long_list;        /* LONGROPE: [dims/2] numbers of config.json, lent */
     const float *divisor;       /* [dims/2] of a container, lent as long as the model, in place of `scaling`; NULL: none */
     const float *inverse;       /* [dims/2]: radians a position; rope_prepare makes it */
     const float *long_inverse;  /* LONGROPE: the same for runs longer than `original` */
@@ -46,7 +46,7 @@ typedef struct {
 } rope_fields;
 
 /* The fields of a config.json, in the old spelling (rope_theta, rope_scaling) and the new one (rope_parameters). `out`
- * lends lists of `file` until rope_prepare. UNSUPPORTED names a kind of scaling that is not computed. */
+ * lends lists of `file`. UNSUPPORTED names a kind of scaling that is not computed. */
 sonde_status rope_config(const json *file, rope_fields f, rope *out, sonde_error *err);
 /* How many positions the scaling reaches, for a config that says `context`: more where that is the length before it. */
 int64_t      rope_reach(const rope *r, int64_t context);

@@ -81,8 +81,8 @@ const weight_meaning weight_table[WEIGHT_COUNT] = {
     [W_QA]        = { "qa.W", WEIGHT_MATRIX, false, "d2", "2", "d" },
     [B_QA]        = FRONT_VECTOR("qa.b", "2"),
     [W_ROPE]      = FRONT_VECTOR("rope.divisors", "r"),
-    [W_ROPE_LONG] = FRONT_VECTOR("rope.long", "r"),
-    [W_ROPE_SHORT] = FRONT_VECTOR("rope.short", "r"),
+    [W_ROPE_LONG] = FRONT_VECTOR("rope.long_divisors", "r"),
+    [W_ROPE_SHORT] = FRONT_VECTOR("rope.short_divisors", "r"),
 };
 
 int64_t weight_axis(const arch_config *c, char axis) {
