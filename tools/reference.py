@@ -1,7 +1,7 @@
 """Golden files: what transformers computes, at every site of interface.md 3, for sonde to be compared with.
 
     python tools/reference.py                 makes everything in tests/golden anew
-    python tools/reference.py --only three    one model
+    python tools/reference.py --only three    one model (families: all of tests/golden/families)
     python tools/reference.py --prove         shows that typical mistakes break the tolerances
 
 Random models (RANDOM below) are made from seeds and lie in tests/golden/NAME/ as Hugging Face folders; the models of
@@ -213,15 +213,15 @@ def told(name, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="NAME", choices=[*RANDOM, *SHIPPED, *DECODERS])
+    parser.add_argument("--only", metavar="NAME", choices=["families", *RANDOM, *SHIPPED, *DECODERS])
     parser.add_argument("--prove", action="store_true")
     args = parser.parse_args()
     logging.disable_progress_bar()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    names = [args.only] if args.only else [*RANDOM, *SHIPPED, *DECODERS]
-    families = [n for n in names if n in DECODERS]
-    names = [n for n in names if n not in DECODERS]
+    names = [args.only] if args.only else [*RANDOM, *SHIPPED, "families"]
+    families = list(DECODERS) if "families" in names else [n for n in names if n in DECODERS]
+    names = [n for n in names if n not in (*DECODERS, "families")]
     for name in [n for n in names if not present(n)]:
         print(f"{name}: models/{name} is not there or has no card; its golden files are left as they are")
     names = [n for n in names if present(n)]

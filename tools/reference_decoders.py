@@ -35,7 +35,17 @@ OPT = dict(body="model.decoder", blocks="layers", embed="embed_tokens", position
            ln1="self_attn_layer_norm", attn="self_attn", q="q_proj", k="k_proj", v="v_proj", out="out_proj",
            ln2="final_layer_norm", mlp="fc1", into="fc1", mlp_out="fc2")
 
-# By model_type: a row, or a function of the config. A name that a block lacks is a part that it has not (ln2 of a block
+
+
+def falcon(c):
+    """Two norms where the config says so; transformers adds ALiBi twice in eager attention, once in its default one: the
+    mask is given without it, which makes eager compute what the default does."""
+    two = c.new_decoder_architecture and c.num_ln_in_parallel_attn == 2
+    norms = dict(ln1="ln_attn", ln2="ln_mlp") if two else {}
+    return dict(BLOOM, **norms, rotary=not c.alibi, mask_alone=c.alibi, parallel=c.parallel_attn or c.new_decoder_architecture)
+
+
+# By model_type: a row as a function of the config. A name that a block lacks is a part that it has not (ln2 of a block
 # whose MLP shares ln1, gate of a layer of experts). parallel: attention and MLP read the same stream. bare: no norm in
 # front. after: each norm stands behind its sum.
 ROWS = {
@@ -51,6 +61,21 @@ ROWS = {
     "mistral": lambda c: LLAMA,
     "qwen2": lambda c: LLAMA,
     "qwen3": lambda c: dict(LLAMA, **NORMED),
+    "phi": lambda c: dict(LLAMA, final="final_layernorm", parallel=True, out="dense", q_norm="q_layernorm",
+                          k_norm="k_layernorm", gate=None, into="mlp.fc1", mlp_out="mlp.fc2"),
+    "phi3": lambda c: dict(LLAMA, fused="qkv_proj", layout="parts", both="mlp.gate_up_proj"),
+    "gemma": lambda c: LLAMA,
+    "gemma2": lambda c: dict(LLAMA, **SANDWICH),
+    "gemma3_text": lambda c: dict(LLAMA, **SANDWICH, **NORMED),
+    "olmo": lambda c: LLAMA,
+    "olmo2": lambda c: dict(LLAMA, **SANDWICH, **NORMED, ln1=None),
+    "stablelm": lambda c: dict(LLAMA, parallel=c.use_parallel_residual, q_norm="q_layernorm", k_norm="k_layernorm"),
+    "falcon": falcon,
+    "starcoder2": lambda c: dict(LLAMA, gate=None, into="mlp.c_fc", mlp_out="mlp.c_proj"),
+    "mixtral": lambda c: EXPERTS,
+    "qwen3_moe": lambda c: dict(EXPERTS, **NORMED),
+    "olmoe": lambda c: dict(EXPERTS, **NORMED),
+    "gpt_oss": lambda c: dict(LLAMA, router="mlp.router"),
 }
 
 
@@ -82,6 +107,19 @@ def around(module, watch, undo):
             return real(*args, **kwargs)
     module.forward = forward
     undo.callback(lambda: module.__dict__.pop("forward"))
+
+
+def mask_alone(module, args, kwargs):
+    mask = kwargs["attention_mask"]
+    return args, {**kwargs, "attention_mask": torch.where(mask > MASKED, 0.0, mask)}
+
+
+def forget_lengths(model):
+    """Dynamic rotations remember the longest run; each run is to be the first."""
+    for module in model.modules():
+        if getattr(module, "rope_type", None) == "dynamic":
+            module.inv_freq.copy_(module.original_inv_freq)
+            module.max_seq_len_cached = module.original_max_seq_len
 
 
 class Norm:
@@ -435,6 +473,8 @@ class DecoderRun:
         for norm in ("q_norm", "k_norm"):
             if at(attn, row.get(norm)) is not None:
                 self.head_norm(at(attn, row[norm]), f"{name}.attn.{norm}.hook_normalized")
+        if row.get("mask_alone"):
+            self.hooks.append(attn.register_forward_pre_hook(mask_alone, with_kwargs=True))
         around(attn, lambda: self.attention(f"{name}.attn"), undo)
         self.project_heads(at(attn, row["out"]), name)
         self.feed_forward(block, name)
@@ -447,6 +487,7 @@ class DecoderRun:
 
     def forward(self):
         row, body, head = self.row, self.body, self.model.get_output_embeddings()
+        forget_lengths(self.model)
         with ExitStack() as undo:
             undo.callback(lambda: [hook.remove() for hook in self.hooks])
             self.seen(at(body, row["embed"]), "hook_embed")

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from reference_decoder_sets import DECODERS
-from reference_decoders import DecoderRun
+from reference_decoders import DecoderRun, forget_lengths
 from reference_edits import Sources
 from reference_files import write_safetensors, write_trace
 from reference_metric import metric_of
@@ -35,7 +35,7 @@ def make_model(name, spec):
     config = AutoConfig.for_model(family, bos_token_id=0, eos_token_id=0, dtype="float32",
                                   **{k: v for k, v in spec["sizes"].items() if v is not None})
     model = AutoModelForCausalLM.from_config(config)
-    rng = np.random.default_rng(sum(name.encode()))
+    rng = np.random.default_rng(sum(name.encode()) + 1000 * spec.get("seed", 0))
     for weight, value in sorted(model.named_parameters()):
         around = 0 if family.startswith("gemma") else 1
         made = random_weight(rng, weight, tuple(value.shape), spec.get("spread", 0.35), around)
@@ -44,7 +44,10 @@ def make_model(name, spec):
     with tempfile.TemporaryDirectory() as place:
         model.save_pretrained(place, save_original_format=spec.get("original", True))
         tensors = load_file(Path(place) / "model.safetensors")
-        (folder / "config.json").write_bytes((Path(place) / "config.json").read_bytes())
+        published = spec.get("published", {})
+        fields = {k: v for k, v in json.loads((Path(place) / "config.json").read_text()).items() if k not in published}
+    text = json.dumps(fields | {k: v for k, v in published.items() if v is not None}, indent=1, sort_keys=True)
+    (folder / "config.json").write_text(text + "\n")
     write_safetensors(folder / "model.safetensors", dict(sorted(tensors.items())), {"format": "pt"})
     return folder
 
@@ -55,19 +58,26 @@ class Family:
     def __init__(self, name):
         self.spec = DECODERS[name]
         self.folder = make_model(name, self.spec)
-        self.model = self.open()
+        self.model, self.default = self.open(), self.open(attention="sdpa") if "falcon" in name else None
         self.weights = hashlib.sha256((self.folder / "model.safetensors").read_bytes()).hexdigest()[:16]
         rng = np.random.default_rng(sum(name.encode()) + 1)
         self.tokens = rng.integers(1, self.model.config.vocab_size, self.spec.get("tokens", 7)).tolist()
         self.unedited = DecoderRun(self.model, self.tokens).forward()
         self.metric = metric_of(METRIC, self.tokens, self.unedited.value("logits"))
 
-    def open(self, dtype=torch.float32):
-        model = AutoModelForCausalLM.from_pretrained(self.folder, attn_implementation="eager", dtype=dtype,
+    def open(self, dtype=torch.float32, attention="eager"):
+        model = AutoModelForCausalLM.from_pretrained(self.folder, attn_implementation=attention, dtype=dtype,
                                                      local_files_only=True)
         if model._can_set_experts_implementation():
             model.set_experts_implementation("eager")
         return model.eval()
+
+    def answer(self, tokens):
+        """The logits of the model as users run it, without any hook."""
+        model = self.model if self.model.config.model_type != "falcon" else self.default
+        forget_lengths(model)
+        with torch.no_grad():
+            return model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0]
 
     def write(self, kind, tensors, tokens=None, **about):
         write_trace(self.folder / f"{kind}.safetensors", tokens or self.tokens, tensors, {**about, "weights": self.weights})
@@ -76,8 +86,7 @@ class Family:
         """Every site; the logits where they are not the product with the vocabulary; another prompt in a file of its own."""
         run = DecoderRun(self.model, tokens).forward() if tokens else self.unedited
         logits = run.value("logits")
-        with torch.no_grad():
-            real = self.model(input_ids=torch.tensor([run.tokens]), use_cache=False).logits[0]
+        real = self.answer(run.tokens)
         assert (real - logits).abs().max() <= 2e-6 * real.abs().max(), "the hooks have changed the run"
         tensors = run.values()
         self.write(kind, tensors if torch.equal(logits, tensors["unembed.hook_out"]) else {**tensors, "logits": logits}, tokens)
@@ -90,21 +99,22 @@ class Family:
 
     def edit(self, kind, texts):
         """The sites edited and the streams, and gradients there."""
-        run = DecoderRun(self.model, self.tokens, texts, Sources(self.unedited.values())).forward()
+        values = [torch.tensor(v, dtype=torch.float32) for v in self.spec.get("values", {}).get(kind, ())]
+        run = DecoderRun(self.model, self.tokens, texts, Sources(self.unedited.values(), values=values)).forward()
         for e in run.edits:
             assert any(e.matches(n) for n in run.site), f"{e.op}:{e.site} names no site"
         shown = [n for n in run.site if run.edited(n) or n.endswith(("hook_resid_post", "unembed.hook_out"))]
         found = run.gradients(self.metric)
         wanted = [n for n in found if run.edited(n) or n.endswith(STREAMS)]
-        self.write(f"edit-{kind}", {n: run.value(n) for n in shown} | {f"grad/{n}": found[n] for n in wanted},
+        stored = {f"value/{i}": v for i, v in enumerate(values)}
+        self.write(f"edit-{kind}", {n: run.value(n) for n in shown} | {f"grad/{n}": found[n] for n in wanted} | stored,
                    edits="\n".join(texts), metric=METRIC, metric_value=repr(self.metric(run.logits).item()))
 
     def greedy(self, count):
         """Each id from a run over all tokens so far: a cache is no part of what the ids mean."""
         tokens, gaps = list(self.tokens), []
         for _ in range(count):
-            with torch.no_grad():
-                step = self.model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0, -1]
+            step = self.answer(tokens)[-1]
             first, second = step.topk(2).values.tolist()
             gaps.append(round(first - second, 6))
             tokens.append(int(step.argmax()))
