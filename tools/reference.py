@@ -18,6 +18,7 @@ import torch
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
+import reference_encoder_files as encoders
 from reference_edits import Sources
 from reference_families import make_run
 from reference_files import make_random, open_model, write_safetensors, write_trace
@@ -207,12 +208,14 @@ def present(name):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="NAME", choices=[*RANDOM, *SHIPPED])
+    parser.add_argument("--only", metavar="NAME", choices=[*RANDOM, *SHIPPED, *encoders.MODELS])
     parser.add_argument("--prove", action="store_true")
     args = parser.parse_args()
     logging.disable_progress_bar()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    if args.only in encoders.MODELS:
+        return encoders.remake(args.only, GOLDEN / "families" / args.only)
     names = [args.only] if args.only else [*RANDOM, *SHIPPED]
     for name in [n for n in names if not present(n)]:
         print(f"{name}: models/{name} is not there or has no card; its golden files are left as they are")
@@ -228,6 +231,9 @@ def main():
         capture(subject, spec)
         files = list(subject.out.glob("*.safetensors"))
         print(f"{name}: {len(files)} files, {sum(f.stat().st_size for f in files)} bytes")
+    if not args.only:
+        for name in encoders.MODELS:
+            encoders.remake(name, GOLDEN / "families" / name)
     return 0
 
 
