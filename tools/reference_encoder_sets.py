@@ -1,21 +1,18 @@
 """The random encoders and encoder-decoders that reference.py makes and captures, as data.
 
 A spec: model (a class of transformers), seed, spread of the weights (1 + a norm's weights are within 0.3), sizes (the
-config), prompt (ids; MASK where it matters), target (the decoder's ids, start token included), types (token_type_ids),
-metric of the gradients (over the answer: reference_towers.py), edits (file name: texts; metric: gradients too), and
-config (fields put into config.json as they are; None removes one), generation (generation_config.json) and names (how
-the file's tensors are called where that is not what save_pretrained writes).
+config), text (the prompt, or a pair), target (a text behind the ids of start: the decoder's tokens), metric of the
+gradients (over the answer: reference_towers.py; {mask} is the first mask's position), edits (file name: texts) and, where
+a model has them, metrics (more of them), sentence (what makes it a sentence-transformers folder), generation
+(generation_config.json), config (fields put into config.json as they are; None removes one), untied (an lm_head of its
+own) and names (how the file's tensors are called where that is not what save_pretrained writes).
 """
 
-CLS, SEP, MASK = 2, 3, 4
-
-# Prompts of WordPiece models; ids 5 and up are words and pieces of words (reference_words.py).
-FILL = [CLS, 9, 17, MASK, 21, 30, 13, SEP]
-TWO_MASKS = [CLS, 12, MASK, 33, 8, MASK, 26, 19, SEP]
-PAIR, PAIR_TYPES = [CLS, 10, 25, 14, SEP, 31, 7, 25, SEP], [0, 0, 0, 0, 0, 1, 1, 1, 1]
-# Prompts of byte-level models: 0 and 2 frame them, 4 is <mask>.
-BYTES = [0, 262, 267, 4, 271, 85, 264, 2]
-BYTES_PAIR = [0, 263, 270, 2, 2, 262, 90, 271, 2]
+FILL, TWO_MASKS = ["the cat [MASK] houses."], ["A [MASK] walked to [MASK] river."]
+PAIR, MASKED_PAIR = ["Who hears?", "the dogs, cat"], ["who [MASK]?", "the dogs, cat"]
+BYTES, BYTES_PAIR = ["The cat <mask> the house."], ["The cat seed", "the hou"]
+MASKED = "logit(#11,{mask})-logit(#20,{mask})"
+SPAN = "logit(#0,5)+logit(#1,7)"
 
 BERT_EDITS = {
     "pattern": dict(texts=["set:blocks.1.attn.hook_pattern[1,2,5]=0.9", "scale:blocks.0.attn.hook_attn_scores[:,:,0]=2"]),
@@ -89,72 +86,74 @@ def bart(**sizes):
 
 MODELS = {
     "bert_mlm": dict(
-        model="BertForMaskedLM", seed=11, sizes=bert(), prompt=FILL, metric="logit(#11,3)-logit(#20,3)",
+        model="BertForMaskedLM", seed=11, sizes=bert(), text=FILL, metric=MASKED,
         metrics=("logprob(#11)",), edits=BERT_EDITS | MLM_EDITS | PLANS),
     "t5": dict(
         model="T5ForConditionalGeneration", seed=61, spread=0.27, sizes=t5(layer_norm_epsilon=1e-5), names="t5_copies",
         config=dict(tie_word_embeddings=None, scale_decoder_outputs=None),
-        prompt=[7, 21, 12, 33, 5, 18, 29, 9, 14, 1], target=[0, 22, 8, 31, 15, 6, 27], metric="logit(#11)-logit(#20)",
+        text=["the cat sees a red house by the river."], start=[0], target="a house is red", metric="logit(#11)-logit(#20)",
         metrics=("loss",), edits=T5_EDITS, generation=T5_GENERATION),
     "bert_class": dict(
-        model="BertForSequenceClassification", seed=12, prompt=PAIR, types=PAIR_TYPES, metric="logit(#2)-logit(#0)",
+        model="BertForSequenceClassification", seed=12, text=PAIR, metric="logit(#2)-logit(#0)",
         sizes=bert(hidden_act="gelu_new", layer_norm_eps=1e-5, **labels("bad", "fair", "good")),
         edits=BERT_EDITS | CLASS_EDITS),
     "bert_qa": dict(
-        model="BertForQuestionAnswering", seed=13, prompt=PAIR, types=PAIR_TYPES, metric="logit(#0,5)+logit(#1,6)",
+        model="BertForQuestionAnswering", seed=13, text=PAIR, metric=SPAN,
         sizes=bert(hidden_act="relu", hidden_size=16, num_attention_heads=4), edits=QA_EDITS),
     "bart": dict(
-        model="BartForConditionalGeneration", seed=71, sizes=bart(), prompt=BYTES, target=[2, 0, 265, 80, 268, 270],
+        model="BartForConditionalGeneration", seed=71, sizes=bart(), text=BYTES, start=[2, 0], target="The dog",
         metric="logit(#261)-logit(#20)", metrics=("loss",), edits=BART_EDITS,
         generation=BART_GENERATION | dict(forced_bos_token_id=0)),
     "bert_pretrain": dict(
-        model="BertForPreTraining", seed=14, prompt=[*PAIR[:2], MASK, *PAIR[3:]], types=PAIR_TYPES,
-        metric="logit(#11,2)-logit(#20,2)", sizes=bert(hidden_act="silu", layer_norm_eps=1e-3),
+        model="BertForPreTraining", seed=14, text=MASKED_PAIR,
+        metric=MASKED, sizes=bert(hidden_act="silu", layer_norm_eps=1e-3),
         edits=POOLER_EDITS | MLM_EDITS),
     "bert_plain": dict(
-        model="BertModel", seed=15, prompt=FILL, metric="logit(#3)-logit(#7)", sizes=bert(num_hidden_layers=3),
+        model="BertModel", seed=15, text=FILL, metric="logit(#3)-logit(#7)", sizes=bert(num_hidden_layers=3),
         edits=POOLER_EDITS),
     "bert_old": dict(
-        model="BertModel", seed=16, prompt=TWO_MASKS, metric="logit(#3)-logit(#7)", sizes=bert(), names="bert_gamma",
+        model="BertModel", seed=16, text=TWO_MASKS, metric="logit(#3)-logit(#7)", sizes=bert(), names="bert_gamma",
         edits={}),
     "bert_old_mlm": dict(
-        model="BertForMaskedLM", seed=17, prompt=TWO_MASKS, metric="logit(#11,2)-logit(#20,5)", sizes=bert(),
+        model="BertForMaskedLM", seed=17, text=TWO_MASKS, metric="logit(#11,{mask})-logit(#20,6)", sizes=bert(),
         names="bert_hub", edits={}),
     "bert_sentence": dict(
-        model="BertModel", seed=18, prompt=[CLS, 9, 17, 24, 21, 30, 13, SEP], metric="logit(#3)-logit(#7)", sizes=bert(),
-        edits={}, sentence=True),
+        model="BertModel", seed=18, text=["The old man likes rivers"], metric="logit(#3)-logit(#7)", sizes=bert(),
+        edits={},
+        sentence=dict(longest=12, texts=["The old man likes rivers", "the cat",
+                                         "a dog walks in the river and hears the small red bird ."])),
     "roberta_mlm": dict(
-        model="RobertaForMaskedLM", seed=21, sizes=roberta(hidden_act="gelu_new"), prompt=BYTES,
-        metric="logit(#11,3)-logit(#20,3)", metrics=("logprob(#11)",), edits=ROBERTA_EDITS | MLM_EDITS),
+        model="RobertaForMaskedLM", seed=21, sizes=roberta(hidden_act="gelu_new"), text=BYTES,
+        metric=MASKED, metrics=("logprob(#11)",), edits=ROBERTA_EDITS | MLM_EDITS),
     "roberta_class": dict(
-        model="RobertaForSequenceClassification", seed=22, prompt=BYTES_PAIR, metric="logit(#2)-logit(#0)",
+        model="RobertaForSequenceClassification", seed=22, text=BYTES_PAIR, metric="logit(#2)-logit(#0)",
         sizes=roberta(**labels("bad", "poor", "fair", "good")), edits=ROBERTA_EDITS | CLASS_EDITS),
     "roberta_qa": dict(
-        model="RobertaForQuestionAnswering", seed=23, prompt=BYTES_PAIR, metric="logit(#0,5)+logit(#1,6)",
+        model="RobertaForQuestionAnswering", seed=23, text=BYTES_PAIR, metric=SPAN,
         sizes=roberta(hidden_act="relu", pad_token_id=3), edits=QA_EDITS),
     "distilbert_mlm": dict(
-        model="DistilBertForMaskedLM", seed=31, prompt=FILL, metric="logit(#11,3)-logit(#20,3)", metrics=("logprob(#11)",),
+        model="DistilBertForMaskedLM", seed=31, text=FILL, metric=MASKED, metrics=("logprob(#11)",),
         sizes=distilbert(activation="relu"), edits=DISTILBERT_EDITS | MLM_EDITS | PLANS),
     "distilbert_class": dict(
-        model="DistilBertForSequenceClassification", seed=32, prompt=PAIR, metric="logit(#1)-logit(#0)",
+        model="DistilBertForSequenceClassification", seed=32, text=PAIR, metric="logit(#1)-logit(#0)",
         sizes=distilbert(**labels("bad", "good")), edits=DISTILBERT_EDITS | CLASS_EDITS),
     "distilbert_qa": dict(
-        model="DistilBertForQuestionAnswering", seed=33, prompt=PAIR, metric="logit(#0,5)+logit(#1,6)",
+        model="DistilBertForQuestionAnswering", seed=33, text=PAIR, metric=SPAN,
         sizes=distilbert(dim=15, n_heads=3, sinusoidal_pos_embds=True), edits=QA_EDITS),
     "t5_gated": dict(
-        model="T5ForConditionalGeneration", seed=62, spread=0.27, prompt=[7, 21, 12, 33, 5, 18, 1],
-        target=[0, 22, 8, 31, 15],
+        model="T5ForConditionalGeneration", seed=62, spread=0.27, text=["a dog is in the house"],
+        start=[0], target="the dogs",
         sizes=t5(d_kv=7, num_heads=2, num_layers=3, num_decoder_layers=2, feed_forward_proj="gated-gelu",
                  relative_attention_num_buckets=6, relative_attention_max_distance=5),
         untied=True, config=dict(tie_word_embeddings=False, scale_decoder_outputs=None), metric="logit(#13)-logit(#20)",
         edits=T5_EDITS,
         generation=T5_GENERATION),
     "t5_saved": dict(
-        model="T5ForConditionalGeneration", seed=63, spread=0.27, prompt=[7, 21, 12, 33, 1], target=[0, 22, 8, 31],
+        model="T5ForConditionalGeneration", seed=63, spread=0.27, text=["the man sees"], start=[0], target="the",
         sizes=t5(d_kv=4, num_heads=4, num_decoder_layers=2, feed_forward_proj="gated-silu", scale_decoder_outputs=False),
         untied=True, metric="logit(#11)-logit(#20)", edits={}, generation=T5_GENERATION),
     "bart_scaled": dict(
-        model="BartForConditionalGeneration", seed=72, prompt=BYTES, target=[2, 265, 80, 268, 270], names="bart_hub",
+        model="BartForConditionalGeneration", seed=72, text=BYTES, start=[2], target="The dogs", names="bart_hub",
         sizes=bart(scale_embedding=True, activation_function="relu", encoder_layers=1, decoder_layers=2),
         metric="logit(#261)-logit(#20)", edits=CROSS_EDITS, generation=BART_GENERATION),
 }
