@@ -18,6 +18,7 @@ import torch
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
+import reference_encoder_files as encoders
 from reference_edits import Sources
 from reference_families import make_run
 from reference_family import DECODERS, capture_family
@@ -213,12 +214,15 @@ def told(name, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="NAME", choices=["families", *RANDOM, *SHIPPED, *DECODERS])
+    parser.add_argument("--only", metavar="NAME", choices=["families", *RANDOM, *SHIPPED, *DECODERS, *encoders.MODELS])
     parser.add_argument("--prove", action="store_true")
     args = parser.parse_args()
     logging.disable_progress_bar()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    if args.only in encoders.MODELS:
+        told(args.only, encoders.remake(args.only, GOLDEN / "families" / args.only))
+        return 0
     names = [args.only] if args.only else [*RANDOM, *SHIPPED, "families"]
     families = list(DECODERS) if "families" in names else [n for n in names if n in DECODERS]
     names = [n for n in names if n not in (*DECODERS, "families")]
@@ -237,6 +241,9 @@ def main():
         told(name, subject.out)
     for name in families:
         told(name, capture_family(name))
+    if "families" in (args.only or "families"):
+        for name in encoders.MODELS:
+            told(name, encoders.remake(name, GOLDEN / "families" / name))
     return 0
 
 
