@@ -27,5 +27,5 @@ typedef struct { batch_runs *r; int base; } runs_of_base;
 bound_runs   runs_for_edits(runs_of_base *of);
 metric_runs  runs_for_metrics(runs_of_base *of);
 
-sonde_status prompt_check(const sonde_model *m, const int32_t *tokens, int64_t n, sonde_error *err);
+sonde_status prompt_check(const sonde_model *m, const sonde_prompt *p, sonde_error *err);
 #endif

@@ -134,6 +134,7 @@ static sonde_status variant_open(variant_run *v, batch_runs *r, size_t index, so
     const metric_prompt mp = { p->tokens, p->n, arch_answers(&r->session->model->config), runs_for_metrics(&v->of) };
     for (size_t i = 0; i < b->n_wants; i++)
         if (b->wants[i].metric) SONDE_TRY(metric_bind(v->memory, b->wants[i].metric, &mp, &v->metric[i], err));
+    v->l.types = p->types;
     v->l.tap = (watcher){ see, v };
     v->l.on_row = take_row;
     v->l.row_user = v;
