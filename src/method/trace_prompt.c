@@ -17,7 +17,7 @@ static sonde_status generate(traced *p, const sonde_context *cx, int64_t more, s
                   PRId64, p->n, more, p->n + more, most);
     int32_t *given = ROOM(int32_t, p->n);
     memcpy(given, p->tokens, (size_t)p->n * sizeof *given);
-    const sonde_prompt  from = { given, p->n, 0, NULL, 0 };
+    const sonde_prompt  from = { .tokens = given, .n = p->n };
     const sonde_writing w = { .prompts = &from, .n_prompts = 1, .edits = cx->edits, .n_edits = cx->n_edits,
                               .runs = p->runs.run, .n_runs = p->runs.n, .sampling = { .n = more, .seed = cx->seed } };
     p->prompt = p->n;
@@ -69,4 +69,4 @@ void traced_close(traced *p) {
     prompt_runs_close(&p->runs);
 }
 
-sonde_prompt traced_prompt(const traced *p) { return (sonde_prompt){ p->tokens, p->n, p->prompt, NULL, 0 }; }
+sonde_prompt traced_prompt(const traced *p) { return (sonde_prompt){ .tokens = p->tokens, .n = p->n, .prompt = p->prompt }; }

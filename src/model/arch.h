@@ -50,7 +50,7 @@ typedef enum {
     W_CLASS_IN, B_CLASS_IN, W_CLASS, B_CLASS,           /* a classifier: [d, d] [d] (where it has two), [d, labels] [labels] */
     W_QA, B_QA,                                         /* [d, 2] [2]: start and end of a span */
     W_ROPE,                                             /* [rotary dims / 2] what GGUF divides frequencies by */
-    W_ROPE_LONG, W_ROPE_SHORT,                          /* the same: factors of longrope */
+    W_ROPE_SHORT, W_ROPE_LONG,                          /* the same: LONGROPE's two */
     WEIGHT_COUNT
 } weight_id;
 
@@ -61,7 +61,7 @@ typedef enum {
     WHEN_ALWAYS, WHEN_ATTN_BIAS, WHEN_OUT_BIAS, WHEN_MLP_BIAS,  /* by attn_bias, out_bias, mlp_bias of the model */
     WHEN_QK_NORM, WHEN_DENSE, WHEN_SPARSE,              /* by qk_norm; layers without, with experts */
     WHEN_NORM_2, WHEN_PROJECTED, WHEN_GATED, WHEN_PLAIN,    /* by its block's norms, its widths, its MLP */
-    WHEN_FINAL_NORM, WHEN_NORM_WEIGHTS,
+    WHEN_FINAL_NORM, WHEN_NORM_WEIGHTS, WHEN_PARALLEL, WHEN_SEQUENTIAL,     /* by its block's parts */
     WHEN_MLM, WHEN_POOLER, WHEN_NSP, WHEN_CLASS, WHEN_QA,   /* by its heads */
 } weight_when;
 
@@ -92,15 +92,17 @@ typedef struct {
     stack_id    stack;
 } weight_row;
 
-typedef enum { FIELD_NONE, FIELD_INT, FIELD_NUMBER } field_kind;
+/* How a GGUF file says a field: an int64_t, double or bool of arch_config; SHARE: an int64_t that config.json gives as a
+ * share of the numbers of a head. */
+typedef enum { FIELD_NONE, FIELD_INT, FIELD_NUMBER, FIELD_BOOL, FIELD_SHARE } field_kind;
 
 typedef struct {                /* a field of config.json, and where other containers say the same */
     const char *hf;
     const char *gguf;           /* behind "ARCHITECTURE."; two rows of one field must agree */
     const char *meta;           /* in params.json, and behind "llama2c." */
     weight_id   rows_of;        /* where no key says it: the rows of this tensor; W_NONE: left out */
-    field_kind  kind;           /* how a written GGUF file says it, from an int64_t or a double of arch_config at `at` */
-    size_t      at;
+    field_kind  kind;           /* NONE: a written GGUF file says nothing of it */
+    size_t      at;             /* where it is in arch_config */
     bool        needed;         /* a container that says sizes itself has to say this one */
 } config_row;
 
@@ -200,7 +202,9 @@ sonde_status arch_read(const arch *a, const json *config, arch_config *out, arch
 /* The name of a row in one spelling, NULL if it has none; and whether inputs lie outermost there. */
 const char *row_spelled(const weight_row *r, spelling s);
 bool        row_in_out(const weight_row *r, spelling s);
-/* `name` behind a prefix, with the layer in place of its "%d"; in the arena. */
+/* `name` behind a prefix, with the layer in place of its "%d" and the expert or head in place of "%e", "%h"; row_name: the
+ * first one. In the arena. */
+const char *row_item(arena *into, const char *prefix, const char *name, int64_t layer, int64_t item);
 const char *row_name(arena *into, const char *prefix, const char *name, int64_t layer);
 
 extern const arch *const arch_table[];          /* NULL-terminated, from archs.def */

@@ -10,12 +10,16 @@ static sonde_status check(const arch_config *c, const char *what, const position
     for (int64_t i = 0; i < p->length; i++)
         SONDE_FAIL_IF(p->tokens[i] < 0 || p->tokens[i] >= c->vocab, err, SONDE_USAGE,
                       "token %lld is %d, the vocabulary has %lld", (long long)i, (int)p->tokens[i], (long long)c->vocab);
+    for (int64_t i = 0; p->types && c->types && i < p->length; i++)
+        SONDE_FAIL_IF(p->types[i] < 0 || p->types[i] >= c->types, err, SONDE_USAGE,
+                      "token %lld has the type %d, the model has %lld types", (long long)i, (int)p->types[i],
+                      (long long)c->types);
     return SONDE_OK;
 }
 
 sonde_status prompt_read(const sonde_model *m, const sonde_prompt *p, positions of[2], sonde_error *err) {
     const arch_config *c = &m->config;
-    const positions    given = { p->tokens, p->n, p->n };
+    const positions    given = { p->tokens, p->n, p->n, p->types };
     SONDE_FAIL_IF(p->target && !c->encoder, err, SONDE_USAGE, "the prompt has a target, and %s is no encoder-decoder",
                   m->info.name);
     of[STACK_ENCODER] = c->encoder ? given : (positions){ 0 };
@@ -23,7 +27,8 @@ sonde_status prompt_read(const sonde_model *m, const sonde_prompt *p, positions 
     if (c->encoder) {
         SONDE_FAIL_IF(!p->target && c->start < 0, err, SONDE_USAGE,
                       "%s: names no token that targets start with, expected a target", m->info.name);
-        of[STACK_MAIN] = p->target ? (positions){ p->target, p->n_target, p->n_target } : (positions){ &c->start, 1, 1 };
+        of[STACK_MAIN] = p->target ? (positions){ .tokens = p->target, .prompt = p->n_target, .length = p->n_target }
+                                   : (positions){ .tokens = &c->start, .prompt = 1, .length = 1 };
         SONDE_TRY(check(c->encoder, "prompt", &given, err));
     }
     if (p->prompt) of[STACK_MAIN].prompt = p->prompt;

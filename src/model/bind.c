@@ -16,7 +16,7 @@ static const positions *along(const binder *b, const bound_edit *e, char letter)
 static char row_letter(const bound_edit *e) { return site_rows[e->at.site].axes[0] == 's' ? 's' : 't'; }
 
 static int64_t length_along(const binder *b, const bound_edit *e, char letter) {
-    return axis_length(slot_config(b->c, b->run, e->at.slot), letter, along(b, e, letter)->length);
+    return axis_length(slot_config(b->c, b->run, e->at.slot), e->at.site, letter, along(b, e, letter)->length);
 }
 
 /* One axis of a run: how long it is, and against which tokens texts and negative numbers are meant. */

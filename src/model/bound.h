@@ -55,8 +55,9 @@ typedef struct {
     void             *user;
 } bound_runs;
 
-/* What a stack reads: tokens, of which the first `prompt` were given; `length`: those that the run will have in the end. */
-typedef struct { const int32_t *tokens; int64_t prompt, length; } positions;
+/* What a stack reads: tokens, of which the first `prompt` were given; `length`: those that the run will have in the end;
+ * types: of tokens, NULL: all 0. */
+typedef struct { const int32_t *tokens; int64_t prompt, length; const int32_t *types; } positions;
 
 typedef struct {
     edit_list      edits;           /* plans of execution among them */

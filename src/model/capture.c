@@ -19,7 +19,7 @@ sonde_capture *capture_new(const arch_config *c, const positions of[2]) {
     for (int i = 0; i < 2; i++) {
         int32_t *ids = arena_new_array(k->memory, int32_t, (size_t)of[i].length + 1);
         if (of[i].length) memcpy(ids, of[i].tokens, (size_t)of[i].length * sizeof *ids);
-        k->of[i] = (positions){ ids, of[i].length, of[i].length };
+        k->of[i] = (positions){ .tokens = ids, .prompt = of[i].length, .length = of[i].length };
     }
     k->vocab = arch_answers(c);
     pthread_mutex_init(&k->lock, NULL);
@@ -54,9 +54,9 @@ sonde_status capture_see(void *user, const sighting *s, sonde_error *err) {
     for (size_t i = 0; i < k->n_values; i++) {
         if (k->at[i].slot != s->at.slot || k->at[i].site != s->at.site) continue;
         const kept   *v = &k->value[i];
-        const bool    outermost = v->axes[0] == 't' || v->axes[0] == 's';
-        const int64_t t = s->view.dim[outermost ? 0 : 1];
-        if (outermost) {
+        const int     axis = sonde_axes_rows(v->axes);
+        const int64_t t = axis < 0 ? v->dim[0] : s->view.dim[axis];
+        if (axis <= 0) {
             const int64_t row = v->dim[1] * v->dim[2];
             memcpy(v->data + s->first * row, s->view.data, (size_t)(t * row) * sizeof(float));
         } else {                                                    /* h t s */
@@ -96,7 +96,7 @@ static sonde_status read_ids(sonde_capture *k, const char *name, positions *out,
         SONDE_FAIL_IF(wide[i] < 0 || wide[i] > INT32_MAX, err, SONDE_FORMAT, "token %lld is no id", (long long)wide[i]);
         ids[i] = (int32_t)wide[i];
     }
-    *out = (positions){ ids, s->dim[0], s->dim[0] };
+    *out = (positions){ .tokens = ids, .prompt = s->dim[0], .length = s->dim[0] };
     return SONDE_OK;
 }
 
@@ -154,7 +154,7 @@ static sonde_status guess_length(sonde_capture *k, const char *run, sonde_error 
     for (int j = 0; j < 2; j++) {
         int32_t *unknown = arena_new_array(k->memory, int32_t, (size_t)k->of[j].length + 1);
         for (int64_t i = 0; i < k->of[j].length; i++) unknown[i] = -1;
-        k->of[j] = (positions){ unknown, k->of[j].length, k->of[j].length };
+        k->of[j] = (positions){ .tokens = unknown, .prompt = k->of[j].length, .length = k->of[j].length };
     }
     return SONDE_OK;
 }

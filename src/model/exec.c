@@ -60,7 +60,7 @@ static sonde_status find_turns(exec *x, sonde_error *err) {
     if (x->turns) return SONDE_OK;
     SONDE_TRY(workspace_take(x->memory, x->rows * r->dims, &x->turns, err));
     for (const segment *g = x->segment; g < x->segment + x->n_segments; g++)
-        for (int64_t t = 0; t < g->n; t++) rope_turn(r, g->first + t, x->turns + (g->row + t) * r->dims);
+        for (int64_t t = 0; t < g->n; t++) rope_turn(r, g->first + t, g->l->turning, x->turns + (g->row + t) * r->dims);
     return SONDE_OK;
 }
 

@@ -86,6 +86,8 @@ static sonde_status open_edited(generation *g, writing *w, edit_list edits, sond
 static sonde_status open_prompt(generation *g, const sonde_prompt *p, edit_list edits, writing *w, sonde_error *err) {
     const arch_config *c = &g->session->model->config;
     positions *own = &w->reads[STACK_MAIN];
+    SONDE_FAIL_IF(c->bidirectional || !(c->head & HEAD_LM), err, SONDE_USAGE,
+                  "%s: an encoder or a model without head writes no text, expected a language model", g->session->model->info.name);
     SONDE_TRY(prompt_read(g->session->model, p, w->reads, err));
     const int64_t n = own->length, length = g->o->n ? n + g->o->n - 1 : n;
     SONDE_FAIL_IF(length > arch_context(c), err, SONDE_USAGE,
@@ -95,7 +97,7 @@ static sonde_status open_prompt(generation *g, const sonde_prompt *p, edit_list 
     w->logits = arena_new_array(g->memory, float, (size_t)arch_answers(c));
     memcpy(w->tokens, own->tokens, (size_t)n * sizeof *w->tokens);
     w->n = w->n_prompt = n;
-    *own = (positions){ w->tokens, n, length };
+    *own = (positions){ .tokens = w->tokens, .prompt = n, .length = length };
     SONDE_TRY(open_plain(g, w, edits, err));
     return open_edited(g, w, edits, err);
 }

@@ -42,15 +42,13 @@ static uint64_t place_key(const segment *g, site_id site) {
 static mark_view view_of(const segment *g, site_id site, float *data, int64_t keys) {
     const bound *b = &g->l->plan;
     const char  *axes = site_rows[site].axes;
-    mark_view    v = { .data = data, .rank = (int)(strlen(axes) + 1) / 2, .t_axis = -1, .first = g->first,
-                       .masked = axes[strlen(axes) - 1] == 's', .key = place_key(g, site) };
-    const char   rows = axes[0] == 's' ? 's' : 't';
+    mark_view    v = { .data = data, .rank = (int)(strlen(axes) + 1) / 2, .t_axis = sonde_axes_rows(axes),
+                       .first = g->first, .masked = axes[strlen(axes) - 1] == 's', .key = place_key(g, site) };
     if (v.masked) v.sight = place_sight(b->config, &b->run, (place){ g->slot, site });
     for (int i = 0; i < v.rank; i++) {
         const char letter = axis_letter(axes, i);
-        if (letter == rows) v.t_axis = i;
-        v.dim[i] = letter == rows ? g->n : letter == 's' ? keys
-                                         : axis_length(slot_config(b->config, &b->run, g->slot), letter, 0);
+        v.dim[i] = i == v.t_axis ? g->n : letter == 's' ? keys
+                                        : axis_length(slot_config(b->config, &b->run, g->slot), site, letter, 0);
     }
     return v;
 }

@@ -31,6 +31,7 @@ typedef struct lane {
     const int32_t *tokens, *types;  /* types: of tokens, NULL: all 0 */
     int64_t        length;          /* positions that the run will have in the end */
     int64_t        first, n;        /* being computed now */
+    int64_t        turning;         /* positions that the run has so far: rotations may depend on it (rope.h) */
     bound          plan;
     float        **keys, **values;  /* [slots] of [length, kv_heads * e] */
     float        **cross_keys, **cross_values;      /* [slots] of [source->length, kv_heads * e]; NULL: one stack */

@@ -46,6 +46,7 @@ static sonde_status open_stack(sonde_session *s, lane *l, positions p, sonde_err
     const arch_config *c = stack_config(&s->model->config, l->stack);
     const int64_t      count = p.length * c->kv_heads * c->e;
     l->tokens = p.tokens;
+    l->types = p.types;
     l->length = p.length;
     SONDE_TRY(slot_rows(s, &l->plan.run, l->stack, count, &l->keys, err));
     return slot_rows(s, &l->plan.run, l->stack, count, &l->values, err);
@@ -367,7 +368,16 @@ static sonde_status run_sources(sonde_session *s, lane *const *lanes, int n, boo
 /* Does the lane's own stack run at all? */
 static bool goes_on(const lane *l) { return !l->source || l->until > l->plan.run.source; }
 
+/* A run of `goal` positions from now on. Where its rotations are other ones than those of the keys that are there, every
+ * number of the lane is another one, streams and values too: it starts again. So whatever was added bit by bit is
+ * equal to one run of the same length, and a chunk turns as its whole run does. */
+static void extend(const rope *r, lane *l, int64_t goal) {
+    if (l->first && rope_crosses(r, l->turning, goal)) l->first = 0;
+    l->turning = goal;
+}
+
 sonde_status lanes_run(sonde_session *s, lane *const *lanes, int n, const int64_t *goal, int64_t chunk, sonde_error *err) {
+    for (int i = 0; i < n; i++) extend(&s->model->config.rope, lanes[i], goal[i]);
     SONDE_TRY(run_sources(s, lanes, n, chunk == 0, err));
     for (bool more = true; more;) {
         const workspace_mark here = workspace_here(s->memory);

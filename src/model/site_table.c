@@ -187,13 +187,13 @@ size_t places_all(arena *a, const arch_config *c, const slots *s, place **out) {
     return n;
 }
 
-int64_t axis_length(const arch_config *c, char axis, int64_t n) {
+int64_t axis_length(const arch_config *c, site_id s, char axis, int64_t n) {
     switch (axis) {
     case 't': case 's': return n;
     case 'h': return c->heads;
     case 'g': return c->kv_heads;
     case 'e': return c->e;
-    case 'd': return c->d;
+    case 'd': return s == SITE_UNEMBED_IN ? c->width : c->d;
     case 'f': return c->f;
     case 'v': return c->vocab;
     case 'x': return c->experts;
@@ -219,6 +219,7 @@ stack_id axis_stack(const slots *s, place p, char letter) {
 int place_dims(const arch_config *c, const slots *s, place p, run_length n, int64_t dim[4]) {
     int rank = 0;
     for (const char *axis = site_rows[p.site].axes; *axis; axis++)
-        if (*axis != ' ') dim[rank++] = axis_length(slot_config(c, s, p.slot), *axis, n.of[axis_stack(s, p, *axis)]);
+        if (*axis != ' ')
+            dim[rank++] = axis_length(slot_config(c, s, p.slot), p.site, *axis, n.of[axis_stack(s, p, *axis)]);
     return rank;
 }
