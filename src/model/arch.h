@@ -88,6 +88,7 @@ typedef struct {
     bool        pairs;          /* rows of a head lie in pairs order in gguf and meta, in halves in hf */
     bool        less_one;       /* hf stores the weight less 1 */
     bool        heads_apart;    /* hf: "%h" is the head, a tensor each */
+    bool        as_row;         /* hf: a vector is stored as [1, n] */
     weight_when when;
     stack_id    stack;
 } weight_row;
