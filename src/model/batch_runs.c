@@ -1,7 +1,17 @@
 /* The other runs of a batch: A of every base, and the named ones; kept as far as edits and metrics read them. */
 #include "batch_data.h"
+#include "run_parts.h"
 #include <stdlib.h>
 #include <string.h>
+
+metric_span prompt_span(const sonde_model *m, const sonde_prompt *p) {
+    const arch_config *c = &m->config;
+    if (!c->bidirectional) return (metric_span){ p->n, p->n - 1 };
+    if (!run_has_back(c)) return (metric_span){ p->n, 0 };
+    for (int64_t i = 0; i < p->n; i++)
+        if (p->tokens[i] == m->info.mask && m->info.mask >= 0) return (metric_span){ p->n, i };
+    return (metric_span){ p->n, p->n - 1 };
+}
 
 sonde_status prompt_check(const sonde_model *m, const sonde_prompt *p, sonde_error *err) {
     const arch_config *c = &m->config;
@@ -50,7 +60,8 @@ static sonde_status needed_add(batch_runs *r, const char *name, int base, needed
         for (size_t p = 0; p < b->n_bases; p++) {
             position_list read;
             if (base >= 0 && (int)p != base) continue;
-            SONDE_TRY(metric_run_positions(r->memory, b->wants[i].metric, name, out->n, &read, err));
+            SONDE_TRY(metric_run_positions(r->memory, b->wants[i].metric, name,
+                                           metric_span_of(prompt_span(r->session->model, &b->bases[p]), out->n), &read, err));
             for (size_t j = 0; j < read.n; j++) out->row[read.at[j]] = 1;
         }
     }
