@@ -125,6 +125,24 @@ static int mlp(builder *b, const part_spec *part, int x) {
     return mark(b, SITE_MLP_OUT, linear(b, W_OUT, B_OUT, post, (value_shape){ 1, c->d }));
 }
 
+/* The router's probabilities, the choice, and the experts that were chosen. */
+static int experts(builder *b, const part_spec *part, int x) {
+    const arch_config *c = b->c;
+    const value_shape  all = { 1, c->experts };
+    if (b->p->key.mlp_in) x = mark(b, SITE_MLP_IN, apply1(b, OP_copy, x, b->p->value[x], (step){ 0 }));
+    const int read = norm(b, part->before, x);
+    const int routed = linear(b, W_ROUTER, B_ROUTER, read, all);
+    const int weights = mark(b, SITE_EXPERT_WEIGHTS, apply1(b, OP_softmax, routed, all, (step){ 0 }));
+    const int chosen = mark(b, SITE_EXPERT_INDICES, apply1(b, OP_largest, weights, (value_shape){ 1, c->chosen }, (step){ 0 }));
+    const int y = value_new(b, 1, c->d);
+    step_new(b, (step){ .kind = STEP_EXPERTS, .out = y, .in = { read, weights, chosen } });
+    return mark(b, SITE_MLP_OUT, y);
+}
+
+static int ffn(builder *b, const part_spec *part, int x) {
+    return b->p->key.sparse ? experts(b, part, x) : mlp(b, part, x);
+}
+
 static int block(builder *b, int x) {
     const block_spec *s = &b->c->block;
     mark(b, SITE_RESID_PRE, x);
@@ -133,7 +151,7 @@ static int block(builder *b, int x) {
         const bool skipped = p->kind == PART_SELF ? b->p->key.no_attn : b->p->key.no_mlp;
         if (seen++) mark(b, SITE_RESID_MID, x);
         if (skipped) continue;
-        x = apply2(b, OP_add, x, p->kind == PART_SELF ? attention(b, p, x) : mlp(b, p, x), (step){ 0 });
+        x = apply2(b, OP_add, x, p->kind == PART_SELF ? attention(b, p, x) : ffn(b, p, x), (step){ 0 });
     }
     return mark(b, SITE_RESID_POST, x);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static bool same_key(program_key a, program_key b) {
-    return a.stage == b.stage && a.no_attn == b.no_attn && a.no_mlp == b.no_mlp && a.split_q == b.split_q &&
+    return a.stage == b.stage && a.no_attn == b.no_attn && a.no_mlp == b.no_mlp && a.sparse == b.sparse && a.split_q == b.split_q &&
            a.split_k == b.split_k && a.split_v == b.split_v && a.mlp_in == b.mlp_in && a.result == b.result;
 }
 

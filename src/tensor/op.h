@@ -34,6 +34,8 @@ typedef union {                     /* typed, one member per op that has any */
     struct { const float *gain, *bias; } affine;                        /* [cols]; bias may be NULL */
     struct { const kern_weight *w; const float *bias; } linear;
     struct { act_kind kind; } activation;
+    struct { float limit; } clamped_glu;
+    struct { int64_t k; } largest;
     struct { const float *turn; int64_t dims; bool pairs; } rotate;     /* turn [rows, 2, dims/2]: cosines, sines */
     struct { int64_t dims; } reorder;
     struct { int64_t first; float scale; } attention;   /* position of the first query row; key row s is position s */

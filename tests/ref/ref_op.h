@@ -13,7 +13,7 @@ typedef struct {
     int64_t        n, k, heads;
     bool           by_inputs;       /* head_linear: heads cut the inputs, not the outputs */
     const double  *gain, *bias;     /* bias: NULL where there is none */
-    double         eps, scale;
+    double         eps, scale, limit;
     int64_t        first;           /* position of the first query row */
     const char    *act;             /* "gelu_tanh", "gelu", "silu", "relu" */
     const int32_t *ids;
