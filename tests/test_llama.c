@@ -70,6 +70,10 @@ static void spellings_mean_the_same(void) {
                  "\"rope_parameters\": {\"rope_type\": \"linear\", \"factor\": 2.0, \"rope_theta\": 500.0},", true);
     same_numbers("\"rope_theta\": 500, \"rope_scaling\": {\"rope_type\": \"llama3\", " SCALED "},",
                  "\"rope_parameters\": {\"rope_type\": \"llama3\", \"rope_theta\": 500.0, " SCALED "},", true);
+    same_numbers("\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2.0},", "", true);       /* within the original length */
+    same_numbers("\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2.0},",
+                 "\"rope_parameters\": {\"rope_type\": \"yarn\", \"factor\": 2.0, \"rope_theta\": 10000.0},", true);
+    same_numbers("", "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2.0},", false);
     same_numbers("", "\"rope_theta\": 500,", false);
     same_numbers("\"rope_theta\": 500,", "\"rope_theta\": 500, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0},", false);
     same_numbers("\"rope_theta\": 500,", "\"rope_theta\": 500, \"rope_scaling\": {\"type\": \"llama3\", " SCALED "},", false);
@@ -79,24 +83,21 @@ static void spellings_mean_the_same(void) {
 
 static void what_is_not_computed_is_refused_by_name(void) {
     static const struct { const char *more; sonde_status status; const char *line; } cases[] = {
-        { "\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2},", SONDE_UNSUPPORTED,
-          "rope_type is \"dynamic\", expected default, linear or llama3" },
-        { "\"rope_parameters\": {\"rope_type\": \"yarn\", \"factor\": 2},", SONDE_UNSUPPORTED,
-          "rope_type is \"yarn\", expected default, linear or llama3" },
-        { "\"rope_parameters\": {\"rope_type\": \"longrope\"},", SONDE_UNSUPPORTED,
-          "rope_type is \"longrope\", expected default, linear or llama3" },
+        { "\"rope_scaling\": {\"type\": \"proportional\", \"factor\": 2},", SONDE_UNSUPPORTED,
+          "rope_type is \"proportional\", expected default, linear, llama3, dynamic, longrope or yarn" },
         { "\"rope_scaling\": 2,", SONDE_FORMAT, "rope_scaling is 2, expected an object" },
         { "\"rope_scaling\": {\"type\": \"linear\"},", SONDE_FORMAT, "factor is not there, expected a number" },
         { "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0},", SONDE_FORMAT, "factor is 0, expected a number from 0.001 on" },
         { "\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 8, \"low_freq_factor\": 4, \"high_freq_factor\": 4},", SONDE_FORMAT,
           "high_freq_factor is 4, expected more than low_freq_factor 4" },
         { "\"rope_theta\": 0,", SONDE_FORMAT, "rope_theta is 0, expected a number above 0" },
-        { "\"partial_rotary_factor\": 0.5,", SONDE_UNSUPPORTED, "partial_rotary_factor is 0.5, expected 1: heads that rotate whole" },
+        { "\"partial_rotary_factor\": 0.5,", SONDE_UNSUPPORTED, 
+          "partial_rotary_factor: 6 of 10 numbers of a head rotate, expected heads that rotate whole" },
         { "\"sliding_window\": 4096,", SONDE_UNSUPPORTED, "sliding_window is 4096, expected a model without it" },
         { "\"final_logit_softcapping\": 30.0,", SONDE_UNSUPPORTED, "final_logit_softcapping is 30.0, expected a model without it" },
         { "\"num_local_experts\": 8,", SONDE_UNSUPPORTED, "num_local_experts is 8, expected a model without it" },
         { "\"pretraining_tp\": 2,", SONDE_UNSUPPORTED, "pretraining_tp is 2, expected 1: whole products" },
-        { "\"hidden_act\": \"relu2\",", SONDE_UNSUPPORTED, "hidden_act is \"relu2\", expected gelu_new, gelu, relu or silu" },
+        { "\"hidden_act\": \"relu2\",", SONDE_UNSUPPORTED, "hidden_act is \"relu2\", expected gelu_new, gelu, quick_gelu, relu, silu or tanh" },
         { "\"num_key_value_heads\": 3,", SONDE_FORMAT, "num_key_value_heads is 3, expected a divisor of num_attention_heads 4" },
         { "\"head_dim\": null, \"hidden_size\": 26,", SONDE_FORMAT, "num_attention_heads is 4, expected a divisor of hidden_size 26" },
         { "\"head_dim\": 9,", SONDE_FORMAT, "head_dim is 9, expected an even number to rotate" },

@@ -14,6 +14,8 @@ typedef struct {                    /* shapes of an operation's inputs and outpu
     int64_t     out[4], in[3][4];
     int64_t     n, k;               /* its weight */
     bool        columns, by_inputs, no_bias, pairs;
+    sight       sight;              /* of attention; `extra`: with biases of the scores, a sink */
+    bool        extra;
     act_kind    act;
     const char *act_name;
 } op_case;
@@ -44,9 +46,23 @@ static const op_case cases[] = {
     { .op = "rotate", .out = { 1, T, G, TURN + 3 }, .in = { { 1, T, G, TURN + 3 } }, .pairs = true },
     { .op = "reorder", .out = { 1, T, H, TURN }, .in = { { 1, T, H, TURN } } },
     { .op = "reorder", .out = { 1, T, G, TURN + 3 }, .in = { { 1, T, G, TURN + 3 } } },
-    { .op = "scores", .out = { 1, H, T, S }, .in = { { 1, T, H, E }, { 1, S, G, E } } },
-    { .op = "softmax", .out = { 1, H, T, S }, .in = { { 1, H, T, S } } },
-    { .op = "mix", .out = { 1, T, H, E }, .in = { { 1, H, T, S }, { 1, S, G, E } } },
+#define SEEN(...) .sight = { .first = FIRST, __VA_ARGS__ }
+    { .op = "scores", .out = { 1, H, T, S }, .in = { { 1, T, H, E }, { 1, S, G, E } }, SEEN(0) },
+    { .op = "scores", .out = { 1, H, T, S }, .in = { { 1, T, H, E }, { 1, S, G, E } }, SEEN(.window = 3), .extra = true },
+    { .op = "scores", .out = { 1, H, T, S }, .in = { { 1, T, H, E }, { 1, S, G, E } }, SEEN(.every = true), .extra = true },
+    { .op = "softmax", .out = { 1, H, T, S }, .in = { { 1, H, T, S } }, SEEN(0) },
+    { .op = "softmax", .out = { 1, H, T, S }, .in = { { 1, H, T, S } }, SEEN(.window = 2), .extra = true },
+    { .op = "softmax", .out = { 1, H, T, S }, .in = { { 1, H, T, S } }, SEEN(.every = true) },
+    { .op = "mix", .out = { 1, T, H, E }, .in = { { 1, H, T, S }, { 1, S, G, E } }, SEEN(0) },
+    { .op = "mix", .out = { 1, T, H, E }, .in = { { 1, H, T, S }, { 1, S, G, E } }, SEEN(.window = 1) },
+    { .op = "mix", .out = { 1, T, H, E }, .in = { { 1, H, T, S }, { 1, S, G, E } }, SEEN(.every = true) },
+    { .op = "reshape", .out = { 1, T, 1, D }, .in = { { 1, T, H, E } } },
+    { .op = "times", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } } },
+    { .op = "shift", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } } },
+    { .op = "clamp", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } } },
+    { .op = "soft_cap", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } } },
+    { .op = "activation", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .act = ACT_TANH, .act_name = "tanh" },
+    { .op = "activation", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .act = ACT_QUICK_GELU, .act_name = "quick_gelu" },
     { .op = "spread", .out = { 1, T, H, D }, .in = { { 1, 1, T, D } } },
     { .op = "edited_copy", .out = { 1, T, H, D }, .in = { { 1, T, H, D } } },
     { .op = "head_linear", .out = { 1, T, H, 2 }, .in = { { 1, T, H, D } }, .n = N, .k = D },
@@ -62,11 +78,15 @@ typedef struct {
     float       data[MAX_IN + 1][MOST], grad[MOST], part[MAX_IN][MOST];
     float       w[N * D + VOCAB * D], gain[D], bias[D], turn[T * TURN];
     kern_weight weight;
+    float       more[H * T * S];
+    double      ref_more[H * T * S];
     int32_t     ids[T];
     uint8_t     mask[T * H];
     ref_call    ref;
     double      ref_data[MAX_IN + 1][MOST], ref_w[N * D + VOCAB * D], ref_gain[D], ref_bias[D], ref_angle[T * TURN / 2];
 } fixture;
+
+static const float LIMIT = 0.75f;
 
 static uint32_t seed;
 static float uniform(void) {
@@ -98,6 +118,7 @@ static void fill_weights(fixture *f, const op_case *c) {
         f->turn[i / (TURN / 2) * TURN + i % (TURN / 2)] = (float)cos(f->ref_angle[i]);
         f->turn[i / (TURN / 2) * TURN + TURN / 2 + i % (TURN / 2)] = (float)sin(f->ref_angle[i]);
     }
+    for (int i = 0; i < H * T * S; i++) f->ref_more[i] = (double)(f->more[i] = uniform());
     for (int i = 0; i < T; i++) f->ids[i] = i * 5 % VOCAB;
     for (int i = 0; i < T * H; i++) f->mask[i] = 1;
 }
@@ -110,13 +131,17 @@ static op_attr attr_of(const fixture *f, const op_case *c, const op *o) {
     if (o == op_table[OP_layer_scale] || o == op_table[OP_rms_scale]) return (op_attr){ .norm = { 1e-5f } };
     if (o == op_table[OP_affine]) return (op_attr){ .affine = { f->gain, bias } };
     if (o == op_table[OP_linear]) return (op_attr){ .linear = { &f->weight, bias } };
-    if (o == op_table[OP_clamped_glu]) return (op_attr){ .clamped_glu = { 0.6f } };
+    if (o == op_table[OP_clamped_glu]) return (op_attr){ .clamp = { LIMIT } };
     if (o == op_table[OP_largest]) return (op_attr){ .largest = { CHOSEN } };
     if (o == op_table[OP_activation]) return (op_attr){ .activation = { c->act } };
     if (o == op_table[OP_head_linear])
         return (op_attr){ .head_linear = { &f->weight, bias, c->by_inputs ? HEAD_INPUTS : HEAD_OUTPUTS } };
     if (o == op_table[OP_scores] || o == op_table[OP_softmax] || o == op_table[OP_mix])
-        return (op_attr){ .attention = { FIRST, 0.5f } };
+        return (op_attr){ .attention = { c->sight, 0.5f, c->extra ? f->more : NULL, c->extra ? f->more : NULL,
+                                         c->extra ? f->more : NULL } };
+    if (o == op_table[OP_times]) return (op_attr){ .times = { LIMIT } };
+    if (o == op_table[OP_clamp] || o == op_table[OP_soft_cap]) return (op_attr){ .clamp = { LIMIT } };
+    if (o == op_table[OP_shift]) return (op_attr){ .affine = { NULL, f->bias } };
     return (op_attr){ .pick = { f->mask } };
 }
 
@@ -126,8 +151,10 @@ static void make(fixture *f, const op_case *c) {
     seed = 7;
     fill_weights(f, c);
     f->ref = (ref_call){ .op = c->op, .w = f->ref_w, .n = c->n, .k = c->k, .heads = H, .by_inputs = c->by_inputs,
-                         .gain = f->ref_gain, .bias = c->no_bias ? NULL : f->ref_bias, .eps = (double)1e-5f, .scale = 0.5, .limit = (double)0.6f,
-                         .first = FIRST, .act = c->act_name, .ids = f->ids, .mask = f->mask,
+                         .gain = f->ref_gain, .bias = c->no_bias ? NULL : f->ref_bias, .eps = (double)1e-5f, .scale = 0.5,
+                         .first = c->sight.first, .window = c->sight.window, .every = c->sight.every,
+                         .key_bias = c->extra ? f->ref_more : NULL, .row_bias = c->extra ? f->ref_more : NULL,
+                         .sink = c->extra ? f->ref_more : NULL, .limit = (double)LIMIT, .factor = (double)LIMIT, .act = c->act_name, .ids = f->ids, .mask = f->mask,
                          .angle = f->ref_angle, .dims = TURN, .pairs = c->pairs };
     f->call = (op_call){ .op = o, .out = &f->out, .attr = attr_of(f, c, o) };
     f->out = (tensor){ .name = "out", .data = f->data[MAX_IN], .grad = f->grad };
@@ -378,7 +405,7 @@ static void wrong_shapes_are_named(void) {
     CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
     CHECK_STR(err.message, "reorder: 5 numbers of a head of 6, expected an even number of them");
     make(&f, case_of("clamped_glu"));
-    f.call.attr.clamped_glu.limit = 0;
+    f.call.attr.clamp.limit = 0;
     CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
     CHECK_STR(err.message, "clamped_glu: limit is 0, expected above zero");
     make(&f, case_of("largest"));

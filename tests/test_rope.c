@@ -11,57 +11,144 @@
 static rope read_case(const json *c, arena *a) {
     rope        r;
     sonde_error err = { 0 };
-    const json *config = truth_of(c, "config");
-    int64_t     width, context = 2048;
-    CHECK(json_int(truth_of(c, "width"), &width));
+    const json *config = truth_of(c, "config"), *part = truth_of(c, "part");
+    rope_fields f = { .context = 2048, .part = part->kind == JSON_STRING ? part->text : NULL };
+    CHECK(json_int(truth_of(c, "width"), &f.dims));
+    CHECK(json_bool(truth_of(c, "older"), &f.longrope_older));
+    CHECK(json_double(truth_of(c, "share"), &f.fallback_share));
     const json *own = json_get(config, "max_position_embeddings");
-    if (own) CHECK(json_int(own, &context));
-    if (rope_config(config, width, context, &r, &err)) FAIL_("%s", err.message);
+    if (own) CHECK(json_int(own, &f.context));
+    const json *local = json_get(config, "rope_local_base_freq");
+    if (local && strcmp(f.part, "sliding_attention") == 0) CHECK(json_double(local, &f.fallback_base));
+    if (rope_config(config, f, &r, &err)) FAIL_("%s", err.message);
     rope_prepare(&r, a);
     return r;
 }
 
-/* The float32 numbers of transformers, or their neighbours: its powers are good to 1 ulp, ours are rounded correctly. */
-static void frequencies_are_those_of_transformers(void) {
+typedef void (*run_test)(size_t i, const rope *r, const json *run, arena *a);
+
+static void each_run(run_test test) {
     const truth t = truth_open("rope");
     const json *cases = truth_of(t.all, "cases");
-    int other = 0;
+    CHECK(cases->len >= 30);
     for (size_t i = 0; i < cases->len; i++) {
-        const json *c = truth_at(cases, i);
+        const json *c = truth_at(cases, i), *runs = truth_of(c, "runs");
         const rope  r = read_case(c, t.memory);
-        for (int64_t k = 0; k < r.dims / 2; k++) {
-            const float want = (float)truth_item(truth_of(c, "inverse"), (size_t)k);
-            if (r.inverse[k] == want) continue;
-            other++;
-            if (fabsf(r.inverse[k] - want) > 1.2e-7f * want)
-                FAIL_("case %zu: frequency %lld is %.9g, expected %.9g", i, (long long)k, (double)r.inverse[k], (double)want);
-        }
+        CHECK(r.by_length == (runs->len > 1));
+        for (size_t k = 0; k < runs->len; k++) test(i, &r, truth_at(runs, k), t.memory);
     }
-    CHECK(cases->len >= 9);
-    CHECK(other <= 2);
     truth_close(t);
 }
 
-/* Of the very frequencies of transformers, so that far positions have the same angles. */
-static void turns_are_those_of_transformers(void) {
-    const truth t = truth_open("rope");
-    const json *cases = truth_of(t.all, "cases"), *positions = truth_of(t.all, "positions");
-    for (size_t i = 0; i < cases->len; i++) {
-        const json *c = truth_at(cases, i);
-        rope        r = read_case(c, t.memory);
-        const int64_t half = r.dims / 2;
-        float *inverse = arena_new_array(t.memory, float, (size_t)half), *turn = arena_new_array(t.memory, float, (size_t)r.dims);
-        for (int64_t k = 0; k < half; k++) inverse[k] = (float)truth_item(truth_of(c, "inverse"), (size_t)k);
-        r.inverse = inverse;
-        for (size_t p = 0; p < positions->len; p++) {
-            rope_turn(&r, (int64_t)truth_item(positions, p), turn);
-            for (int64_t k = 0; k < half; k++) {
-                CHECK_NEAR((double)turn[k], truth_item(truth_at(truth_of(c, "cos"), p), (size_t)k), 3e-7);
-                CHECK_NEAR((double)turn[half + k], truth_item(truth_at(truth_of(c, "sin"), p), (size_t)k), 3e-7);
-            }
+/* Radians a position, where cosines of position 1 say them: a table of the run's length is seen nowhere else. */
+static const float *table_of(const rope *r, int64_t length) {
+    return r->scaling == ROPE_LONGROPE && (double)length > r->original ? r->long_inverse : r->inverse;
+}
+
+static bool has_table(const rope *r, int64_t length) { return r->scaling != ROPE_DYNAMIC || (double)length <= r->original; }
+
+static int other_numbers;
+
+/* The float32 numbers of transformers, or their neighbours: its powers are good to 1 ulp, ours are rounded correctly. */
+static void check_frequencies(size_t i, const rope *r, const json *run, arena *a) {
+    (void)a;
+    const json   *inverse = truth_of(run, "inverse");
+    const int64_t length = (int64_t)truth_number(run, "length");
+    CHECK((int64_t)inverse->len == r->dims / 2);
+    for (int64_t k = 0; k < r->dims / 2 && has_table(r, length); k++) {
+        const float want = (float)truth_item(inverse, (size_t)k), got = table_of(r, length)[k];
+        if (got == want) continue;
+        other_numbers++;
+        if (fabsf(got - want) > 1.2e-7f * want)
+            FAIL_("case %zu: frequency %lld is %.9g, expected %.9g", i, (long long)k, (double)got, (double)want);
+    }
+}
+
+static void frequencies_are_those_of_transformers(void) {
+    other_numbers = 0;
+    each_run(check_frequencies);
+    CHECK(other_numbers <= 2);
+}
+
+/* Of the very frequencies of transformers, so that far positions have the same angles; where the table is not kept,
+ * an angle may be off by the rounding of a base and of a frequency. */
+static void check_turns(size_t i, const rope *r, const json *run, arena *a) {
+    const json   *positions = truth_of(run, "positions");
+    const int64_t half = r->dims / 2, length = (int64_t)truth_number(run, "length");
+    float *inverse = arena_new_array(a, float, (size_t)half), *turn = arena_new_array(a, float, (size_t)r->dims);
+    rope   same = *r;
+    for (int64_t k = 0; k < half; k++) inverse[k] = (float)truth_item(truth_of(run, "inverse"), (size_t)k);
+    same.inverse = same.long_inverse = inverse;
+    for (size_t p = 0; p < positions->len; p++) {
+        const int64_t at = (int64_t)truth_item(positions, p);
+        rope_turn(&same, at, length, turn);
+        for (int64_t k = 0; k < half; k++) {
+            const double slack = 4e-7 + (has_table(r, length) ? 0 : 2.5e-7 * (double)inverse[k] * (double)at);
+            const double c = truth_item(truth_at(truth_of(run, "cos"), p), (size_t)k);
+            const double s = truth_item(truth_at(truth_of(run, "sin"), p), (size_t)k);
+            if (!(fabs((double)turn[k] - c) <= slack && fabs((double)turn[half + k] - s) <= slack))
+                FAIL_("case %zu, length %lld, position %lld, point %lld: (%.9g, %.9g), expected (%.9g, %.9g)", i,
+                      (long long)length, (long long)at, (long long)k, (double)turn[k], (double)turn[half + k], c, s);
         }
     }
-    truth_close(t);
+}
+
+static void turns_are_those_of_transformers(void) { each_run(check_turns); }
+
+static void only_runs_on_two_sides_of_a_limit_turn_apart(void) {
+    const rope by_factor = { .scaling = ROPE_LONGROPE, .original = 64, .by_length = true };
+    const rope dynamic = { .scaling = ROPE_DYNAMIC, .original = 64, .by_length = true };
+    const rope yarn = { .scaling = ROPE_YARN, .original = 64 };
+    static const struct { int64_t before, after; bool factor, dynamic; } rows[] = {
+        { 1, 64, false, false }, { 64, 65, true, true }, { 65, 65, false, false }, { 65, 66, false, true }, { 66, 3, true, true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        CHECK(rope_crosses(&by_factor, rows[i].before, rows[i].after) == rows[i].factor);
+        CHECK(rope_crosses(&dynamic, rows[i].before, rows[i].after) == rows[i].dynamic);
+        CHECK(!rope_crosses(&yarn, rows[i].before, rows[i].after));
+    }
+}
+
+static void what_a_config_may_not_say_is_named(void) {
+#define LISTS "\"short_factor\": [1, 1], \"long_factor\": [2, 3]"
+    static const struct { const char *config; sonde_status status; const char *has; } rows[] = {
+        { "{\"rope_scaling\": {\"type\": \"proportional\"}}", SONDE_UNSUPPORTED,
+          "rope_type is \"proportional\", expected default, linear, llama3, dynamic, longrope or yarn" },
+        { "{\"rope_scaling\": {\"type\": \"su\", " LISTS "}}", SONDE_UNSUPPORTED, "rope_type is \"su\"" },
+        { "{\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 3}}}", SONDE_UNSUPPORTED,
+          "rope_parameters has a set for each kind of layer" },
+        { "{\"rope_scaling\": {\"type\": \"dynamic\"}}", SONDE_FORMAT, "factor is not there" },
+        { "{\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2}, \"partial_rotary_factor\": 0.5}", SONDE_FORMAT,
+          "2 numbers of a head rotate, expected more than 2" },
+        { "{\"partial_rotary_factor\": 0.25}", SONDE_FORMAT, "partial_rotary_factor is 0.25 of 4 numbers, expected at least 2" },
+        { "{\"partial_rotary_factor\": 1.5}", SONDE_FORMAT, "partial_rotary_factor is 1.5, expected a number from 0 to 1" },
+        { "{\"rope_scaling\": {\"type\": \"yarn\"}}", SONDE_FORMAT, "factor is not there" },
+        { "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2, \"attention_factor\": 0}}", SONDE_FORMAT,
+          "attention_factor is 0, expected a number above 0" },
+        { "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2}, \"partial_rotary_factor\": 0.75}", SONDE_FORMAT,
+          "3 numbers of a head rotate, expected an even number" },
+        { "{\"rope_theta\": 1, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2}}", SONDE_FORMAT,
+          "rope_theta is 1" },
+        { "{\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1, 1]}}", SONDE_FORMAT,
+          "long_factor is not there" },
+        { "{\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1]}}", SONDE_FORMAT,
+          "short_factor is an array of 1 items, expected a list of 2 numbers" },
+        { "{\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1, 0]}}", SONDE_FORMAT,
+          "short_factor has 0 in it" },
+        { "{\"rope_scaling\": {\"type\": \"longrope\", \"original_max_position_embeddings\": 1, " LISTS "}}",
+          SONDE_FORMAT,
+          "original_max_position_embeddings is 1, expected at least 2" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        arena      *a = arena_new();
+        const json *file;
+        sonde_error err = { 0 };
+        rope        r;
+        CHECK_EQ(json_parse(rows[i].config, strlen(rows[i].config), a, &file, &err), SONDE_OK);
+        const sonde_status got = rope_config(file, (rope_fields){ .dims = 4, .context = 64 }, &r, &err);
+        if (got != rows[i].status || !strstr(err.message, rows[i].has)) FAIL_("row %zu: %d, %s", i, (int)got, err.message);
+        arena_free(a);
+    }
 }
 
 static void every_instruction_set_turns_alike(void) {
@@ -74,7 +161,7 @@ static void every_instruction_set_turns_alike(void) {
         bool any = false;
         for (const kern_table *const *t = kern_tables; *t; t++) {
             if (!kern_init((*t)->isa)) continue;
-            rope_turn(&r, at, any ? other : first);
+            rope_turn(&r, at, at + 1, any ? other : first);
             if (any) CHECK(!memcmp(first, other, sizeof first));
             any = true;
         }
@@ -217,6 +304,8 @@ static void pairs_are_halves_to_whoever_looks(void) {
 #define TESTS(X) \
     X(frequencies_are_those_of_transformers) \
     X(turns_are_those_of_transformers) \
+    X(only_runs_on_two_sides_of_a_limit_turn_apart) \
+    X(what_a_config_may_not_say_is_named) \
     X(every_instruction_set_turns_alike) \
     X(a_container_may_give_divisors) \
     X(pairs_are_halves_to_whoever_looks)

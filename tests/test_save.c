@@ -295,6 +295,85 @@ static void factors_and_divisors_of_positions_multiply(void) {
     scratch_end(&s);
 }
 
+/* tests/golden/llama_grouped with another scaling; run_of's six positions are more than the original length. */
+static scratch_path scaled_folder(const scratch *s, const char *name, const char *scaling) {
+    const scratch_path folder = in_scratch(s, name);
+    char config[1200], file[700];
+    CHECK_EQ(mkdir(folder.text, 0777), 0);
+    snprintf(config, sizeof config,
+             "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], \"hidden_size\": 24, "
+             "\"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"intermediate_size\": 37, \"num_hidden_layers\": 2, "
+             "\"head_dim\": 10, \"vocab_size\": 61, \"rms_norm_eps\": 1e-5, %s}", scaling);
+    snprintf(file, sizeof file, "%s/config.json", name);
+    scratch_write(s, file, config, strlen(config));
+    snprintf(file, sizeof file, "%s/model.safetensors", folder.text);
+    CHECK_EQ(symlink(GOLDEN "llama_grouped/model.safetensors", file), 0);
+    return folder;
+}
+
+#define YARN "\"max_position_embeddings\": 16, \"rope_scaling\": {\"rope_type\": \"yarn\", " \
+             "\"original_max_position_embeddings\": 4, "
+#define LISTS "\"short_factor\": [1, 1.1, 1.3, 1.6, 2], \"long_factor\": [1, 2, 5.5, 12, 30.1]"
+
+/* With words of our own the bits are equal; `others`: also with those alone that llama.cpp has. */
+static void scalings_of_positions_pass_through_gguf(void) {
+    static const struct { const char *scaling; bool others; } rows[] = {
+        { "\"max_position_embeddings\": 16, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.7}", true },
+        { YARN "\"factor\": 4}", true },
+        { YARN "\"factor\": 2.7, \"rope_theta\": 10, \"truncate\": false, \"beta_fast\": 1.1, "
+          "\"beta_slow\": 0.3}", false },
+        { YARN "\"factor\": 4, \"attention_factor\": 0.77}", true },
+        { "\"max_position_embeddings\": 16, \"rope_scaling\": {\"rope_type\": \"longrope\", "
+          "\"original_max_position_embeddings\": 4, " LISTS "}", true },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const scratch      s = scratch_new();
+        const scratch_path folder = scaled_folder(&s, "m", rows[i].scaling), gguf = in_scratch(&s, "m.gguf");
+        const scratch_path back = in_scratch(&s, "back"), other = in_scratch(&s, "n.gguf");
+        const digest       want = run_of(folder.text);
+        CHECK(strcmp(want.hex, run_of(GOLDEN "llama_grouped").hex) != 0);
+        save_ok(folder.text, gguf.text, NULL);
+        CHECK_STR(run_of(gguf.text).hex, want.hex);
+        save_ok(gguf.text, back.text, NULL);
+        CHECK_STR(run_of(back.text).hex, want.hex);
+        change_gguf(gguf.text, other.text, &(change){ .without = "sonde.rope.yarn" });
+        if ((strcmp(run_of(other.text).hex, want.hex) == 0) != rows[i].others) FAIL_("row %zu: without our words", i);
+        scratch_end(&s);
+    }
+}
+
+static void scalings_that_gguf_cannot_say_are_refused(void) {
+    static const struct { change how; sonde_status status; const char *has; } rows[] = {
+        { { SAYS_REAL("llama.rope.scaling.yarn_ext_factor", 0.5) }, SONDE_UNSUPPORTED, "yarn_ext_factor is 0.5, expected" },
+        { { SAYS_REAL("llama.rope.scaling.yarn_ext_factor", 1) }, SONDE_OK, "" },
+        { { SAYS_REAL("llama.rope.scaling.yarn_log_multiplier", 0.1) }, SONDE_UNSUPPORTED, "yarn_log_multiplier is 0.1" },
+        { { SAYS_REAL("llama.rope.scaling.yarn_beta_fast", NAN), .without = "sonde.rope.yarn" }, SONDE_FORMAT,
+          "llama.rope.scaling.yarn_beta_fast is not finite" },
+        { { SAYS_REAL("llama.rope.scaling.original_context_length", 4), .without = "sonde.rope.yarn" }, SONDE_FORMAT,
+          "llama.rope.scaling.original_context_length is no integer" },
+        { { .with = { .key = "llama.rope.scaling.type", .kind = META_TEXT, .stored = GGUF_TEXT, .text = { "longrope", 8 } } },
+          SONDE_UNSUPPORTED, "llama.rope.scaling.yarn_beta_fast is 32, expected a model without it" },
+    };
+    const scratch s = scratch_new();
+    const scratch_path gguf = in_scratch(&s, "m.gguf"), other = in_scratch(&s, "n.gguf");
+    const scratch_path folder = scaled_folder(&s, "m", YARN "\"factor\": 4}");
+    const scratch_path dynamic = scaled_folder(&s, "d", "\"max_position_embeddings\": 4, \"rope_scaling\": "
+                                               "{\"type\": \"dynamic\", \"factor\": 4}");
+    sonde_error err = { 0 };
+    save_ok(folder.text, gguf.text, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        sonde_model *m;
+        change_gguf(gguf.text, other.text, &rows[i].how);
+        err = (sonde_error){ 0 };
+        const sonde_status got = sonde_model_open(&m, other.text, NULL, &err);
+        if (got != rows[i].status || !strstr(err.message, rows[i].has)) FAIL_("row %zu: %d, %s", i, (int)got, err.message);
+        sonde_model_close(m);
+    }
+    CHECK_EQ(save(dynamic.text, in_scratch(&s, "d.gguf").text, NULL, &err), SONDE_UNSUPPORTED);
+    CHECK_HAS(err.message, "llama: GGUF has no word for rotary positions of this model");
+    scratch_end(&s);
+}
+
 /* Of a family that is computed, so that opening comes as far as its tensors; LeakSanitizer looks on. */
 static void a_vocabulary_without_tensors_opens(void) {
     const scratch s = scratch_new();
@@ -363,6 +442,8 @@ static void the_tokenizer_given_is_written(void) {
 #define TESTS(X) \
     X(what_a_gguf_file_says_is_computed_or_refused) \
     X(factors_and_divisors_of_positions_multiply) \
+    X(scalings_of_positions_pass_through_gguf) \
+    X(scalings_that_gguf_cannot_say_are_refused) \
     X(a_vocabulary_without_tensors_opens) \
     X(tensors_of_another_container_under_ggufs_names) \
     X(the_tokenizer_given_is_written) \

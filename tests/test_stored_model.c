@@ -249,13 +249,14 @@ static void put_code(dtype_id type, size_t code, uint8_t *to) {
 
 static void check_parts(dtype_id type, weight_place place) {
     arena *memory = arena_new();
-    for (place.part = 0; place.part < 3; place.part++) {
+    for (size_t part = 0; part < 3; part++) {
+        place.first = 3 * part;
         const kern_weight v = weight_view(memory, &place);
         for (size_t j = 0; j < 3; j++)
             for (size_t k = 0; k < 4; k++) {
                 float   got, want;
                 uint8_t item[MOST_ITEM];
-                put_code(type, place.part * 40 + j * 10 + k, item);
+                put_code(type, part * 40 + j * 10 + k, item);
                 dtype_table[type].to_f32(&want, item, 1);
                 kern->widen(&got, &v, v.columns ? k : j, v.columns ? j : k, 1);
                 CHECK(same(got, want));
@@ -276,10 +277,10 @@ static void check_view(dtype_id type, bool columns) {
         memcpy(lefts + r * left * item, stored + r * width * item, left * item);
         memcpy(rights + r * (width - left) * item, stored + (r * width + left) * item, (width - left) * item);
     }
-    const weight_segment one = { stored, height };
-    const weight_segment below_it[] = { { stored, above }, { stored + above * width * item, height - above } };
-    const weight_segment beside[] = { { lefts, left }, { rights, width - left } };
-    weight_place p = { .n = 3, .k = 4, .columns = columns, .parts = 3, .type = type, .segment = &one, .segments = 1 };
+    const weight_segment one = { stored, height, 0 };
+    const weight_segment below_it[] = { { stored, above, 0 }, { stored + above * width * item, height - above, 0 } };
+    const weight_segment beside[] = { { lefts, left, 0 }, { rights, width - left, 0 } };
+    weight_place p = { .n = 3, .k = 4, .columns = columns, .all = 9, .type = type, .segment = &one, .segments = 1 };
     check_parts(type, p);
     p.segments = 2;
     p.segment = below_it;
@@ -296,7 +297,7 @@ static void a_view_finds_its_part_in_any_segments(void) {
 
 static void a_view_of_what_products_read_in_place_is_plain(void) {
     static const uint16_t data[6] = { 0 };
-    const weight_segment  all = { data, 2 };
+    const weight_segment  all = { data, 2, 0 };
     arena *memory = arena_new();
     const kern_weight v = weight_view(memory, &(weight_place){ .n = 2, .k = 3, .type = DTYPE_BF16, .segment = &all,
                                                                .segments = 1 });

@@ -48,7 +48,7 @@ bool         weights_refused(size_t i, refused_row *out);
 sonde_status weights_open(const char *path, weights **out, sonde_error *err);
 /* A whole safetensors file that lies in memory (which must outlive it). */
 sonde_status weights_open_memory(const uint8_t *data, size_t size, weights **out, sonde_error *err);
-/* A container that lies nowhere, of things to be written: everything is lent, and the arrays have no bytes. */
+/* A container that lies nowhere, of things to be written: everything is lent, and the arrays may have no bytes. */
 weights     *weights_of_list(const meta_value *meta, size_t n_meta, const stored_tensor *tensor, size_t n);
 void         weights_close(weights *w);                                 /* accepts NULL */
 size_t       weights_count(const weights *w);

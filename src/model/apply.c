@@ -95,22 +95,34 @@ static bool acts_at(const bound *b, const bound_edit *e, int64_t position, int64
     return i < e->value.rows;
 }
 
+/* A value of the whole text: one row, no positions. */
+static void one_row(const bound *b, const bound_edit *e, const mark_view *v, row_fn fn) {
+    const edit_row r = { .data = v->data, .last = walk_axis(&e->axis[0], 0, v->dim[0]), .stride = e->value.stride[0],
+                         .value = e->value.data, .live = e->live ? e->live->data : NULL };
+    if (acts_at(b, e, 0, 0)) fn(b, e, &r, v->key);
+}
+
 /* Every row of the region inside the view. t is the first axis ("t d", "t h e") or the second ("h t s"). */
 static void each_row(const bound *b, const bound_edit *e, const mark_view *v, row_fn fn) {
     const bool three = v->rank == 3;
     const int  t = v->t_axis, other = 1 - t, last = v->rank - 1;
+    if (t < 0) {
+        one_row(b, e, v, fn);
+        return;
+    }
     const walk rows = walk_axis(&e->axis[t], v->first, v->first + v->dim[t]);
     const walk heads = three ? walk_axis(&e->axis[other], 0, v->dim[other]) : (walk){ .to = 1 };
     for (int64_t i = rows.from; i < rows.to; i++) {
         const int64_t position = at(&rows, i);
         if (!acts_at(b, e, position, ord(&rows, i))) continue;
-        const int64_t end = v->causal ? position + 1 : v->dim[last];
-        edit_row      r = { .last = walk_axis(&e->axis[last], 0, end), .position = position, .stride = e->value.stride[last] };
+        const span    seen = v->masked ? keys_seen(v->sight, position, v->dim[last]) : (span){ 0, v->dim[last] };
+        edit_row      r = { .last = walk_axis(&e->axis[last], seen.lo, seen.hi), .position = position,
+                            .stride = e->value.stride[last] };
         for (int64_t j = heads.from; j < heads.to; j++) {
             const int64_t h = at(&heads, j), local = position - v->first;
             const int64_t line = !three ? local : t == 0 ? local * v->dim[1] + h : h * v->dim[1] + local;
             r.data = v->data + line * v->dim[last];
-            r.origin = h * (v->causal ? (int64_t)1 << 32 : v->dim[last]);
+            r.origin = h * (v->masked ? (int64_t)1 << 32 : v->dim[last]);
             if (e->value.data)
                 r.value = e->value.data + ord(&rows, i) * e->value.stride[t] + (three ? ord(&heads, j) * e->value.stride[other] : 0);
             if (e->live) {

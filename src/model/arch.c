@@ -28,10 +28,15 @@ const char *row_spelled(const weight_row *r, spelling s) {
 
 bool row_in_out(const weight_row *r, spelling s) { return s == SPELLED_HF && r->layout == LAYOUT_IN_OUT; }
 
+const char *row_item(arena *into, const char *prefix, const char *name, int64_t layer, int64_t item) {
+    const char *out = prefix;
+    for (const char *mark; (mark = strchr(name, '%')); name = mark + 2)
+        out = arena_printf(into, "%s%.*s%" PRId64, out, (int)(mark - name), name, mark[1] == 'd' ? layer : item);
+    return arena_printf(into, "%s%s", out, name);
+}
+
 const char *row_name(arena *into, const char *prefix, const char *name, int64_t layer) {
-    const char *mark = strstr(name, "%d");
-    if (!mark) return arena_printf(into, "%s%s", prefix, name);
-    return arena_printf(into, "%s%.*s%" PRId64 "%s", prefix, (int)(mark - name), name, layer, mark + 2);
+    return row_item(into, prefix, name, layer, 0);
 }
 
 arch_config arch_defaults(const arch *a, stack_id stack) {
@@ -102,6 +107,8 @@ bool arch_row_holds(const arch_config *c, const weight_row *r) {
         case WHEN_PLAIN:        return !c->gated;
         case WHEN_FINAL_NORM:   return c->norm_weights && c->final_norm;
         case WHEN_NORM_WEIGHTS: return c->norm_weights;
+        case WHEN_PARALLEL:     return c->block.parallel;
+        case WHEN_SEQUENTIAL:   return !c->block.parallel;
         case WHEN_MLM:          return c->head & HEAD_MLM;
         case WHEN_POOLER:       return c->head & HEAD_POOLER;
         case WHEN_NSP:          return c->head & HEAD_NSP;
@@ -169,7 +176,7 @@ sonde_status arch_find(const json *config, const arch **out, sonde_error *err) {
     SONDE_FAIL_IF(classes && classes->kind != JSON_ARRAY, err, SONDE_FORMAT, "architectures is %s, expected an array",
                   json_shown(classes).text);
     const json *class = classes ? classes->child : NULL;
-    char known[256];
+    char known[512];
     list_types(known, sizeof known);
     SONDE_FAIL_IF(!type && !class, err, SONDE_FORMAT, "has neither model_type nor architectures, expected one of: %s",
                   known);

@@ -50,7 +50,7 @@ typedef enum {
     W_CLASS_IN, B_CLASS_IN, W_CLASS, B_CLASS,           /* a classifier: [d, d] [d] (where it has two), [d, labels] [labels] */
     W_QA, B_QA,                                         /* [d, 2] [2]: start and end of a span */
     W_ROPE,                                             /* [rotary dims / 2] what GGUF divides frequencies by */
-    W_ROPE_LONG, W_ROPE_SHORT,                          /* the same: factors of longrope */
+    W_ROPE_SHORT, W_ROPE_LONG,                          /* the same: LONGROPE's two */
     WEIGHT_COUNT
 } weight_id;
 
@@ -61,7 +61,7 @@ typedef enum {
     WHEN_ALWAYS, WHEN_ATTN_BIAS, WHEN_OUT_BIAS, WHEN_MLP_BIAS,  /* by attn_bias, out_bias, mlp_bias of the model */
     WHEN_QK_NORM, WHEN_DENSE, WHEN_SPARSE,              /* by qk_norm; layers without, with experts */
     WHEN_NORM_2, WHEN_PROJECTED, WHEN_GATED, WHEN_PLAIN,    /* by its block's norms, its widths, its MLP */
-    WHEN_FINAL_NORM, WHEN_NORM_WEIGHTS,
+    WHEN_FINAL_NORM, WHEN_NORM_WEIGHTS, WHEN_PARALLEL, WHEN_SEQUENTIAL,     /* by its block's parts */
     WHEN_MLM, WHEN_POOLER, WHEN_NSP, WHEN_CLASS, WHEN_QA,   /* by its heads */
 } weight_when;
 
@@ -92,15 +92,17 @@ typedef struct {
     stack_id    stack;
 } weight_row;
 
-typedef enum { FIELD_NONE, FIELD_INT, FIELD_NUMBER } field_kind;
+/* How a GGUF file says a field: an int64_t, double or bool of arch_config; SHARE: an int64_t that config.json gives as a
+ * share of the numbers of a head. */
+typedef enum { FIELD_NONE, FIELD_INT, FIELD_NUMBER, FIELD_BOOL, FIELD_SHARE } field_kind;
 
 typedef struct {                /* a field of config.json, and where other containers say the same */
     const char *hf;
     const char *gguf;           /* behind "ARCHITECTURE."; two rows of one field must agree */
     const char *meta;           /* in params.json, and behind "llama2c." */
     weight_id   rows_of;        /* where no key says it: the rows of this tensor; W_NONE: left out */
-    field_kind  kind;           /* how a written GGUF file says it, from an int64_t or a double of arch_config at `at` */
-    size_t      at;
+    field_kind  kind;           /* NONE: a written GGUF file says nothing of it */
+    size_t      at;             /* where it is in arch_config */
     bool        needed;         /* a container that says sizes itself has to say this one */
 } config_row;
 
@@ -120,6 +122,9 @@ typedef uint8_t layer_set[(MOST_LAYERS + 7) / 8];       /* a set of layers */
 static inline bool layer_in(const layer_set s, int64_t layer) { return s[layer / 8] >> (layer % 8) & 1; }
 static inline void layer_add(layer_set s, int64_t layer) { s[layer / 8] = (uint8_t)(s[layer / 8] | 1 << (layer % 8)); }
 
+/* Scores get slope of the head times the key's position (Press et al., Train Short, Test Long, 2022); SCALED: the product is
+ * rounded to bfloat16 and scaled as the scores are. */
+typedef enum { ALIBI_NONE, ALIBI_ADDED, ALIBI_SCALED } alibi_kind;
 typedef enum { QK_NONE, QK_HEAD, QK_EACH, QK_WHOLE } qk_norm;   /* no norm of q and k; one weight [e] for every head; a
                                                                  * weight a head; one norm over all heads together */
 typedef enum { HEAD_LM = 1, HEAD_MLM = 2, HEAD_POOLER = 4, HEAD_NSP = 8, HEAD_CLASS = 16, HEAD_QA = 32 } head_flags;
@@ -141,7 +146,7 @@ typedef struct arch_config {    /* sizes and constants of one model, or of one o
     bool     bidirectional;     /* every row sees every key */
     int64_t  window;            /* a row of a layer in `local` sees this many keys, itself the last; 0: no such layer */
     layer_set local;
-    bool     alibi;             /* scores get slope of the head times the key's position */
+    alibi_kind alibi;
     int64_t  buckets, max_distance;     /* of relative positions; 0: none */
     double   clip_qkv;          /* q, k, v are clamped to +- this; 0: not */
     qk_norm  qk_norm;
@@ -196,7 +201,9 @@ sonde_status arch_read(const arch *a, const json *config, arch_config *out, arch
 /* The name of a row in one spelling, NULL if it has none; and whether inputs lie outermost there. */
 const char *row_spelled(const weight_row *r, spelling s);
 bool        row_in_out(const weight_row *r, spelling s);
-/* `name` behind a prefix, with the layer in place of its "%d"; in the arena. */
+/* `name` behind a prefix, with the layer in place of its "%d" and the expert or head in place of "%e", "%h"; row_name: the
+ * first one. In the arena. */
+const char *row_item(arena *into, const char *prefix, const char *name, int64_t layer, int64_t item);
 const char *row_name(arena *into, const char *prefix, const char *name, int64_t layer);
 
 extern const arch *const arch_table[];          /* NULL-terminated, from archs.def */

@@ -1,77 +1,62 @@
 /* The Llama family (Llama 1, 2, 3 and models of the same shape): RMS norm before each half, rotary positions, grouped
- * key/value heads, gated MLP. Touvron et al., LLaMA: Open and Efficient Foundation Language Models, 2023; fields and
- * defaults as transformers 5 (LlamaConfig) has them. */
-#include "arch.h"
-#include "config.h"
+ * key/value heads, gated MLP. Touvron et al., LLaMA: Open and Efficient Foundation Language Models, 2023. And Mistral's,
+ * which see a window of positions: Jiang et al., Mistral 7B, 2023. Fields and defaults as transformers 5 (LlamaConfig,
+ * MistralConfig) has them. */
+#include "arch_fields.h"
 #include <inttypes.h>
-#include <math.h>
 #include <stddef.h>
 
-/* A size that null means to leave out. */
-static sonde_status size_or(const json *file, config_range f, int64_t *out, sonde_error *err) {
-    const json *j = json_get(file, f.name);
-    *out = f.fallback;
-    return j && j->kind != JSON_NULL ? config_int(file, f, out, err) : SONDE_OK;
-}
-
-static sonde_status read_sizes(const json *file, arch_config *c, sonde_error *err) {
-    SONDE_TRY(config_int(file, (config_range){ "hidden_size", NULL, 4096, 1, MOST_WIDTH }, &c->d, err));
-    SONDE_TRY(config_int(file, (config_range){ "intermediate_size", NULL, 11008, 1, MOST_INNER }, &c->f, err));
-    SONDE_TRY(config_int(file, (config_range){ "num_hidden_layers", NULL, 32, 1, MOST_LAYERS }, &c->layers, err));
-    SONDE_TRY(config_int(file, (config_range){ "num_attention_heads", NULL, 32, 1, MOST_WIDTH }, &c->heads, err));
-    SONDE_TRY(config_int(file, (config_range){ "vocab_size", NULL, 32000, 1, MOST_VOCAB }, &c->vocab, err));
-    SONDE_TRY(config_int(file, (config_range){ "max_position_embeddings", NULL, 2048, 1, MOST_CONTEXT }, &c->context,
-                         err));
-    SONDE_TRY(size_or(file, (config_range){ "num_key_value_heads", NULL, c->heads, 1, MOST_WIDTH }, &c->kv_heads, err));
-    SONDE_FAIL_IF(c->heads % c->kv_heads, err, SONDE_FORMAT,
-                  "num_key_value_heads is %" PRId64 ", expected a divisor of num_attention_heads %" PRId64, c->kv_heads,
-                  c->heads);
-    SONDE_TRY(size_or(file, (config_range){ "head_dim", NULL, 0, 1, MOST_WIDTH }, &c->e, err));
-    SONDE_FAIL_IF(!c->e && c->d % c->heads, err, SONDE_FORMAT,
-                  "num_attention_heads is %" PRId64 ", expected a divisor of hidden_size %" PRId64, c->heads, c->d);
-    if (!c->e) c->e = c->d / c->heads;
-    SONDE_FAIL_IF(c->e > MOST_WIDTH / c->heads, err, SONDE_FORMAT,
-                  "head_dim is %" PRId64 " in %" PRId64 " heads, expected at most %d numbers in all", c->e, c->heads,
-                  (int)MOST_WIDTH);
-    return SONDE_OK;
-}
+static const size_names llama_sizes = {
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "intermediate_size",
+    "max_position_embeddings", 4096, 32, 32, 0, 0, 11008, 32000, 2048,
+};
+static const size_names mistral_sizes = {
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "intermediate_size",
+    "max_position_embeddings", 4096, 32, 32, 8, 0, 14336, 32000, 131072,
+};
 
 /* Fields of relatives that compute other numbers: absent, null, false or zero here. */
 static sonde_status refuse_relatives(const json *file, sonde_error *err) {
-    static const char *const names[] = {
+    static const char *const others[] = {
         "sliding_window", "attn_logit_softcapping", "final_logit_softcapping", "logit_scale", "clip_qkv",
-        "use_qk_norm", "qk_layernorm", "num_local_experts", "num_experts",
+        "use_qk_norm", "qk_layernorm", "num_local_experts", "num_experts", NULL,
     };
     bool sliding;
     SONDE_TRY(config_bool(file, "use_sliding_window", true, &sliding, err));
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const json *j = json_get(file, names[i]);
-        double zero;
-        bool   on;
-        if (!j || j->kind == JSON_NULL || (i == 0 && !sliding)) continue;
-        if ((json_bool(j, &on) && !on) || (json_double(j, &zero) && zero == 0)) continue;
-        return sonde_fail(err, SONDE_UNSUPPORTED, "%s is %s, expected a model without it", names[i], json_shown(j).text);
-    }
+    SONDE_TRY(arch_refuse(file, others + !sliding, err));
     int64_t slices;
-    SONDE_TRY(size_or(file, (config_range){ "pretraining_tp", NULL, 1, INT32_MIN, INT32_MAX }, &slices, err));
+    SONDE_TRY(arch_size_or(file, (config_range){ "pretraining_tp", NULL, 1, INT32_MIN, INT32_MAX }, &slices, err));
     SONDE_FAIL_IF(slices != 1, err, SONDE_UNSUPPORTED, "pretraining_tp is %" PRId64 ", expected 1: whole products",
                   slices);
     return SONDE_OK;
 }
 
-static sonde_status read_config(const json *file, arch_config *c, sonde_error *err) {
-    SONDE_TRY(read_sizes(file, c, err));
-    SONDE_TRY(refuse_relatives(file, err));
+static sonde_status read_common(const json *file, arch_config *c, sonde_error *err) {
     SONDE_TRY(config_activation(file, "hidden_act", "silu", &c->act, err));
     SONDE_TRY(config_double(file, "rms_norm_eps", 1e-6, 1, &c->norm_eps, err));
     SONDE_TRY(config_bool(file, "tie_word_embeddings", false, &c->tied, err));
+    SONDE_TRY(arch_tokens(file, 1, 2, c, err));
+    c->gated = true;
+    SONDE_TRY(rope_config(file, (rope_fields){ .dims = c->e, .context = c->context }, &c->rope, err));
+    SONDE_FAIL_IF(c->rope.dims != c->e, err, SONDE_UNSUPPORTED, "partial_rotary_factor: %" PRId64 " of %" PRId64
+                  " numbers of a head rotate, expected heads that rotate whole", c->rope.dims, c->e);
+    c->context = rope_reach(&c->rope, c->context);
+    return SONDE_OK;
+}
+
+static sonde_status read_llama(const json *file, arch_config *c, sonde_error *err) {
+    SONDE_TRY(arch_sizes(file, &llama_sizes, c, err));
+    SONDE_TRY(refuse_relatives(file, err));
     SONDE_TRY(config_bool(file, "attention_bias", false, &c->attn_bias, err));
     SONDE_TRY(config_bool(file, "mlp_bias", false, &c->mlp_bias, err));
-    SONDE_TRY(config_token(file, "bos_token_id", 1, c->vocab, &c->bos, err));
-    SONDE_TRY(config_token(file, "eos_token_id", 2, c->vocab, &c->eos, err));
-    c->gated = true;
-    c->score_scale = 1 / sqrt((double)c->e);
-    return rope_config(file, c->e, c->context, &c->rope, err);
+    return read_common(file, c, err);
+}
+
+/* Every layer has the window, if there is one. */
+static sonde_status read_mistral(const json *file, arch_config *c, sonde_error *err) {
+    SONDE_TRY(arch_sizes(file, &mistral_sizes, c, err));
+    SONDE_TRY(arch_windows(file, 4096, 1, c, err));
+    return read_common(file, c, err);
 }
 
 static const weight_row rows[] = {
@@ -114,23 +99,33 @@ static const weight_row rows[] = {
     { W_UNEMBED, .hf = "lm_head.weight",
                  .gguf = "output.weight", .meta = "output.weight", .optional = true },
     { W_ROPE,    .gguf = "rope_freqs.weight", .optional = true },
+    { W_ROPE_SHORT, .gguf = "rope_factors_short.weight", .optional = true },
+    { W_ROPE_LONG,  .gguf = "rope_factors_long.weight", .optional = true },
     { .id = W_NONE },
 };
 
-static const config_row fields[] = {
-    { "hidden_size",             .gguf = "embedding_length",        .meta = "dim",        SAYS(INT, d), .needed = true },
-    { "num_hidden_layers",       .gguf = "block_count",             .meta = "n_layers",   SAYS(INT, layers), .needed = true },
-    { "num_attention_heads",     .gguf = "attention.head_count",    .meta = "n_heads",    SAYS(INT, heads), .needed = true },
-    { "num_key_value_heads",     .gguf = "attention.head_count_kv", .meta = "n_kv_heads", SAYS(INT, kv_heads) },
-    { "head_dim",                .gguf = "attention.key_length",    .meta = "head_dim",   SAYS(INT, e) },
-    { "head_dim",                .gguf = "attention.value_length",  SAYS(INT, e) },
-    { "head_dim",                .gguf = "rope.dimension_count",    SAYS(INT, rope.dims) },
-    { "intermediate_size",       .gguf = "feed_forward_length",     .meta = "hidden_dim", SAYS(INT, f), .rows_of = W_GATE },
-    { "max_position_embeddings", .gguf = "context_length",          .meta = "seq_len",    SAYS(INT, context), .needed = true },
-    { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", .meta = "norm_eps", SAYS(NUMBER, norm_eps),
-      .needed = true },
-    { "rope_theta",              .gguf = "rope.freq_base",          .meta = "rope_theta", SAYS(NUMBER, rope.base) },
+#define FIELDS \
+    { "hidden_size",             .gguf = "embedding_length",        .meta = "dim",        SAYS(INT, d), .needed = true }, \
+    { "num_hidden_layers",       .gguf = "block_count",             .meta = "n_layers",   SAYS(INT, layers), .needed = true }, \
+    { "num_attention_heads",     .gguf = "attention.head_count",    .meta = "n_heads",    SAYS(INT, heads), .needed = true }, \
+    { "num_key_value_heads",     .gguf = "attention.head_count_kv", .meta = "n_kv_heads", SAYS(INT, kv_heads) }, \
+    { "head_dim",                .gguf = "attention.key_length",    .meta = "head_dim",   SAYS(INT, e) }, \
+    { "head_dim",                .gguf = "attention.value_length",  SAYS(INT, e) }, \
+    { "head_dim",                .gguf = "rope.dimension_count",    SAYS(INT, rope.dims) }, \
+    { "intermediate_size",       .gguf = "feed_forward_length",     .meta = "hidden_dim", SAYS(INT, f), .rows_of = W_GATE }, \
+    { "max_position_embeddings", .gguf = "context_length",          .meta = "seq_len",    SAYS(INT, context), .needed = true }, \
+    { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", .meta = "norm_eps", SAYS(NUMBER, norm_eps), \
+      .needed = true }, \
+    { "rope_theta",              .gguf = "rope.freq_base",          .meta = "rope_theta", SAYS(NUMBER, rope.base) }, \
     { "vocab_size",              .gguf = "vocab_size",              SAYS(INT, vocab), .rows_of = W_EMBED },
+
+static const config_row llama_fields[] = {
+    FIELDS
+    { .hf = NULL },
+};
+static const config_row mistral_fields[] = {
+    FIELDS
+    { "sliding_window", .gguf = "attention.sliding_window", SAYS(INT, window) },
     { .hf = NULL },
 };
 
@@ -150,12 +145,19 @@ static const char *meta_more(const json *params, arena *into) {
                         context, scaled ? scaling : "");
 }
 
-static const char *const classes[]  = { "LlamaForCausalLM", "LLaMAForCausalLM", NULL };
+static const char *const llama_classes[]   = { "LlamaForCausalLM", "LLaMAForCausalLM", NULL };
+static const char *const mistral_classes[] = { "MistralForCausalLM", "MistralModel", NULL };
 static const char *const prefixes[] = { "model.", "", NULL };
 
 const arch arch_llama = {
-    .name = "llama", .hf_classes = classes, .hf_type = "llama", .prefixes = prefixes,
+    .name = "llama", .hf_classes = llama_classes, .hf_type = "llama", .prefixes = prefixes,
     .block = { .part = { { PART_SELF, .before = NORM_1 }, { PART_MLP, .before = NORM_2 } } },
-    .norm = NORM_RMS, .gguf = "llama", .weights = rows, .fields = fields, .meta_more = meta_more,
-    .config = read_config,
+    .norm = NORM_RMS, .gguf = "llama", .weights = rows, .fields = llama_fields, .meta_more = meta_more,
+    .config = read_llama,
+};
+
+const arch arch_mistral = {
+    .name = "mistral", .hf_classes = mistral_classes, .hf_type = "mistral", .prefixes = prefixes,
+    .block = { .part = { { PART_SELF, .before = NORM_1 }, { PART_MLP, .before = NORM_2 } } },
+    .norm = NORM_RMS, .gguf = "llama", .weights = rows, .fields = mistral_fields, .config = read_mistral,
 };

@@ -10,11 +10,12 @@ typedef struct {                    /* one block of rows of one segment, and its
     const segment *g;
     int64_t        first, n;        /* positions */
     int64_t        keys;            /* columns of scores and pattern */
-    tensor         q, k, v, scores, pattern, z;
+    tensor         q, k, v, raw, scores, pattern, z;        /* raw: scores before a soft-cap, where there is one */
+    const float   *key_bias;        /* [H, keys], NULL: none */
 } attention;
 
 static float scale_of(const exec *x) {
-    const arch_config *c = &x->model->config;
+    const arch_config *c = x->config;
     return (float)(c->scale_by_layer ? c->score_scale / (double)(x->block + 1) : c->score_scale);
 }
 
@@ -22,35 +23,80 @@ static bool anybody_at(const segment *g, site_id site) { return lane_flags(g->l,
 
 /* Rows of new keys and values go behind those that the lane has. */
 static void keep_keys(const exec *x, const segment *g, const step *s) {
-    const arch_config *c = &x->model->config;
+    const arch_config *c = x->config;
     const int64_t      w = c->kv_heads * c->e;
     const size_t       bytes = (size_t)(g->n * w) * sizeof(float);
     memcpy(g->l->keys[g->slot] + g->first * w, x->value[s->in[1]] + g->row * w, bytes);
     memcpy(g->l->values[g->slot] + g->first * w, x->value[s->in[2]] + g->row * w, bytes);
 }
 
+/* 2^(-8 (h + 1) / heads) for a power of two of heads; those beyond it take every other slope of the next power. */
+static float slope_of(int64_t h, int64_t heads) {
+    int64_t power = 1;
+    while (2 * power <= heads) power *= 2;
+    const double of = (double)(h < power ? power : 2 * power), turn = (double)(h < power ? h + 1 : 2 * (h - power) + 1);
+    const float  base = (float)exp2(-8 / of);
+    return (float)pow((double)base, turn);
+}
+
+static float to_bf16(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static sonde_status find_key_bias(exec *x, attention *a, sonde_error *err) {
+    const arch_config *c = x->config;
+    float *bias;
+    if (c->alibi == ALIBI_NONE) return SONDE_OK;
+    SONDE_TRY(workspace_take(x->memory, c->heads * a->keys, &bias, err));
+    for (int64_t h = 0; h < c->heads; h++) {
+        const float slope = slope_of(h, c->heads);
+        for (int64_t s = 0; s < a->keys; s++)
+            bias[h * a->keys + s] = c->alibi == ALIBI_ADDED ? slope * (float)s
+                                                            : scale_of(x) * to_bf16(to_bf16(slope) * (float)s);
+    }
+    a->key_bias = bias;
+    return SONDE_OK;
+}
+
 static sonde_status attention_open(exec *x, const step *s, attention *a, sonde_error *err) {
-    const arch_config *c = &x->model->config;
+    const arch_config *c = x->config;
     const int64_t      H = c->heads, e = c->e, at = (a->g->row + a->first - a->g->first) * H * e;
-    const bool         whole = anybody_at(a->g, SITE_SCORES) || anybody_at(a->g, SITE_PATTERN);
+    const bool         whole = anybody_at(a->g, SITE_SCORES) || anybody_at(a->g, SITE_PATTERN) || c->bidirectional;
     a->keys = whole ? a->g->l->length : a->first + a->n;
     a->q = (tensor){ .dim = { 1, a->n, H, e }, .data = x->value[s->in[0]] + at };
     a->k = (tensor){ .dim = { 1, a->keys, c->kv_heads, e }, .data = a->g->l->keys[a->g->slot] };
     a->v = (tensor){ .dim = { 1, a->keys, c->kv_heads, e }, .data = a->g->l->values[a->g->slot] };
     a->z = (tensor){ .dim = { 1, a->n, H, e }, .data = x->value[s->out] + at };
     a->scores = (tensor){ .dim = { 1, H, a->n, a->keys } };
-    a->pattern = a->scores;
+    a->pattern = a->raw = a->scores;
+    SONDE_TRY(find_key_bias(x, a, err));
     SONDE_TRY(workspace_take(x->memory, H * a->n * a->keys, &a->scores.data, err));
+    if (c->score_cap > 0) SONDE_TRY(workspace_take(x->memory, H * a->n * a->keys, &a->raw.data, err));
     return workspace_take(x->memory, H * a->n * a->keys, &a->pattern.data, err);
 }
 
-typedef enum { CALL_SCORES, CALL_SOFTMAX, CALL_MIX } call_kind;
+typedef enum { CALL_SCORES, CALL_CAP, CALL_SOFTMAX, CALL_MIX } call_kind;
 
 static op_call call_of(const exec *x, attention *a, call_kind kind) {
-    op_call c = { .attr = { .attention = { a->first, scale_of(x) } } };
-    if (kind == CALL_SCORES) c.op = op_table[OP_scores], c.in[0] = &a->q, c.in[1] = &a->k, c.out = &a->scores;
-    if (kind == CALL_SOFTMAX) c.op = op_table[OP_softmax], c.in[0] = &a->scores, c.out = &a->pattern;
-    if (kind == CALL_MIX) c.op = op_table[OP_mix], c.in[0] = &a->pattern, c.in[1] = &a->v, c.out = &a->z;
+    const sight seen = exec_sight(x, a->first);
+    const bool  capped = x->config->score_cap > 0;
+    op_call c = { .attr = { .attention = { .sight = seen, .scale = scale_of(x), .key_bias = a->key_bias,
+                                           .sink = x->model->block[x->block][W_SINKS].vector } } };
+    switch (kind) {
+    case CALL_SCORES:
+        c.op = op_table[OP_scores], c.in[0] = &a->q, c.in[1] = &a->k, c.out = capped ? &a->raw : &a->scores;
+        break;
+    case CALL_CAP:
+        c.op = op_table[OP_soft_cap], c.in[0] = &a->raw, c.out = &a->scores;
+        c.attr = (op_attr){ .clamp = { (float)x->config->score_cap } };
+        break;
+    case CALL_SOFTMAX: c.op = op_table[OP_softmax], c.in[0] = &a->scores, c.out = &a->pattern; break;
+    case CALL_MIX: c.op = op_table[OP_mix], c.in[0] = &a->pattern, c.in[1] = &a->v, c.out = &a->z; break;
+    }
     return c;
 }
 
@@ -68,6 +114,7 @@ static sonde_status attention_weights(exec *x, const step *s, attention *a, bool
     rows.first = a->first;
     rows.n = a->n;
     SONDE_TRY(call_forward(x, a, CALL_SCORES, err));
+    if (x->config->score_cap > 0) SONDE_TRY(call_forward(x, a, CALL_CAP, err));
     if (anybody_at(a->g, SITE_SCORES)) SONDE_TRY(lane_mark(&rows, SITE_SCORES, a->scores.data, a->keys, quiet, err));
     SONDE_TRY(call_forward(x, a, CALL_SOFTMAX, err));
     if (anybody_at(a->g, SITE_PATTERN)) SONDE_TRY(lane_mark(&rows, SITE_PATTERN, a->pattern.data, a->keys, quiet, err));
@@ -109,6 +156,10 @@ sonde_status attend_backward(exec *x, const step *s, int at, sonde_error *err) {
     SONDE_TRY(lane_mark_back(a.g, SITE_PATTERN, a.pattern.grad, a.keys, err));
     call_back(x, &a, CALL_SOFTMAX, a.scores.grad, NULL);
     SONDE_TRY(lane_mark_back(a.g, SITE_SCORES, a.scores.grad, a.keys, err));
+    if (x->config->score_cap > 0) {
+        SONDE_TRY(workspace_take(x->memory, n, &a.raw.grad, err));
+        call_back(x, &a, CALL_CAP, a.raw.grad, NULL);
+    }
     call_back(x, &a, CALL_SCORES, x->part[at][0], x->part[at][1]);
     workspace_release(x->memory, here);
     return SONDE_OK;

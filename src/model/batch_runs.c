@@ -83,7 +83,8 @@ static sonde_status run_plain(batch_runs *r, const sonde_prompt *p, const needed
                          &l.plan, err));
     for (size_t i = 0; i < w.n; i++) {
         lane_flags(&l, w.at[i].slot)[w.at[i].site] |= FLAG_KEEP;
-        l.every_row |= w.at[i].slot == BACK;
+        l.every_row |= w.at[i].slot == BACK && !site_pooled(w.at[i].site);
+        l.pooled |= w.at[i].slot == BACK && site_pooled(w.at[i].site);
     }
     lane_stop_early(&l);
     lane *const lanes[1] = { &l };

@@ -173,7 +173,7 @@ static sonde_status broadcast(binder *b, bound_edit *e, const float *data, const
         e->value.stride[i] = 0;
         if (x->kind == INDEX_ONE || v < 0) continue;
         const bool    t = axis_letter(axes, i) == 't', open = x->kind == INDEX_ALL && along_positions(axis_letter(axes, i));
-        const int64_t want = axis_count(x, open ? b->p->prompt : axis_length(b->c, axis_letter(axes, i), b->p->length));
+        const int64_t want = axis_count(x, open ? b->p->prompt : axis_length(b->c, e->at.site, axis_letter(axes, i), b->p->length));
         SONDE_FAIL_IF(dim[v] != 1 && dim[v] != want, b->err, SONDE_USAGE,
                       "the value has %lld along axis %c, the place %lld", (long long)dim[v], axis_letter(axes, i),
                       (long long)want);
@@ -224,6 +224,7 @@ static sonde_status bind_mean(binder *b, bound_edit *e, const char *site) {
     const bool  given = runs->length(runs->user, "reference") >= 0;
     const kept *k = runs->find(runs->user, given ? "reference" : "A", site);
     SONDE_FAIL_IF(!k, b->err, SONDE_USAGE, "mean: no values of %s", site);
+    SONDE_FAIL_IF(k->rank < 2, b->err, SONDE_USAGE, "mean: %s has no positions", site);
     const int64_t rows = given ? k->dim[0] : b->p->prompt, width = k->rank == 3 ? k->dim[1] * k->dim[2] : k->dim[1];
     float *mean = arena_alloc(b->a, (size_t)width * sizeof(float));
     for (int64_t i = 0; i < width; i++) {
@@ -278,7 +279,23 @@ static sonde_status bind_value(binder *b, bound_edit *e, const sonde_edit *from,
 
 /* ---- one place ---- */
 
-static sonde_status bind_index(binder *b, bound_edit *e, const index_spec *index) {
+/* Has any row of the index a key of it that it sees? */
+static bool sees_any(const bound_edit *e, sight seen, int64_t length) {
+    const bound_axis *rows = &e->axis[1], *keys = &e->axis[2];
+    const int64_t     n = axis_count(rows, length), m = axis_count(keys, length);
+    for (int64_t i = 0; i < n; i++) {
+        const span s = keys_seen(seen, axis_at(rows, i), length);
+        if (keys->kind != INDEX_LIST) {
+            if (keys->lo < s.hi && keys->hi > s.lo) return true;
+            continue;
+        }
+        for (int64_t j = 0; j < m; j++)
+            if (axis_at(keys, j) >= s.lo && axis_at(keys, j) < s.hi) return true;
+    }
+    return false;
+}
+
+static sonde_status bind_index(binder *b, bound_edit *e, const index_spec *index, int block) {
     const char *axes = site_rows[e->at.site].axes;
     const int   n_axes = (int)(strlen(axes) + 1) / 2;
     SONDE_FAIL_IF(index->n > n_axes, b->err, SONDE_USAGE, "%d indices for the axes \"%s\"", index->n, axes);
@@ -288,14 +305,16 @@ static sonde_status bind_index(binder *b, bound_edit *e, const index_spec *index
             continue;
         }
         const char    letter = axis_letter(axes, i);
-        const axis_of x = { letter, axis_length(b->c, letter, b->p->length), b->p->prompt, b->p->tokens,
+        const axis_of x = { letter, axis_length(b->c, e->at.site, letter, b->p->length), b->p->prompt, b->p->tokens,
                             along_positions(letter) };
         SONDE_TRY(resolve(b, x, i < index->n ? &index->part[i] : &ALL_OF_IT, &e->axis[i]));
     }
-    const bool causal = n_axes == 3 && axes[4] == 's';
-    SONDE_FAIL_IF(causal && axis_last(&e->axis[1]) < axis_first(&e->axis[2]), b->err, SONDE_USAGE,
+    const bool masked = n_axes == 3 && axes[4] == 's' && !sees_any(e, site_sight(b->c, block), b->p->length);
+    SONDE_FAIL_IF(masked && axis_last(&e->axis[1]) < axis_first(&e->axis[2]), b->err, SONDE_USAGE,
                   "the index names masked entries only: key %lld is behind position %lld",
                   (long long)axis_first(&e->axis[2]), (long long)axis_last(&e->axis[1]));
+    SONDE_FAIL_IF(masked, b->err, SONDE_USAGE, "the index names masked entries only: keys outside the window of %lld",
+                  (long long)b->c->window);
     return SONDE_OK;
 }
 
@@ -306,7 +325,7 @@ static sonde_status bind_one(binder *b, const sonde_edit *from, place at, const 
     plain.turn = 0;
     const place  alone = { at.slot >= 0 && at.slot < run->n ? 0 : at.slot, at.site };
     char         text[256];
-    sonde_status s = bind_index(b, out, &from->index);
+    sonde_status s = bind_index(b, out, &from->index, plain.block);
     if (s == SONDE_OK && !b->p->dry) s = bind_value(b, out, from, place_name(b->a, &one, alone));
     if (s == SONDE_OK) return s;
     sonde_edit_format(from, text, sizeof text);

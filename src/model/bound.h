@@ -73,8 +73,9 @@ sonde_status bind_edits(arena *a, const arch_config *c, const bound_prompt *p, b
 sonde_status edits_read(arena *a, const arch_config *c, edit_list edits, const char *name, place_list *out,
                         sonde_error *err);
 
-/* A piece of a value on its way through a mark: dims outermost first, rows of t are positions [first, first + n). */
-typedef struct { float *data; int64_t dim[3]; int rank; int t_axis; int64_t first; bool causal; uint64_t key; } mark_view;
+/* A piece of a value on its way through a mark: dims outermost first, rows of t are positions [first, first + n); t_axis -1:
+ * one value of the whole text. masked: the last axis is keys, of which row t sees those of `sight`. */
+typedef struct { float *data; int64_t dim[3]; int rank; int t_axis; int64_t first; bool masked; sight sight; uint64_t key; } mark_view;
 void edit_apply(const bound *b, const bound_edit *e, const mark_view *v);
 void edit_back(const bound *b, const bound_edit *e, const mark_view *v);        /* v holds the gradient */
 /* mask[row * heads + h] = 1 where the edit touches any element of (row, head). */

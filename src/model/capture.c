@@ -20,7 +20,7 @@ sonde_capture *capture_new(const arch_config *c, const int32_t *tokens, int64_t 
     int32_t *ids = arena_new_array(k->memory, int32_t, (size_t)n + 1);
     memcpy(ids, tokens, (size_t)n * sizeof *ids);
     k->tokens = ids;
-    k->vocab = c->vocab;
+    k->vocab = arch_answers(c);
     pthread_mutex_init(&k->lock, NULL);
     return k;
 }

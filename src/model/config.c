@@ -80,7 +80,7 @@ static const struct { const char *name; act_kind act; } activations[] = {
     { "gelu_new", ACT_GELU_TANH },    { "gelu_pytorch_tanh", ACT_GELU_TANH }, { "gelu_python_tanh", ACT_GELU_TANH },
     { "gelu_fast", ACT_GELU_TANH },   { "gelu_accurate", ACT_GELU_TANH },     { "gelu", ACT_GELU },
     { "gelu_python", ACT_GELU },      { "relu", ACT_RELU },                   { "silu", ACT_SILU },
-    { "swish", ACT_SILU },
+    { "swish", ACT_SILU },             { "tanh", ACT_TANH },                  { "quick_gelu", ACT_QUICK_GELU },
 };
 
 sonde_status config_activation(const json *file, const char *field, const char *fallback, act_kind *out, sonde_error *err) {
@@ -92,6 +92,6 @@ sonde_status config_activation(const json *file, const char *field, const char *
             *out = activations[i].act;
             return SONDE_OK;
         }
-    return sonde_fail(err, SONDE_UNSUPPORTED, "%s is \"%s\", expected gelu_new, gelu, relu or silu", field,
+    return sonde_fail(err, SONDE_UNSUPPORTED, "%s is \"%s\", expected gelu_new, gelu, quick_gelu, relu, silu or tanh", field,
                       name_shown(name).text);
 }

@@ -148,7 +148,7 @@ sonde_status index_check(const arch_config *c, site_id s, const index_spec *x, s
                       "%s on axis %c of %s: a token names positions, expected a number, a range or a list",
                       name_shown(p->text).text, axis[i], site_rows[s].name);
         snprintf(what, sizeof what, "axis %c of %.60s", axis[i], site_rows[s].name);
-        SONDE_TRY(part_inside(p, axis_length(c, axis[i], 0), what, err));
+        SONDE_TRY(part_inside(p, axis_length(c, s, axis[i], 0), what, err));
     }
     return SONDE_OK;
 }
@@ -170,7 +170,7 @@ known_shape index_shape(const arch_config *c, site_id s, const index_spec *x) {
     const int rank = axis_letters(s, axis);
     known_shape out = { .rank = 0 };
     for (int i = 0; i < rank; i++) {
-        const int64_t n = is_position(axis[i]) ? LENGTH_UNKNOWN : axis_length(c, axis[i], 0);
+        const int64_t n = is_position(axis[i]) ? LENGTH_UNKNOWN : axis_length(c, s, axis[i], 0);
         const index_part all = { .kind = INDEX_ALL }, *p = i < x->n ? &x->part[i] : &all;
         if (p->kind != INDEX_ONE) out.dim[out.rank++] = part_length(p, n);
     }

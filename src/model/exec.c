@@ -22,32 +22,52 @@ static const weight *weight_of(const exec *x, weight_id id) {
     return x->block >= 0 ? &x->model->block[x->block][id] : &x->model->front[id];
 }
 
+static const int32_t *rows_of_table(const exec *x, weight_id table) {
+    return table == W_POS ? x->positions : table == W_TYPE ? x->types : x->tokens;
+}
+
+static const rope *rope_of(const exec *x) {
+    const arch_config *c = x->config;
+    return c->rope_local.dims && layer_in(c->local, x->block) ? &c->rope_local : &c->rope;
+}
+
+sight exec_sight(const exec *x, int64_t first) {
+    sight s = site_sight(x->config, x->block);
+    s.first = first;
+    return s;
+}
+
 static op_attr attr_of(const exec *x, const step *s) {
     const weight *w = weight_of(x, s->w), *b = weight_of(x, s->b);
     const float  *bias = s->b == W_NONE ? NULL : b->vector;
+    const rope   *r;
     switch ((enum op_id)s->op) {
-    case OP_lookup:      return (op_attr){ .lookup = { &w->matrix, s->w == W_POS ? x->positions : x->tokens } };
+    case OP_lookup:      return (op_attr){ .lookup = { &w->matrix, rows_of_table(x, s->w) } };
     case OP_layer_scale:
-    case OP_rms_scale:   return (op_attr){ .norm = { (float)x->model->config.norm_eps } };
+    case OP_rms_scale:   return (op_attr){ .norm = { (float)x->config->norm_eps } };
+    case OP_shift:
     case OP_affine:      return (op_attr){ .affine = { w->vector, bias } };
     case OP_linear:      return (op_attr){ .linear = { &w->matrix, bias } };
     case OP_head_linear: return (op_attr){ .head_linear = { &w->matrix, bias, s->split } };
-    case OP_activation:  return (op_attr){ .activation = { x->model->config.act } };
-    case OP_largest:     return (op_attr){ .largest = { x->model->config.chosen } };
-    case OP_softmax:     return (op_attr){ .attention = { .first = x->program->value[s->out].cols - 1 } };      /* whole rows */
-    case OP_rotate:      return (op_attr){ .rotate = { x->turns, x->model->config.rope.dims, x->model->config.rope.pairs } };
-    case OP_reorder:     return (op_attr){ .reorder = { x->model->config.rope.dims } };
+    case OP_activation:  return (op_attr){ .activation = { s->act } };
+    case OP_times:       return (op_attr){ .times = { (float)s->factor } };
+    case OP_soft_cap:
+    case OP_clamp:       return (op_attr){ .clamp = { (float)s->factor } };
+    case OP_largest:     return (op_attr){ .largest = { x->config->chosen } };
+    case OP_softmax:     return (op_attr){ .attention.sight.every = true };
+    case OP_rotate:      r = rope_of(x); return (op_attr){ .rotate = { x->turns, r->dims, r->pairs } };
+    case OP_reorder:     return (op_attr){ .reorder = { x->config->rope.dims } };
     default:             return op_table[s->op]->masked ? (op_attr){ .pick = { x->mask[s->site] } } : (op_attr){ 0 };
     }
 }
 
 /* Cosines and sines of every row's position, once for all that rotate. */
 static sonde_status find_turns(exec *x, sonde_error *err) {
-    const rope *r = &x->model->config.rope;
+    const rope *r = rope_of(x);
     if (x->turns) return SONDE_OK;
     SONDE_TRY(workspace_take(x->memory, x->rows * r->dims, &x->turns, err));
     for (const segment *g = x->segment; g < x->segment + x->n_segments; g++)
-        for (int64_t t = 0; t < g->n; t++) rope_turn(r, g->first + t, x->turns + (g->row + t) * r->dims);
+        for (int64_t t = 0; t < g->n; t++) rope_turn(r, g->first + t, g->l->turning, x->turns + (g->row + t) * r->dims);
     return SONDE_OK;
 }
 

@@ -4,17 +4,19 @@
 #include "lane.h"
 #include "model_data.h"
 #include "program.h"
+#include "tensor/sight.h"
 #include "tensor/workspace.h"
 
 typedef struct {
     const sonde_model *model;
+    const arch_config *config;              /* of the stack that runs */
     int                threads;
     workspace         *memory;
     const program     *program;
     int                block;               /* whose weights; -1 for FRONT and BACK */
     segment           *segment; int n_segments;
     int64_t            rows;
-    const int32_t     *tokens, *positions;  /* of the rows; FRONT only */
+    const int32_t     *tokens, *positions, *types;      /* of the rows; FRONT only; types NULL: all 0 */
     bool               quiet;               /* run again for the way back: nothing is watched */
     float             *value[MOST_VALUES];  /* [rows, heads, cols] */
     float             *turns;               /* [rows, 2, dims/2] of rope_turn; NULL until an operation rotates */
@@ -33,6 +35,8 @@ sonde_status exec_backward(exec *x, float *grad_out, float **grad_in, sonde_erro
 sonde_status attend_forward(exec *x, const step *s, sonde_error *err);
 sonde_status attend_backward(exec *x, const step *s, int at, sonde_error *err);     /* fills part[at][0..2] */
 
+/* Which keys the rows of the block that runs see. */
+sight exec_sight(const exec *x, int64_t first);
 /* The tensor of a value, [1, rows, heads, cols]. */
 tensor exec_tensor(const exec *x, int value);
 #endif

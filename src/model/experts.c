@@ -62,7 +62,7 @@ static sonde_status sort_row(const mixture *m, int64_t row, const float *from) {
 static void find_shares(const mixture *m, int64_t row, const float *probability) {
     float *share = m->share + row * m->k;
     for (int64_t j = 0; j < m->k; j++) share[j] = probability[m->chosen[row * m->k + j]];
-    const float sum = m->x->model->config.renormalise ? kern->sum(share, (size_t)m->k) : 1;
+    const float sum = m->x->config->renormalise ? kern->sum(share, (size_t)m->k) : 1;
     m->sum[row] = sum;
     for (int64_t j = 0; j < m->k; j++) share[j] = sum > 0 || sum < 0 ? share[j] / sum : sum;
 }
@@ -77,7 +77,7 @@ static void group_by_expert(const mixture *m) {
 }
 
 static sonde_status mixture_open(exec *x, const step *s, mixture *m, sonde_error *err) {
-    const arch_config *c = &x->model->config;
+    const arch_config *c = x->config;
     *m = (mixture){ .x = x, .s = s, .w = x->model->block[x->block], .rows = x->rows, .d = c->d, .f = c->expert_f,
                     .experts = c->experts, .k = c->chosen, .err = err };
     SONDE_TRY(take_ints(m, m->rows * m->k, &m->chosen));
@@ -113,14 +113,14 @@ static op_call linear(const mixture *m, const group *g, weight_id w, tensor *x, 
 
 static op_call activation(const mixture *m, group *g) {
     return (op_call){ .op = op_table[OP_activation], .in = { &g->gate }, .out = &g->act,
-                      .attr.activation = { m->x->model->config.act } };
+                      .attr.activation = { m->x->config->act } };
 }
 
 static op_call join(const mixture *m, group *g) {
-    if (!m->x->model->config.clamped_glu)
+    if (!m->x->config->clamped_glu)
         return (op_call){ .op = op_table[OP_multiply], .in = { &g->act, &g->in }, .out = &g->post };
     return (op_call){ .op = op_table[OP_clamped_glu], .in = { &g->gate, &g->in }, .out = &g->post,
-                      .attr.clamped_glu = { (float)m->x->model->config.glu_limit } };
+                      .attr.clamp = { (float)m->x->config->glu_limit } };
 }
 
 static sonde_status take_value(const mixture *m, tensor *t, int64_t n, int64_t cols) {
@@ -160,7 +160,7 @@ static sonde_status through(const mixture *m, group *g) {
         SONDE_TRY(run(m, linear(m, g, W_X_GATE, &g->read, &g->gate), m->f));
         SONDE_TRY(run(m, linear(m, g, W_X_IN, &g->read, &g->in), m->f));
     }
-    if (!m->x->model->config.clamped_glu) SONDE_TRY(run(m, activation(m, g), m->f));
+    if (!m->x->config->clamped_glu) SONDE_TRY(run(m, activation(m, g), m->f));
     SONDE_TRY(run(m, join(m, g), m->f));
     return run(m, linear(m, g, W_X_OUT, &g->post, &g->out), m->d);
 }
@@ -195,7 +195,7 @@ static sonde_status back(const mixture *m, op_call c, int which, float **part) {
 static sonde_status back_of_unit(const mixture *m, group *g) {
     SONDE_TRY(back(m, linear(m, g, W_X_OUT, &g->post, &g->out), 0, &g->post.grad));
     SONDE_TRY(back(m, join(m, g), 1, &g->in.grad));
-    if (m->x->model->config.clamped_glu) return back(m, join(m, g), 0, &g->gate.grad);
+    if (m->x->config->clamped_glu) return back(m, join(m, g), 0, &g->gate.grad);
     SONDE_TRY(back(m, join(m, g), 0, &g->act.grad));
     return back(m, activation(m, g), 0, &g->gate.grad);
 }
@@ -238,7 +238,7 @@ static sonde_status back_of_group(const mixture *m, group *g, float *dread, floa
 
 /* share = p / sum: dp = (dshare - <dshare, share>) / sum. Experts that were not chosen get 0. */
 static void back_of_shares(const mixture *m, const float *dshare, float *dprobability) {
-    const bool divided = m->x->model->config.renormalise;
+    const bool divided = m->x->config->renormalise;
     memset(dprobability, 0, (size_t)(m->rows * m->experts) * sizeof *dprobability);
     for (int64_t i = 0; i < m->rows * m->k; i++) {
         const int64_t row = i / m->k;

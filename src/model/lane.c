@@ -12,8 +12,8 @@ program_key lane_key(const lane *l, int at, bool backward) {
     const uint8_t *f = lane_flags(l, at);
     const uint8_t  any = (uint8_t)(FLAG_EDIT | FLAG_TAP | FLAG_KEEP | (backward ? FLAG_GRAD : 0));
     return (program_key){
-        .stage = STAGE_BLOCK, .no_attn = l->plan.run.at[at].no_attn, .no_mlp = l->plan.run.at[at].no_mlp,
-        .sparse = arch_sparse(l->plan.config, l->plan.run.at[at].block),
+        .stage = STAGE_BLOCK, .sparse = arch_sparse(l->plan.config, l->plan.run.at[at].block),
+        .no_attn = l->plan.run.at[at].no_attn, .no_cross = l->plan.run.at[at].no_cross, .no_mlp = l->plan.run.at[at].no_mlp,
         .split_q = f[SITE_Q_INPUT] & any, .split_k = f[SITE_K_INPUT] & any, .split_v = f[SITE_V_INPUT] & any,
         .mlp_in = f[SITE_MLP_IN] & any, .result = f[SITE_RESULT] & any };
 }
@@ -32,10 +32,12 @@ static mark_view view_of(const segment *g, site_id site, float *data, int64_t ke
     const bound *b = &g->l->plan;
     const char  *axes = site_rows[site].axes;
     mark_view    v = { .data = data, .rank = (int)(strlen(axes) + 1) / 2, .t_axis = axes[0] == 't' ? 0 : 1,
-                       .first = g->first, .causal = axes[strlen(axes) - 1] == 's', .key = place_key(g, site) };
+                       .first = g->first, .masked = axes[strlen(axes) - 1] == 's', .key = place_key(g, site) };
+    if (axes[0] != 't' && axes[2] != 't') v.t_axis = -1;
+    if (v.masked) v.sight = site_sight(b->config, b->run.at[g->slot].block);
     for (int i = 0; i < v.rank; i++) {
         const char letter = axis_letter(axes, i);
-        v.dim[i] = letter == 't' ? g->n : letter == 's' ? keys : axis_length(b->config, letter, 0);
+        v.dim[i] = letter == 't' ? g->n : letter == 's' ? keys : axis_length(b->config, site, letter, 0);
     }
     return v;
 }

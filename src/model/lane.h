@@ -26,9 +26,10 @@ typedef struct { watch_fn fn; void *user; } watcher;
 typedef sonde_status (*row_fn)(void *user, int64_t position, const float *logits, sonde_error *err);
 
 typedef struct lane {
-    const int32_t *tokens;
+    const int32_t *tokens, *types;  /* types: of tokens, NULL: all 0 */
     int64_t        length;          /* positions that the run will have in the end */
     int64_t        first, n;        /* being computed now */
+    int64_t        turning;         /* positions that the run has so far: rotations may depend on it (rope.h) */
     bound          plan;
     float        **keys, **values;  /* [slots] of [length, kv_heads * e] */
     float         *x;               /* the stream of positions [first, first + n): [n, d] */
@@ -38,6 +39,7 @@ typedef struct lane {
     watcher        tap, keep;
     bool           every_row;       /* rows that go through the final norm and the unembedding: all, */
     const int64_t *row; size_t n_rows;      /* or these positions, ascending */
+    bool           pooled;          /* row 0 goes through the heads that read it alone: somebody wants their sites */
     row_fn         on_row; void *row_user;
 } lane;
 

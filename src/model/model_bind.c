@@ -2,189 +2,109 @@
  * against what config.json implies, and the engine gets a view of the bytes where they lie. */
 #define _GNU_SOURCE
 #include "model_files.h"
+#include "stored_weight.h"
 #include "weight_table.h"
-#include "weight_view.h"
 #include "base/map.h"
 #include "base/text.h"
 #include "format/meta.h"
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_SHAPE = 256, FLOATS_ALIGNED = 16 };
+enum { FLOATS_ALIGNED = 16 };
+
+typedef struct { weight *w; bool less_one; } vector_entry;      /* one that is to be widened */
 
 typedef struct {
-    sonde_model   *m;
-    const weights *file;
-    arena         *names;       /* dies when binding ends */
-    spelling       spelled;
-    const char    *prefix;      /* of Hugging Face's names: the one under which the embedding stands */
-    sonde_error   *err;
+    sonde_model  *m;
+    weight_source from;
+    vector_entry *vector;
+    size_t        vectors;
+    sonde_error  *err;
 } binder;
 
 /* Whose names the embedding has: what a file holds decides, not what it is called. */
+static bool has_embedding(const binder *b, spelling s, const char *prefix) {
+    for (const weight_row *r = b->m->config.arch->weights; r->id != W_NONE; r++) {
+        const char *name = r->id == W_EMBED ? row_spelled(r, s) : NULL;
+        if (name && weights_find(b->from.file, row_name(b->from.names, prefix, name, 0))) return true;
+    }
+    return false;
+}
+
 static void choose_names(binder *b) {
     static const spelling others[] = { SPELLED_GGUF, SPELLED_META };
-    const arch *a = b->m->config.arch;
-    const weight_row *r = a->weights;
-    while (r->id != W_EMBED) r++;
-    b->spelled = SPELLED_HF;
-    for (const char *const *p = a->prefixes; *p; p++) {
-        b->prefix = *p;
-        if (weights_find(b->file, row_name(b->names, *p, r->hf, 0))) return;
+    const char *const *prefixes = b->m->config.arch->prefixes;
+    for (const char *const *p = prefixes; *p; p++) {
+        b->from.spelled = SPELLED_HF;
+        b->from.prefix = *p;
+        if (has_embedding(b, SPELLED_HF, *p)) return;
     }
-    b->prefix = "";
+    b->from.prefix = "";
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        const char *name = row_spelled(r, others[i]);
-        b->spelled = others[i];
-        if (name && weights_find(b->file, name)) return;
+        b->from.spelled = others[i];
+        if (has_embedding(b, others[i], "")) return;
     }
-    b->spelled = SPELLED_HF;
-    b->prefix = a->prefixes[0];
+    b->from.spelled = SPELLED_HF;
+    b->from.prefix = prefixes[0];
 }
 
 static bool in_pairs(const binder *b) {
     const weight_row *r = b->m->config.arch->weights;
     while (r->id != W_NONE && r->id != W_Q) r++;
-    return r->pairs && b->spelled != SPELLED_HF;
+    return r->pairs && b->from.spelled != SPELLED_HF;
 }
 
-/* Heads stand outside the prefix. */
-static const stored_tensor *find(const binder *b, const weight_row *r, int64_t layer) {
-    const char *name = row_spelled(r, b->spelled);
-    if (!name) return NULL;
-    const stored_tensor *t = weights_find(b->file, row_name(b->names, b->prefix, name, layer));
-    return t ? t : weights_find(b->file, row_name(b->names, "", name, layer));
+/* GGUF files of families whose first positions no token has may leave their rows out. */
+static void find_positions(const binder *b, arch_config *c, const weight_row *r) {
+    if (r->id != W_POS || b->from.spelled != SPELLED_GGUF) return;
+    const stored_tensor *t = weights_find(b->from.file, row_name(b->from.names, "", r->gguf, 0));
+    if (t && t->rank == 2 && t->dim[0] == c->context) c->pos_offset = 0;
 }
 
-static void show_shape(char out[LONGEST_SHAPE], const int64_t *dim, int rank) {
-    size_t used = 0;
-    used += (size_t)snprintf(out, LONGEST_SHAPE, "[");
-    for (int i = 0; i < rank; i++)
-        used += (size_t)snprintf(out + used, LONGEST_SHAPE - used, "%s%" PRId64, i ? ", " : "", dim[i]);
-    snprintf(out + used, LONGEST_SHAPE - used, "]");
+/* ---- one weight: the first of its rows whose tensor is there ---- */
+
+static bool same_weight(const weight_row *x, const weight_row *y) { return x->id == y->id && x->stack == y->stack; }
+
+static bool is_first(const arch *a, const weight_row *r) {
+    for (const weight_row *q = a->weights; q < r; q++)
+        if (same_weight(q, r)) return false;
+    return true;
 }
 
-/* The stored shape that a row implies; returns the rank. */
-static int stored_shape(const binder *b, const weight_row *r, int64_t dim[2]) {
-    const weight_meaning *w = &weight_table[r->id];
-    const arch_config    *c = &b->m->config;
-    const int64_t n = weight_size(c, w->out) * (r->parts ? r->parts : 1);
-    if (w->kind == WEIGHT_VECTOR) {
-        dim[0] = n;
-        return 1;
-    }
-    const int64_t k = weight_size(c, w->in);
-    const bool in_out = row_in_out(r, b->spelled);
-    dim[0] = in_out ? k : n;
-    dim[1] = in_out ? n : k;
-    return 2;
+/* The two branches of experts are stored by turns or each for itself: files of one kind have no name for the other. */
+static bool stored_otherwise(const weight_row *r) {
+    return r->id == W_X_GATE || r->id == W_X_IN || r->id == W_X_BOTH || r->id == B_X_GATE || r->id == B_X_IN || r->id == B_X_BOTH;
 }
 
-/* The stored parts of one tensor, in order; one but for checkpoints that are cut over several files. */
-typedef struct {
-    const stored_tensor *whole;         /* the first part */
-    weight_segment      *segment;
-    size_t               n;
-    bool                 side_by_side;
-} gathered;
-
-static sonde_status fail_shape(const binder *b, const weight_row *r, const stored_tensor *t, size_t parts) {
-    int64_t dim[2];
-    char found[LONGEST_SHAPE], wanted[LONGEST_SHAPE];
-    const int rank = stored_shape(b, r, dim);
-    show_shape(found, t->dim, t->rank);
-    show_shape(wanted, dim, rank);
-    SONDE_FAIL_IF(parts > 1, b->err, SONDE_FORMAT, "tensor %s: shape is %s in each of %zu files, expected %s in all", t->name,
-                  found, parts, wanted);
-    return sonde_fail(b->err, SONDE_FORMAT, "tensor %s: shape is %s, expected %s", t->name, found, wanted);
-}
-
-static sonde_status check_type(const binder *b, const weight_row *r, const stored_tensor *t) {
-    const bool columns = weight_table[r->id].kind == WEIGHT_MATRIX && row_in_out(r, b->spelled);
-    SONDE_FAIL_IF(columns && dtype_table[t->type].items > 1, b->err, SONDE_UNSUPPORTED,
-                  "tensor %s: type is %s, which is of blocks of inputs, and this matrix is stored [in, out]; expected it "
-                  "[out, in] or in a type without blocks", t->name, dtype_table[t->type].name);
+static sonde_status bind_row(binder *b, arch_config *c, const weight_row *r, int64_t layer, weight *out) {
+    find_positions(b, c, r);
+    SONDE_TRY(stored_bind(&b->from, c, r, layer, out));
+    if (weight_table[r->id].kind == WEIGHT_VECTOR)
+        b->vector[b->vectors++] = (vector_entry){ out, r->less_one && b->from.spelled == SPELLED_HF };
     return SONDE_OK;
 }
 
-static bool same_shape(const stored_tensor *x, const stored_tensor *y) {
-    return x->rank == y->rank && memcmp(x->dim, y->dim, (size_t)x->rank * sizeof *x->dim) == 0;
+static sonde_status bind_weight(binder *b, arch_config *c, const weight_row *first, int64_t layer, weight *out) {
+    const weight_row *wanted = NULL;
+    for (const weight_row *r = first; r->id != W_NONE; r++) {
+        if (!same_weight(r, first) || !arch_row_in(c, r, layer)) continue;
+        if (stored_there(&b->from, r, layer)) return bind_row(b, c, r, layer, out);
+        if (!wanted || (!row_spelled(wanted, b->from.spelled) && row_spelled(r, b->from.spelled))) wanted = r;
+    }
+    if (!wanted || wanted->optional) return SONDE_OK;
+    if (!row_spelled(wanted, b->from.spelled) && stored_otherwise(wanted)) return SONDE_OK;
+    return stored_missing(&b->from, c, wanted, layer);
 }
 
-static bool same_bytes(const stored_tensor *x, const stored_tensor *y) {
-    return x->bytes == y->bytes && memcmp(x->data, y->data, x->bytes) == 0;
-}
-
-/* How many neighbours hold the same: 1, all of them (norms), or a few (key and value heads fewer than files); 0: the
- * shapes do not fit in any way. */
-static size_t copies_of(const stored_tensor *t, const int64_t *dim, int rank, size_t parts, bool *side_by_side) {
-    const int64_t n = (int64_t)parts;
-    *side_by_side = n > 1 && rank == 2 && t->dim[0] == dim[0] && t->dim[1] * n == dim[1];
-    if (*side_by_side) return 1;
-    if (rank == 2 && t->dim[1] != dim[1]) return 0;
-    const int64_t rows = t->dim[0];
-    return rows > 0 && dim[0] % rows == 0 && n % (dim[0] / rows) == 0 ? (size_t)(n / (dim[0] / rows)) : 0;
-}
-
-/* Parts of outputs stand one below the other, parts of inputs side by side; copies must be equal, and one counts. */
-static sonde_status gather(const binder *b, const weight_row *r, const stored_tensor *first, gathered *out) {
-    int64_t dim[2];
-    const int    rank = stored_shape(b, r, dim);
-    const size_t parts = weights_parts(b->file);
-    *out = (gathered){ .whole = first, .segment = arena_new_array(b->m->memory, weight_segment, parts) };
-    if (first->rank != rank || (parts == 1 && memcmp(first->dim, dim, (size_t)rank * sizeof *dim) != 0))
-        return fail_shape(b, r, first, parts);
-    const size_t copies = copies_of(first, dim, rank, parts, &out->side_by_side);
-    if (copies == 0) return fail_shape(b, r, first, parts);
-    const stored_tensor *last = NULL;
-    for (size_t i = 0; i < parts; i++) {
-        const stored_tensor *t = parts == 1 ? first : weights_find_part(b->file, i, first->name);
-        if (!same_shape(t, first)) return fail_shape(b, r, t, parts);
-        if (i % copies) {
-            SONDE_FAIL_IF(!same_bytes(t, last), b->err, SONDE_FORMAT, "tensor %s: file %zu of %zu differs from the one before, "
-                          "expected copies", t->name, i + 1, parts);
+static sonde_status bind_stack(binder *b, arch_config *c, weight *front, weight (*block)[WEIGHT_COUNT]) {
+    for (const weight_row *r = c->arch->weights; r->id != W_NONE; r++) {
+        if (r->stack != c->stack || !is_first(c->arch, r)) continue;
+        if (!weight_table[r->id].block) {
+            SONDE_TRY(bind_weight(b, c, r, 0, &front[r->id]));
             continue;
         }
-        last = t;
-        const bool one_row = rank == 1 && first->dim[0] == dim[0];
-        out->segment[out->n++] = (weight_segment){ t->data, (size_t)(one_row ? 1 : out->side_by_side ? t->dim[1] : t->dim[0]) };
+        for (int64_t l = 0; l < c->layers; l++) SONDE_TRY(bind_weight(b, c, r, l, &block[l][r->id]));
     }
-    return SONDE_OK;
-}
-
-static sonde_status fail_missing(const binder *b, const weight_row *r, int64_t layer) {
-    char shape[LONGEST_SHAPE];
-    int64_t dim[2];
-    const char *name = row_spelled(r, b->spelled);
-    SONDE_FAIL_IF(!name, b->err, SONDE_UNSUPPORTED, "%s: such files have no name for it",  weight_table[r->id].name);
-    show_shape(shape, dim, stored_shape(b, r, dim));
-    return sonde_fail(b->err, SONDE_FORMAT, "tensor %s: is not there, expected one of shape %s",
-                      row_name(b->names, r->optional ? "" : b->prefix, name, layer), shape);
-}
-
-/* Part `part` of the outputs; a vector is a matrix with one input here, until it is widened. */
-static kern_weight view(const binder *b, const weight_row *r, const gathered *g) {
-    const weight_meaning *w = &weight_table[r->id];
-    const bool   vector = w->kind == WEIGHT_VECTOR;
-    const size_t n = (size_t)weight_size(&b->m->config, w->out), k = vector ? 1 : (size_t)weight_size(&b->m->config, w->in);
-    return weight_view(b->m->memory, &(weight_place){
-        .n = n, .k = k, .columns = vector || (w->kind == WEIGHT_MATRIX && row_in_out(r, b->spelled)), .part = (size_t)r->part,
-        .parts = (size_t)(r->parts ? r->parts : 1), .type = g->whole->type, .segment = g->segment, .segments = g->n,
-        .side_by_side = g->side_by_side || (vector && g->n > 1) });
-}
-
-static sonde_status bind_row(const binder *b, const weight_row *r, int64_t layer, weight *out) {
-    const stored_tensor *t = find(b, r, layer);
-    if (!t) return r->optional ? SONDE_OK : fail_missing(b, r, layer);
-    gathered g;
-    SONDE_TRY(check_type(b, r, t));
-    SONDE_TRY(gather(b, r, t, &g));
-    out->matrix = view(b, r, &g);
-    out->stored_as = t->name;
-    out->type = t->type;
-    out->bytes = (int64_t)stored_bytes(t->type, out->matrix.n * out->matrix.k);
     return SONDE_OK;
 }
 
@@ -193,63 +113,76 @@ static sonde_status bind_unembed(const binder *b) {
     sonde_model *m = b->m;
     weight *unembed = &m->front[W_UNEMBED];
     const bool stored = unembed->stored_as != NULL;
+    if (!arch_has(&m->config, W_UNEMBED) || !(m->config.head & (HEAD_LM | HEAD_MLM))) return SONDE_OK;
     if (!stored && !m->config.tied) {
         const weight_row *r = m->config.arch->weights;
         while (r->id != W_UNEMBED) r++;
-        return fail_missing(b, r, 0);
+        return stored_missing(&b->from, &m->config, r, 0);
     }
     if (!stored) *unembed = m->front[W_EMBED];
     m->config.tied = !stored;
     return SONDE_OK;
 }
 
-static sonde_status bind_all(const binder *b) {
+static weight (*new_blocks(sonde_model *m, const arch_config *c))[WEIGHT_COUNT] {
+    weight (*block)[WEIGHT_COUNT] = arena_alloc(m->memory, (size_t)c->layers * sizeof *block);
+    return block;
+}
+
+static sonde_status bind_all(binder *b) {
     sonde_model *m = b->m;
-    m->block = arena_alloc(m->memory, (size_t)m->config.layers * sizeof *m->block);
-    for (const weight_row *r = m->config.arch->weights; r->id != W_NONE; r++) {
-        if (!arch_row_holds(&m->config, r)) continue;
-        if (!weight_table[r->id].block) {
-            SONDE_TRY(bind_row(b, r, 0, &m->front[r->id]));
-            continue;
-        }
-        for (int64_t l = 0; l < m->config.layers; l++) SONDE_TRY(bind_row(b, r, l, &m->block[l][r->id]));
+    const size_t layers = (size_t)(m->config.layers + (m->config.encoder ? m->encoder.layers : 0));
+    b->vector = arena_new_array(b->from.names, vector_entry, WEIGHT_COUNT * (layers + 2));
+    m->block = new_blocks(m, &m->config);
+    SONDE_TRY(bind_stack(b, &m->config, m->front, m->block));
+    if (m->config.encoder) {
+        m->encoder_block = new_blocks(m, &m->encoder);
+        SONDE_TRY(bind_stack(b, &m->encoder, m->encoder_front, m->encoder_block));
     }
     return bind_unembed(b);
 }
 
-static void put_name(map *names, const weight *w) {
-    if (w->stored_as) map_put(names, w->stored_as, strlen(w->stored_as), 0);
-}
+/* ---- what is left over ---- */
 
 static bool ends_with(const char *text, const char *ending) {
     const size_t n = strlen(text), k = strlen(ending);
     return n >= k && strcmp(text + n - k, ending) == 0;
 }
 
-/* Masks and tables that checkpoints carry and every reader computes. */
+/* Masks and tables that checkpoints carry and every reader computes, and what some were saved with by mistake. */
 static bool is_buffer(const char *name) {
-    static const char *const endings[] = { ".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq", "position_ids", "rope.freqs" };
+    static const char *const endings[] = {
+        ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", "rotary_emb.inv_freq", "rope.freqs",
+        "position_ids", "token_type_ids", "EncDecAttention.relative_attention_bias.weight",
+    };
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (ends_with(name, endings[i])) return true;
     return false;
 }
 
+static bool equals(const binder *b, const stored_tensor *t, weight_id id) {
+    const char *name = b->m->front[id].stored_as;
+    const stored_tensor *x = name ? weights_find(b->from.file, name) : NULL;
+    return x && x != t && x->type == t->type && x->rank == t->rank && memcmp(x->dim, t->dim, (size_t)t->rank * sizeof *t->dim) == 0 &&
+           x->bytes == t->bytes && memcmp(x->data, t->data, (size_t)t->bytes) == 0;
+}
+
+/* Tied tables are saved under several names. */
+static bool is_copy(const binder *b, const stored_tensor *t) { return equals(b, t, W_EMBED) || equals(b, t, B_UNEMBED); }
+
 /* GGUF files hold what is computed and nothing besides; a tensor that nothing reads here is part of another model.
  * Checkpoints of other containers hold masks and heads of training too. */
 static sonde_status check_all_read(const binder *b) {
     const sonde_model *m = b->m;
-    const bool gguf = weights_meta(b->file, "general.architecture") != NULL;
+    const weights *file = b->from.file;
+    const bool gguf = weights_meta(file, "general.architecture") != NULL;
     const char *first = NULL;
     size_t unread = 0;
-    map *names = map_new(b->names, weights_count(b->file));
     int64_t at;
-    for (int id = 0; id < WEIGHT_COUNT; id++) {
-        put_name(names, &m->front[id]);
-        for (int64_t l = 0; l < m->config.layers; l++) put_name(names, &m->block[l][id]);
-    }
-    for (size_t i = 0; i < weights_count(b->file); i++) {
-        const char *name = weights_at(b->file, i)->name;
-        if (map_get(names, name, strlen(name), &at) || is_buffer(name)) continue;
+    for (size_t i = 0; i < weights_count(file); i++) {
+        const stored_tensor *t = weights_at(file, i);
+        const char *name = t->name;
+        if (map_get(b->from.read, name, strlen(name), &at) || is_buffer(name) || is_copy(b, t)) continue;
         SONDE_FAIL_IF(gguf || ends_with(name, "_scale") || ends_with(name, "_scale_inv"), b->err, SONDE_UNSUPPORTED,
                       "tensor %s: is no part of a %s model here, expected one without it", name_shown(name).text,
                       m->config.arch->name);
@@ -261,52 +194,55 @@ static sonde_status check_all_read(const binder *b) {
     return SONDE_OK;
 }
 
-/* Every weight that is there, front ones first; `step` sees each. */
-static void each_vector(sonde_model *m, void (*step)(weight *, void *), void *ctx) {
-    for (int id = 0; id < WEIGHT_COUNT; id++) {
-        if (!weight_table[id].name || weight_table[id].kind != WEIGHT_VECTOR) continue;
-        const int64_t copies = weight_table[id].block ? m->config.layers : 1;
-        for (int64_t l = 0; l < copies; l++) {
-            weight *w = weight_table[id].block ? &m->block[l][id] : &m->front[id];
-            if (w->stored_as) step(w, ctx);
-        }
-    }
-}
+/* ---- vectors are floats ---- */
 
 static size_t padded(size_t floats) { return (floats + FLOATS_ALIGNED - 1) / FLOATS_ALIGNED * FLOATS_ALIGNED; }
 
-static void count(weight *w, void *ctx) { *(size_t *)ctx += padded(w->matrix.n); }
-
-static void widen(weight *w, void *ctx) {
-    float **next = ctx;
-    kern->widen(*next, &w->matrix, 0, 0, w->matrix.n);
-    w->vector = *next;
-    *next += padded(w->matrix.n);
+/* Where weights are stored less 1, the sum is that of float32. */
+static void widen(const vector_entry *e, float *to) {
+    weight *w = e->w;
+    const size_t n = w->matrix.n;
+    kern->widen(to, &w->matrix, 0, 0, n);
+    for (size_t i = 0; e->less_one && i < n; i++) to[i] += 1.0f;
+    w->vector = to;
     w->matrix = (kern_weight){ 0 };
 }
 
-static sonde_status widen_vectors(sonde_model *m, sonde_error *err) {
+static sonde_status widen_vectors(const binder *b) {
     size_t floats = 0;
-    each_vector(m, count, &floats);
-    float *all = floats ? aligned_alloc(64, floats * sizeof *all) : NULL;
-    SONDE_FAIL_IF(floats && !all, err, SONDE_NOMEM, "norms and biases need %zu bytes, and there are not that many free",
-                  floats * sizeof *all);
-    m->files->vectors = all;
-    each_vector(m, widen, &all);
+    for (size_t i = 0; i < b->vectors; i++) floats += padded(b->vector[i].w->matrix.n);
+    float *next = floats ? aligned_alloc(64, floats * sizeof *next) : NULL;
+    SONDE_FAIL_IF(floats && !next, b->err, SONDE_NOMEM, "norms and biases need %zu bytes, and there are not that many free",
+                  floats * sizeof *next);
+    b->m->files->vectors = next;
+    for (size_t i = 0; i < b->vectors; i++) {
+        const size_t n = padded(b->vector[i].w->matrix.n);
+        widen(&b->vector[i], next);
+        next += n;
+    }
     return SONDE_OK;
 }
 
+static void prepare_rotation(sonde_model *m, arch_config *c, const weight *front) {
+    if (c->rope.scaling != ROPE_LLAMA3) c->rope.divisor = front[W_ROPE].vector;
+    rope_prepare(&c->rope, m->memory);
+    rope_prepare(&c->rope_local, m->memory);
+}
+
 sonde_status model_bind(sonde_model *m, sonde_error *err) {
-    binder b = { .m = m, .file = m->files->weights, .names = arena_new(), .err = err };
+    arena *names = arena_new();
+    binder b = { .m = m, .err = err, .from = {
+        .file = m->files->weights, .memory = m->memory, .names = names,
+        .read = map_new(names, weights_count(m->files->weights)), .err = err } };
     choose_names(&b);
-    m->config.spelled = b.spelled;
+    m->config.spelled = b.from.spelled;
     m->config.qk_pairs = in_pairs(&b);
     sonde_status s = bind_all(&b);
     if (s == SONDE_OK) s = check_all_read(&b);
-    arena_free(b.names);
+    if (s == SONDE_OK) s = widen_vectors(&b);
+    arena_free(names);
     SONDE_TRY(s);
-    SONDE_TRY(widen_vectors(m, err));
-    if (m->config.rope.scaling != ROPE_LLAMA3) m->config.rope.divisor = m->front[W_ROPE].vector;
-    rope_prepare(&m->config.rope, m->memory);
+    prepare_rotation(m, &m->config, m->front);
+    if (m->config.encoder) prepare_rotation(m, &m->encoder, m->encoder_front);
     return SONDE_OK;
 }

@@ -10,7 +10,7 @@
 
 typedef struct {                /* one weight: matrices are views of the mapped file, vectors are float32 */
     kern_weight  matrix;        /* y = x W: n outputs, k inputs; for tables (embeddings) n rows of k values */
-    const kern_weight *expert;  /* [experts] of `matrix`: each one's own outputs; NULL: no expert's weight */
+    const kern_weight *expert;  /* [experts]: each expert's own part of such a matrix; NULL: not of experts */
     const float *vector;        /* norms and biases, widened and aligned; NULL: the model has none */
     const char  *stored_as;     /* name in the file */
     dtype_id     type;

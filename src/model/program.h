@@ -12,12 +12,12 @@
 
 enum { MOST_VALUES = 112, MOST_STEPS = 192, MOST_READERS = 8, NO_VALUE = -1 };
 
-typedef enum { STAGE_FRONT, STAGE_BLOCK, STAGE_BACK } stage;
+typedef enum { STAGE_FRONT, STAGE_BLOCK, STAGE_BACK, STAGE_POOL } stage;      /* POOL: row 0 behind the blocks */
 
 /* What a program is compiled for; equal keys share a program. */
 typedef struct {
     stage stage;
-    bool  no_attn, no_mlp;
+    bool  no_attn, no_cross, no_mlp;
     bool  sparse;                                   /* the block has experts in its MLP's place */
     bool  split_q, split_k, split_v;                /* hook_q_input .. hook_v_input are edited or differentiated */
     bool  mlp_in, result;                           /* hook_mlp_in, hook_result are asked for, edited or differentiated */
@@ -32,6 +32,8 @@ typedef struct {
     site_id   site;                 /* MARK; the site whose edits pick heads, for ops with a mask */
     weight_id w, b;                 /* weight and bias read, W_NONE: none */
     head_split split;
+    act_kind  act;                  /* of an activation */
+    double    factor;               /* of ops with a number */
 } step;
 
 typedef struct {                    /* a value is rows of [heads, cols] */

@@ -1,88 +1,21 @@
 /* Frequencies of rotary positions. The steps are those of transformers 5 (modeling_rope_utils.py), which computes them in
- * float32: a quotient of float32 numbers is rounded before it is used, so large positions turn by the same angle. */
+ * float32: a quotient of float32 numbers is rounded before it is used, so large positions turn by the same angle. What
+ * it computes in Python's numbers (YARN's bounds) is double here. */
 #include "rope.h"
-#include "config.h"
 #include "kernel/exact.h"
 #include "kernel/kern.h"
 #include <math.h>
-#include <string.h>
 
-static const char *const kinds[] = { [ROPE_PLAIN] = "default", [ROPE_LINEAR] = "linear", [ROPE_LLAMA3] = "llama3" };
-enum { KINDS = sizeof kinds / sizeof *kinds };
+static int64_t span_of(const rope *r) { return r->span ? r->span : r->dims; }
 
-/* ---- the config ---- */
-
-/* The object with the parameters: rope_scaling wins if it has anything in it; NULL: there is none. */
-static sonde_status parameters(const json *file, const json **out, sonde_error *err) {
-    static const char *const names[] = { "rope_scaling", "rope_parameters" };
-    *out = NULL;
-    for (int i = 0; i < 2; i++) {
-        const json *j = json_get(file, names[i]);
-        if (!j || j->kind == JSON_NULL) continue;
-        SONDE_FAIL_IF(j->kind != JSON_OBJECT, err, SONDE_FORMAT, "%s is %s, expected an object", names[i],
-                      json_shown(j).text);
-        if (j->len && !*out) *out = j;
-    }
-    return SONDE_OK;
+/* base^(2i/span) of a float32 base. */
+static float power(const rope *r, float base, int64_t i) {
+    if (i == 0) return 1;
+    return (float)exact_exp((double)((float)(2 * i) / (float)span_of(r)) * exact_log((double)base));
 }
 
-static sonde_status kind_of(const json *in, rope_scaling *out, sonde_error *err) {
-    const char *name, *older;
-    SONDE_TRY(config_text(in, "rope_type", &name, err));
-    SONDE_TRY(config_text(in, "type", &older, err));
-    if (!name) name = older ? older : kinds[ROPE_PLAIN];
-    for (int i = 0; i < KINDS; i++)
-        if (strcmp(kinds[i], name) == 0) {
-            *out = (rope_scaling)i;
-            return SONDE_OK;
-        }
-    return sonde_fail(err, SONDE_UNSUPPORTED, "rope_type is \"%s\", expected default, linear or llama3",
-                      name_shown(name).text);
-}
-
-static sonde_status number(const json *in, const char *name, double least, double *out, sonde_error *err) {
-    const json *j = json_get(in, name);
-    SONDE_FAIL_IF(!j, err, SONDE_FORMAT, "%s is not there, expected a number", name);
-    SONDE_TRY(config_double(in, name, 0, 1e9, out, err));
-    SONDE_FAIL_IF(*out < least, err, SONDE_FORMAT, "%s is %g, expected a number from %g on", name, *out, least);
-    return SONDE_OK;
-}
-
-static sonde_status read_scaling(const json *file, const json *in, int64_t context, rope *out, sonde_error *err) {
-    if (out->scaling == ROPE_PLAIN) return SONDE_OK;
-    SONDE_TRY(number(in, "factor", 1e-3, &out->factor, err));
-    if (out->scaling == ROPE_LINEAR) return SONDE_OK;
-    SONDE_TRY(number(in, "low_freq_factor", 1e-3, &out->low, err));
-    SONDE_TRY(number(in, "high_freq_factor", 1e-3, &out->high, err));
-    SONDE_FAIL_IF(!(out->high > out->low), err, SONDE_FORMAT,
-                  "high_freq_factor is %g, expected more than low_freq_factor %g", out->high, out->low);
-    const json *own = json_get(file, "original_max_position_embeddings");
-    const json *from = own && own->kind != JSON_NULL ? file : in;
-    int64_t original;
-    SONDE_TRY(config_int(from, (config_range){ "original_max_position_embeddings", NULL, context, 1, MOST_CONTEXT },
-                         &original, err));
-    out->original = (double)original;
-    return SONDE_OK;
-}
-
-sonde_status rope_config(const json *file, int64_t dims, int64_t context, rope *out, sonde_error *err) {
-    static const char part[] = "partial_rotary_factor", theta[] = "rope_theta";
-    const json *in;
-    SONDE_FAIL_IF(dims < 2 || dims % 2, err, SONDE_FORMAT, "head_dim is %lld, expected an even number to rotate",
-                  (long long)dims);
-    SONDE_TRY(parameters(file, &in, err));
-    *out = (rope){ .dims = dims };
-    SONDE_TRY(kind_of(in, &out->scaling, err));
-    double turning;
-    SONDE_TRY(config_double(json_get(in, part) ? in : file, part, 1, 1, &turning, err));
-    SONDE_FAIL_IF(turning < 1, err, SONDE_UNSUPPORTED, "%s is %g, expected 1: heads that rotate whole", part, turning);
-    const json *from = json_get(in, theta) ? in : file;
-    SONDE_TRY(config_double(from, theta, 1e4, 1e12, &out->base, err));
-    SONDE_FAIL_IF(!(out->base > 0), err, SONDE_FORMAT, "%s is %g, expected a number above 0", theta, out->base);
-    return read_scaling(file, in, context, out, err);
-}
-
-/* ---- the table ---- */
+/* Point i's radians a position, before any scaling. */
+static float plain(const rope *r, int64_t i) { return 1 / power(r, (float)r->base, i); }
 
 /* Wavelengths above original/low are divided by the factor, those below original/high stay, between them it is blended. */
 static float blended(const rope *r, float inverse) {
@@ -94,10 +27,40 @@ static float blended(const rope *r, float inverse) {
     return (1 - part) * inverse / (float)r->factor + part * inverse;
 }
 
-/* Point i's radians a position, before any scaling. */
-static float plain(const rope *r, int64_t i) {
-    const double of_base = exact_log((double)(float)r->base);
-    return 1 / (float)exact_exp((double)((float)(2 * i) / (float)r->dims) * of_base);
+/* DYNAMIC: longer runs have a larger base (bloc97 and emozilla's NTK scaling). */
+static float dynamic_base(const rope *r, int64_t length) {
+    if ((double)length <= r->original) return (float)r->base;
+    const float  longer = (float)r->factor * (float)length / (float)r->original - (float)(r->factor - 1);
+    const double span = (double)span_of(r);
+    return (float)r->base * (float)exact_exp((double)(float)(span / (span - 2)) * exact_log((double)longer));
+}
+
+/* The index whose point turns `turns` times within the original length. */
+static double index_of(const rope *r, double turns) {
+    const double pi = 3.141592653589793;
+    return (double)span_of(r) * exact_log(r->original / (turns * 2 * pi)) / (2 * exact_log(r->base));
+}
+
+/* YARN: indices below the bound of `high` turns keep their frequency, those above that of `low` turns are divided by the
+ * factor, between them it is blended. Peng et al., YaRN, 2023, 3.2. */
+static float stretched(const rope *r, int64_t i) {
+    double from = index_of(r, r->high), to = index_of(r, r->low);
+    if (r->whole) from = floor(from), to = ceil(to);
+    from = fmax(from, 0);
+    to = fmin(to, (double)span_of(r) - 1);
+    if (from == to) to += 0.001;
+    const float at = ((float)i - (float)from) / (float)(to - from), keep = 1 - fminf(fmaxf(at, 0), 1);
+    const float up = power(r, (float)r->base, i);
+    return 1 / ((float)r->factor * up) * (1 - keep) + 1 / up * keep;
+}
+
+void rope_factors(const rope *r, bool longer, float *out) {
+    const json *j = longer ? r->long_list->child : r->short_list->child;
+    for (int64_t i = 0; i < r->dims / 2; i++, j = j->next) {
+        double x = 1;
+        json_double(j, &x);
+        out[i] = (float)x;
+    }
 }
 
 void rope_divisors(const rope *r, float *out) {
@@ -106,7 +69,8 @@ void rope_divisors(const rope *r, float *out) {
 }
 
 bool rope_llama3_of(const float *divisor, int64_t half, double base, rope *out) {
-    *out = (rope){ .dims = 2 * half, .base = base, .scaling = ROPE_LLAMA3, .factor = 1, .low = 1, .high = 4, .original = 8192 };
+    *out = (rope){ .dims = 2 * half, .base = base, .scaling = ROPE_LLAMA3, .factor = 1, .low = 1, .high = 4,
+                   .original = 8192 };
     for (int64_t i = 0; i < half; i++)
         if (divisor[i] > (float)out->factor) out->factor = (double)divisor[i];
     for (int64_t i = 0; i < half; i++) {
@@ -116,23 +80,51 @@ bool rope_llama3_of(const float *divisor, int64_t half, double base, rope *out) 
     return out->factor > 1;
 }
 
+static float scaled(const rope *r, int64_t i) {
+    const float by = r->divisor ? r->divisor[i] : 1, at = plain(r, i) / by;
+    switch (r->scaling) {
+        case ROPE_LINEAR: return at / (float)r->factor;
+        case ROPE_LLAMA3: return blended(r, at);
+        case ROPE_YARN:   return stretched(r, i) / by;
+        default:          return at;
+    }
+}
+
+static const float *long_table(const rope *r, bool longer, arena *a) {
+    const int64_t half = r->dims / 2;
+    float *out = arena_new_array(a, float, (size_t)half);
+    rope_factors(r, longer, out);
+    for (int64_t i = 0; i < half; i++) out[i] = 1 / (out[i] * power(r, (float)r->base, i));
+    return out;
+}
+
 void rope_prepare(rope *r, arena *a) {
     const int64_t half = r->dims / 2;
     if (!half) return;
-    float *inverse = arena_new_array(a, float, (size_t)half);
-    for (int64_t i = 0; i < half; i++) {
-        inverse[i] = plain(r, i);
-        if (r->divisor) inverse[i] /= r->divisor[i];
-        if (r->scaling == ROPE_LINEAR) inverse[i] /= (float)r->factor;
-        else if (r->scaling == ROPE_LLAMA3) inverse[i] = blended(r, inverse[i]);
+    if (r->attention == 0) r->attention = 1;
+    if (r->scaling == ROPE_LONGROPE) {
+        r->inverse = long_table(r, false, a);
+        r->long_inverse = long_table(r, true, a);
+        return;
     }
+    float *inverse = arena_new_array(a, float, (size_t)half);
+    for (int64_t i = 0; i < half; i++) inverse[i] = scaled(r, i);
     r->inverse = inverse;
 }
 
-void rope_turn(const rope *r, int64_t position, float *turn) {
+void rope_turn(const rope *r, int64_t position, int64_t length, float *turn) {
     const int64_t half = r->dims / 2;
+    const bool    longer = r->by_length && (double)length > r->original;
+    const float  *inverse = longer && r->scaling == ROPE_LONGROPE ? r->long_inverse : r->inverse;
+    const float   base = longer && r->scaling == ROPE_DYNAMIC ? dynamic_base(r, length) : 0, by = (float)r->attention;
     float *cosine = turn, *sine = turn + half;
-    for (int64_t i = 0; i < half; i++) sine[i] = (float)position * r->inverse[i];
+    for (int64_t i = 0; i < half; i++) sine[i] = (float)position * (base > 0 ? 1 / power(r, base, i) : inverse[i]);
     kern->cos(cosine, sine, (size_t)half);
     kern->sin(sine, sine, (size_t)half);
+    for (int64_t i = 0; i < 2 * half; i++) turn[i] *= by;
+}
+
+bool rope_crosses(const rope *r, int64_t before, int64_t after) {
+    const bool was = (double)before > r->original, is = (double)after > r->original;
+    return r->by_length && (was != is || (r->scaling == ROPE_DYNAMIC && is && before != after));
 }

@@ -4,8 +4,9 @@
 #include <string.h>
 
 static bool same_key(program_key a, program_key b) {
-    return a.stage == b.stage && a.no_attn == b.no_attn && a.no_mlp == b.no_mlp && a.sparse == b.sparse && a.split_q == b.split_q &&
-           a.split_k == b.split_k && a.split_v == b.split_v && a.mlp_in == b.mlp_in && a.result == b.result;
+    return a.stage == b.stage && a.no_attn == b.no_attn && a.no_cross == b.no_cross && a.no_mlp == b.no_mlp && a.sparse == b.sparse &&
+           a.split_q == b.split_q && a.split_k == b.split_k && a.split_v == b.split_v && a.mlp_in == b.mlp_in &&
+           a.result == b.result;
 }
 
 static const program *program_for(sonde_session *s, program_key key) {
@@ -19,7 +20,7 @@ static const program *program_for(sonde_session *s, program_key key) {
 }
 
 exec run_exec(sonde_session *s, program_key key, int block, segment *g, int n) {
-    exec x = { .model = s->model, .threads = s->threads, .memory = s->memory, .block = block, .segment = g, .n_segments = n };
+    exec x = { .model = s->model, .config = &s->model->config, .threads = s->threads, .memory = s->memory, .block = block, .segment = g, .n_segments = n };
     x.program = program_for(s, key);
     for (int i = 0; i < n; i++) {
         g[i].row = x.rows;
@@ -46,7 +47,7 @@ sonde_status lane_open(sonde_session *s, lane *l, const int32_t *tokens, int64_t
 
 void lane_stop_early(lane *l) {
     l->until = l->plan.run.n;
-    if (l->n_rows || l->every_row) return;
+    if (l->n_rows || l->every_row || l->pooled) return;
     for (int at = l->plan.run.n; at-- > 0; l->until = at)
         for (int i = 0; i < SITE_COUNT; i++)
             if (lane_flags(l, at)[i] & (FLAG_TAP | FLAG_KEEP | FLAG_GRAD)) return;
@@ -67,15 +68,17 @@ static sonde_status run_front(sonde_session *s, lane *const *lanes, int n, float
     SONDE_TRY(segments_take(s, n, &g, err));
     for (int i = 0; i < n; i++) g[i] = (segment){ .l = lanes[i], .slot = FRONT, .first = lanes[i]->first, .n = lanes[i]->n };
     exec x = run_exec(s, (program_key){ .stage = STAGE_FRONT }, -1, g, n);
-    SONDE_TRY(workspace_take(s->memory, 2 * x.rows, &ids, err));
-    int32_t *token = (int32_t *)(void *)ids, *position = token + x.rows;
+    SONDE_TRY(workspace_take(s->memory, 3 * x.rows, &ids, err));
+    int32_t *token = (int32_t *)(void *)ids, *position = token + x.rows, *type = position + x.rows;
     for (int i = 0; i < n; i++)
         for (int64_t t = 0; t < g[i].n; t++) {
             token[g[i].row + t] = lanes[i]->tokens[g[i].first + t];
-            position[g[i].row + t] = (int32_t)(g[i].first + t);
+            position[g[i].row + t] = (int32_t)(g[i].first + t + s->model->config.pos_offset);
+            type[g[i].row + t] = lanes[i]->types ? lanes[i]->types[g[i].first + t] : 0;
         }
     x.tokens = token;
     x.positions = position;
+    x.types = type;
     SONDE_TRY(exec_forward(&x, err));
     const int64_t d = s->model->config.d;
     for (int i = 0; i < n; i++) {
@@ -154,10 +157,41 @@ sonde_status run_back_rows(sonde_session *s, segment *g, int n, exec *x, sonde_e
     return SONDE_OK;
 }
 
+bool run_has_back(const arch_config *c) { return c->final_norm || (c->head & (HEAD_LM | HEAD_MLM | HEAD_QA)); }
+bool run_has_pool(const arch_config *c) { return c->head & (HEAD_POOLER | HEAD_NSP | HEAD_CLASS); }
+
+/* The classifier's logits are those of row 0. */
+bool run_wants_pool(const lane *l, const arch_config *c) {
+    if (!run_has_pool(c)) return false;
+    return l->pooled || ((c->head & HEAD_CLASS) && !run_has_back(c) && (l->every_row || l->n_rows));
+}
+
+sonde_status run_pool_row(sonde_session *s, segment *g, exec *x, sonde_error *err) {
+    const int64_t d = s->model->config.d;
+    *x = run_exec(s, (program_key){ .stage = STAGE_POOL }, -1, g, 1);
+    SONDE_TRY(workspace_take(s->memory, d, &x->value[x->program->in], err));
+    memcpy(x->value[x->program->in], g->l->x, (size_t)d * sizeof(float));
+    return SONDE_OK;
+}
+
+static sonde_status run_pool_stage(sonde_session *s, lane *l, sonde_error *err) {
+    const arch_config   *c = &s->model->config;
+    const workspace_mark here = workspace_here(s->memory);
+    segment              g = { .l = l, .slot = BACK, .first = 0, .n = 1 };
+    exec                 x;
+    if (l->first > 0 || l->until != l->plan.run.n || !run_wants_pool(l, c)) return SONDE_OK;
+    SONDE_TRY(run_pool_row(s, &g, &x, err));
+    SONDE_TRY(exec_forward(&x, err));
+    if (!run_has_back(c) && (c->head & HEAD_CLASS) && l->on_row)
+        SONDE_TRY(l->on_row(l->row_user, 0, x.value[x.program->out], err));
+    workspace_release(s->memory, here);
+    return SONDE_OK;
+}
+
 static sonde_status run_back_stage(sonde_session *s, lane *l, sonde_error *err) {
-    const int64_t v = s->model->config.vocab;
+    const int64_t v = arch_answers(&s->model->config);
     segment       g[ROWS_OF_LOGITS];
-    for (int64_t position = l->first; l->until == l->plan.run.n;) {
+    for (int64_t position = l->first; run_has_back(&s->model->config) && l->until == l->plan.run.n;) {
         const int n = run_wanted_rows(l, &position, g);
         if (!n) break;
         const workspace_mark here = workspace_here(s->memory);
@@ -165,7 +199,7 @@ static sonde_status run_back_stage(sonde_session *s, lane *l, sonde_error *err) 
         SONDE_TRY(run_back_rows(s, g, n, &x, err));
         SONDE_TRY(exec_forward(&x, err));
         const float *logits = x.value[x.program->out];
-        for (int i = 0; i < n && l->on_row; i++)
+        for (int i = 0; i < n && l->on_row && v; i++)
             for (int64_t t = 0; t < g[i].n; t++)
                 SONDE_TRY(l->on_row(l->row_user, g[i].first + t, logits + (g[i].row + t) * v, err));
         workspace_release(s->memory, here);
@@ -191,17 +225,29 @@ static sonde_status run_pass(sonde_session *s, lane *const *lanes, int n, bool b
         if (s->stop && s->stop(s->stop_user)) return sonde_fail(err, SONDE_CANCELLED, "interrupted");
         SONDE_TRY(run_block(s, g, m, key, err));
     }
-    for (int i = 0; i < n; i++) SONDE_TRY(run_back_stage(s, lanes[i], err));
+    for (int i = 0; i < n; i++) {
+        SONDE_TRY(run_back_stage(s, lanes[i], err));
+        SONDE_TRY(run_pool_stage(s, lanes[i], err));
+    }
     return SONDE_OK;
 }
 
+/* A run of `goal` positions from now on. Where its rotations are other ones than those of the keys that are there, every
+ * number of the lane is another one, streams and values too: it starts again. So whatever was added bit by bit is
+ * equal to one run of the same length, and a chunk turns as its whole run does. */
+static void extend(const rope *r, lane *l, int64_t goal) {
+    if (l->first && rope_crosses(r, l->turning, goal)) l->first = 0;
+    l->turning = goal;
+}
+
 sonde_status lanes_run(sonde_session *s, lane *const *lanes, int n, const int64_t *goal, int64_t chunk, sonde_error *err) {
+    for (int i = 0; i < n; i++) extend(&s->model->config.rope, lanes[i], goal[i]);
     for (bool more = true; more;) {
         const workspace_mark here = workspace_here(s->memory);
         more = false;
         for (int i = 0; i < n; i++) {
             const int64_t left = goal[i] - lanes[i]->first;
-            lanes[i]->n = chunk && left > chunk ? chunk : left;
+            lanes[i]->n = chunk && left > chunk && !s->model->config.bidirectional ? chunk : left;
         }
         SONDE_TRY(run_pass(s, lanes, n, chunk == 0, err));
         if (chunk == 0) return SONDE_OK;            /* the stream stays for the way back */

@@ -27,7 +27,8 @@ sonde_status lane_open(sonde_session *s, lane *l, const int32_t *tokens, int64_t
 /* Flags of what `until` must reach; call it after the flags and rows are set. */
 void         lane_stop_early(lane *l);
 
-/* Positions [first, goal) of every lane, `chunk` at a time (0: all at once, and inputs are kept for the way back). */
+/* Positions [first, goal) of every lane, `chunk` at a time (0: all at once, and inputs are kept for the way back; where rows
+ * see what comes behind them, all at once too). */
 sonde_status lanes_run(sonde_session *s, lane *const *lanes, int n, const int64_t *goal, int64_t chunk, sonde_error *err);
 
 /* After lanes_run with chunk 0 of this lane alone: gradients at every place with FLAG_GRAD. `seed` adds the metric's

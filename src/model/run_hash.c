@@ -43,7 +43,7 @@ sonde_status sonde_run_hash(sonde_session *s, const sonde_batch *b, char out[65]
     sonde_batch one = *b;
     one.n_bases = one.n_variants = one.n_wants = 1;
     one.wants = &want;
-    hashing x = { sha256_new(), sonde_session_model(s)->config.vocab };
+    hashing x = { sha256_new(), arch_answers(&sonde_session_model(s)->config) };
     add_tokens(x.h, &b->bases[0]);
     const sonde_status ran = sonde_variants_run(s, &one, add_logits, &x, err);
     uint8_t digest[32];

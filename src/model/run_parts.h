@@ -9,6 +9,12 @@ enum { ROWS_OF_LOGITS = 64 };       /* rows that go through the unembedding at o
 exec run_exec(sonde_session *s, program_key key, int block, segment *g, int n);
 /* Up to ROWS_OF_LOGITS wanted rows of a lane from `position` on, as segments of neighbours; *position moves behind. */
 int  run_wanted_rows(lane *l, int64_t *position, segment *g);
+/* Has the model something behind its blocks for every row; for row 0 alone; and does the lane want the latter? */
+bool run_has_back(const arch_config *c);
+bool run_has_pool(const arch_config *c);
+bool run_wants_pool(const lane *l, const arch_config *c);
+/* The heads of row 0, ready to run on it. */
+sonde_status run_pool_row(sonde_session *s, segment *g, exec *x, sonde_error *err);
 /* The back stage ready to run on them. */
 sonde_status run_back_rows(sonde_session *s, segment *g, int n, exec *x, sonde_error *err);
 #endif

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "format/gguf_types.h"
 #include "format/meta.h"
+#include "kernel/exact.h"
 #include "text/pieces.h"
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,23 @@ static void add_fields(saving *s) {
     }
 }
 
-/* Linear scaling is a key; that of Llama 3.1 is a tensor of divisors in the list, and exactly in a key of our own. */
+/* Other readers multiply their attention factor with the usual one of the factor, and round bounds; ours are exact. */
+static void add_yarn(saving *s, const rope *r) {
+    double *n = arena_new_array(s->into, double, 6);
+    n[0] = r->factor, n[1] = r->original, n[2] = r->high, n[3] = r->low, n[4] = r->attention, n[5] = r->whole;
+    const double usual = r->factor > 1 ? 1 + 0.1 * exact_log(r->factor) : 1;
+    add(s, gguf_make_text(key(s, "rope.scaling.type"), "yarn"));
+    add(s, gguf_make_number(key(s, "rope.scaling.factor"), GGUF_F32, r->factor));
+    add(s, gguf_make_int(key(s, "rope.scaling.original_context_length"), GGUF_U32, (int64_t)r->original));
+    add(s, gguf_make_number(key(s, "rope.scaling.yarn_beta_fast"), GGUF_F32, r->high));
+    add(s, gguf_make_number(key(s, "rope.scaling.yarn_beta_slow"), GGUF_F32, r->low));
+    if ((float)usual != (float)r->attention)
+        add(s, gguf_make_number(key(s, "rope.scaling.attn_factor"), GGUF_F32, r->attention / usual));
+    add(s, gguf_make_list(SETTINGS_YARN, GGUF_F64, n, 6));
+}
+
+/* Linear scaling is a key; that of Llama 3.1 and longrope's are tensors of divisors in the list, and what their words round
+ * stands exactly in keys of our own. Dynamic scaling has no word, which check_said finds. */
 static void add_rope(saving *s) {
     const rope *r = &s->m->config.rope;
     if (r->dims && r->scaling == ROPE_LLAMA3) {
@@ -48,6 +65,12 @@ static void add_rope(saving *s) {
         n[0] = r->factor, n[1] = r->low, n[2] = r->high, n[3] = r->original;
         add(s, gguf_make_list(SETTINGS_LLAMA3, GGUF_F64, n, 4));
     }
+    if (r->dims && r->scaling == ROPE_LONGROPE) {
+        add(s, gguf_make_text(key(s, "rope.scaling.type"), "longrope"));
+        add(s, gguf_make_int(key(s, "rope.scaling.original_context_length"), GGUF_U32, (int64_t)r->original));
+        add(s, gguf_make_number(key(s, "rope.scaling.attn_factor"), GGUF_F32, r->attention));
+    }
+    if (r->dims && r->scaling == ROPE_YARN) add_yarn(s, r);
     if (r->dims == 0 || r->scaling != ROPE_LINEAR) return;
     add(s, gguf_make_text(key(s, "rope.scaling.type"), "linear"));
     add(s, gguf_make_number(key(s, "rope.scaling.factor"), GGUF_F32, r->factor));
@@ -192,6 +215,13 @@ static sonde_status check_said(saving *s) {
     for (size_t i = 0; i < s->list.n; i++) {
         t[i] = (stored_tensor){ .name = s->list.at[i].name, .type = DTYPE_I8, .rank = s->list.at[i].rank };
         memcpy(t[i].dim, s->list.at[i].dim, sizeof s->list.at[i].dim);
+        if (s->list.at[i].part[0] == W_ROPE_SHORT || s->list.at[i].part[0] == W_ROPE_LONG) {    /* its numbers are read */
+            float *factors = arena_new_array(s->into, float, (size_t)c->rope.dims / 2);
+            rope_factors(&c->rope, s->list.at[i].part[0] == W_ROPE_LONG, factors);
+            t[i].type = DTYPE_F32;
+            t[i].data = (const uint8_t *)factors;
+            t[i].bytes = (uint64_t)c->rope.dims / 2 * sizeof *factors;
+        }
     }
     weights *w = weights_of_list(s->meta, s->n_meta, t, s->list.n);
     sonde_status done = settings_of_container(w, s->into, &text, s->err);
@@ -204,9 +234,7 @@ static sonde_status check_said(saving *s) {
         { "the activation function", c->act == said.act },
         { "the scale of attention scores", (float)c->score_scale == (float)said.score_scale && c->scale_by_layer == said.scale_by_layer },
         { "biases", c->attn_bias == said.attn_bias && c->mlp_bias == said.mlp_bias },
-        { "rotary positions", c->rope.dims == said.rope.dims && c->rope.pairs == said.rope.pairs &&
-                              c->rope.scaling == said.rope.scaling && (float)c->rope.base == (float)said.rope.base &&
-                              c->rope.factor == said.rope.factor && c->rope.original == said.rope.original },
+        { "rotary positions", rope_same(&c->rope, &said.rope) },
         { "sizes", c->layers == said.layers && c->heads == said.heads && c->kv_heads == said.kv_heads && c->d == said.d &&
                    c->e == said.e && c->f == said.f && c->vocab == said.vocab && c->context == said.context &&
                    (float)c->norm_eps == (float)said.norm_eps && c->tied == said.tied },

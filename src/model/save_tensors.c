@@ -11,11 +11,15 @@ static const weight *weight_at(const sonde_model *m, weight_id id, int64_t layer
     return weight_table[id].block ? &m->block[layer][id] : &m->front[id];
 }
 
-/* Divisors of frequencies are a tensor in GGUF alone, and config.json's LLAMA3 scaling elsewhere. */
+/* Divisors of frequencies are tensors in GGUF alone, and config.json's scaling elsewhere. */
 static bool there(const sonde_model *m, const weight_row *r, spelling s, int64_t layer) {
-    if (r->id == W_ROPE && m->config.rope.scaling == ROPE_LLAMA3) return s == SPELLED_GGUF;
+    const rope_scaling by = m->config.rope.scaling;
+    if (r->id == W_ROPE && by == ROPE_LLAMA3) return s == SPELLED_GGUF;
+    if (r->id == W_ROPE_SHORT || r->id == W_ROPE_LONG) return s == SPELLED_GGUF && by == ROPE_LONGROPE;
     return weight_at(m, r->id, layer)->stored_as && !(r->id == W_UNEMBED && m->config.tied);
 }
+
+static bool of_rope(weight_id id) { return id == W_ROPE || id == W_ROPE_SHORT || id == W_ROPE_LONG; }
 
 /* Types that a file of any kind may hold stay; other numbers are their float32 values. */
 static dtype_id kept_type(dtype_id from) { return from == DTYPE_F16 || from == DTYPE_BF16 ? from : DTYPE_F32; }
@@ -43,7 +47,8 @@ static sonde_status add(const lister *l, const weight_row *r, int64_t layer) {
     save_tensor *t = &list->at[list->n++];
     const dtype_id from = weight_at(m, r->id, layer)->type;
     *t = (save_tensor){ .name = name, .layer = layer, .in_out = row_in_out(r, s), .pairs = r->pairs && s != SPELLED_HF,
-                        .from = r->id == W_ROPE ? DTYPE_F32 : from, .to = kept_type(from), .rank = w->kind == WEIGHT_VECTOR ? 1 : 2 };
+                        .from = of_rope(r->id) ? DTYPE_F32 : from, .to = kept_type(from),
+                        .rank = w->kind == WEIGHT_VECTOR ? 1 : 2 };
     t->part[r->part] = r->id;
     const int64_t n = weight_size(&m->config, w->out) * (r->parts ? r->parts : 1), k = t->rank == 1 ? 1 : weight_size(&m->config, w->in);
     if (s == SPELLED_GGUF && t->rank == 1) t->to = DTYPE_F32;
@@ -127,8 +132,9 @@ sonde_status save_values(const sonde_model *m, const save_tensor *t, float *out,
         dtype_table[t->from].to_f32(out, t->copied->data, count);
         return SONDE_OK;
     }
-    if (t->part[0] == W_ROPE) {
-        rope_divisors(&m->config.rope, out);
+    if (of_rope(t->part[0])) {
+        if (t->part[0] == W_ROPE) rope_divisors(&m->config.rope, out);
+        else rope_factors(&m->config.rope, t->part[0] == W_ROPE_LONG, out);
         return SONDE_OK;
     }
     float *whole = malloc(count * sizeof *whole);

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "settings.h"
+#include "settings_rope.h"
 #include "config.h"
 #include "base/text.h"
 #include "format/meta.h"
@@ -26,8 +27,7 @@ static void add(writer *o, const char *key, const char *value) {
     o->members = arena_printf(o->into, "%s,\n  \"%s\": %s", o->members, key, value);
 }
 
-/* The fewest digits that give the float back: files hold float32, config.json the decimal number that was meant. */
-static const char *float_digits(arena *into, double v) {
+const char *settings_float(arena *into, double v) {
     char text[40];
     for (int digits = 1; digits <= 9; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, v);
@@ -55,7 +55,7 @@ static sonde_status meta_digits(writer *o, const meta_value *v, const char **out
                   "%s is a list of several, expected one number", key.text);
     SONDE_FAIL_IF(v->kind == META_NUMBER && !isfinite(v->number), o->err, SONDE_FORMAT, "%s is %g, expected a finite number",
                   key.text, v->number);
-    if (v->kind == META_NUMBER) *out = float_digits(o->into, v->number);
+    if (v->kind == META_NUMBER) *out = settings_float(o->into, v->number);
     else if (v->kind == META_BOOL) *out = v->integer ? "true" : "false";
     else *out = arena_printf(o->into, "%" PRId64, v->kind == META_LIST ? n : v->integer);
     return SONDE_OK;
@@ -178,45 +178,13 @@ static sonde_status meta_token(writer *o, const char *key, const char *field) {
     return SONDE_OK;
 }
 
-/* Divisors of frequencies that are those of Llama 3.1 are said as config.json says them; and so are ours, exactly. */
-static void add_llama3(writer *o) {
-    const meta_value *own = weights_meta(o->w, SETTINGS_LLAMA3), *based = weights_meta(o->w, row_name(o->into, o->begin,
-                                                                                      "rope.freq_base", 0));
-    const weight_row *r = o->a->weights;
-    while (r->id != W_NONE && r->id != W_ROPE) r++;
-    const stored_tensor *t = r->id == W_ROPE ? weights_find(o->w, r->gguf) : NULL;
-    double n[4];
-    bool   known = own && own->kind == META_LIST && own->n == 4;
-    for (size_t i = 0; known && i < 4; i++) known = meta_item_number(own, i, &n[i]);
-    if (!known && t && t->rank == 1 && t->type == DTYPE_F32 && t->dim[0] <= MOST_WIDTH) {
-        float *divisor = arena_new_array(o->into, float, (size_t)t->dim[0] + 1);
-        rope   like;
-        memcpy(divisor, t->data, t->bytes);
-        known = rope_llama3_of(divisor, t->dim[0], based && based->kind == META_NUMBER ? based->number : 1e4, &like);
-        n[0] = like.factor, n[1] = like.low, n[2] = like.high, n[3] = like.original;
-    }
-    if (known)
-        add(o, "rope_scaling", arena_printf(o->into, "{\"rope_type\": \"llama3\", \"factor\": %.17g, \"low_freq_factor\": %.17g, "
-            "\"high_freq_factor\": %.17g, \"original_max_position_embeddings\": %.0f}", n[0], n[1], n[2], n[3]));
-}
+static rope_words words_of(const writer *o) { return (rope_words){ o->w, o->a, o->begin, o->into, o->err }; }
 
-/* rope.scaling.* are one object in config.json: linear where only a factor is said, as llama.cpp has it; a type that the family does not know is refused there, by name. */
 static sonde_status add_rope_scaling(writer *o) {
-    const meta_value *type = weights_meta(o->w, arena_printf(o->into, "%srope.scaling.type", o->begin));
-    const meta_value *factor = weights_meta(o->w, arena_printf(o->into, "%srope.scaling.factor", o->begin));
-    const meta_value *linear = weights_meta(o->w, arena_printf(o->into, "%srope.scale_linear", o->begin));
-    SONDE_FAIL_IF((type && type->kind != META_TEXT) || (factor && factor->kind != META_NUMBER) ||
-                  (linear && linear->kind != META_NUMBER), o->err, SONDE_FORMAT,
-                  "rope.scaling: expected a text as type and a number as factor");
-    SONDE_FAIL_IF((factor && !isfinite(factor->number)) || (linear && !isfinite(linear->number)), o->err, SONDE_FORMAT,
-                  "rope.scaling: the factor is not finite");
-    const double by = factor ? factor->number : linear ? linear->number : 1;
-    const char *name = type ? json_quote(o->into, type->text.at, type->text.len) : by != 1 ? "\"linear\"" : "\"none\"";
-    if (strcmp(name, "\"none\"") == 0 || (strcmp(name, "\"linear\"") == 0 && by == 1)) {
-        add_llama3(o);
-        return SONDE_OK;
-    }
-    add(o, "rope_scaling", arena_printf(o->into, "{\"rope_type\": %s, \"factor\": %s}", name, float_digits(o->into, by)));
+    const rope_words words = words_of(o);
+    const char *scaling;
+    SONDE_TRY(settings_rope(&words, &scaling));
+    if (scaling) add(o, "rope_scaling", scaling);
     return SONDE_OK;
 }
 
@@ -233,14 +201,13 @@ static bool says_nothing(const char *key, const meta_value *v) {
     return i < sizeof ones / sizeof *ones ? x == 1 || (x == 0 && i > 0) : x == 0;
 }
 
-static bool is_read(const arch *a, const char *key) {
-    static const char *const known[] = {        /* read elsewhere, or no number depends on them */
-        "rope.scaling.type", "rope.scaling.factor", "rope.scale_linear", "rope.scaling.original_context_length",
-        "rope.scaling.finetuned", "tensor_data_layout", "expert_used_count",
-    };
+static bool is_read(const writer *o, const char *key) {
+    static const char *const known[] = { "tensor_data_layout", "expert_used_count" };       /* no number depends on them */
+    const rope_words words = words_of(o);
+    if (settings_rope_reads(&words, key)) return true;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(known[i], key) == 0) return true;
-    for (const config_row *f = a->fields; f->hf; f++)
+    for (const config_row *f = o->a->fields; f->hf; f++)
         if (f->gguf && strcmp(f->gguf, key) == 0) return true;
     return false;
 }
@@ -250,7 +217,7 @@ static sonde_status refuse_unread(const writer *o) {
     const size_t n = strlen(o->begin);
     for (size_t i = 0; i < weights_meta_count(o->w); i++) {
         const meta_value *v = weights_meta_at(o->w, i);
-        if (strncmp(v->key, o->begin, n) != 0 || is_read(o->a, v->key + n) || says_nothing(v->key + n, v)) continue;
+        if (strncmp(v->key, o->begin, n) != 0 || is_read(o, v->key + n) || says_nothing(v->key + n, v)) continue;
         const char *is = v->kind == META_TEXT ? text_shown(v->text.at, v->text.len).text : "a list of several";
         int64_t same = v->integer;
         if (v->kind == META_NUMBER) is = arena_printf(o->into, "%g", v->number);

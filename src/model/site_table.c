@@ -134,13 +134,13 @@ size_t places_all(arena *a, const arch_config *c, const slots *s, place **out) {
     return n;
 }
 
-int64_t axis_length(const arch_config *c, char axis, int64_t n) {
+int64_t axis_length(const arch_config *c, site_id s, char axis, int64_t n) {
     switch (axis) {
     case 't': case 's': return n;
     case 'h': return c->heads;
     case 'g': return c->kv_heads;
     case 'e': return c->e;
-    case 'd': return c->d;
+    case 'd': return s == SITE_UNEMBED_IN ? c->width : c->d;
     case 'f': return c->f;
     case 'v': return c->vocab;
     case 'x': return c->experts;
@@ -151,9 +151,15 @@ int64_t axis_length(const arch_config *c, char axis, int64_t n) {
     }
 }
 
+bool site_pooled(site_id s) { return site_rows[s].where == AT_BACK && site_rows[s].axes[0] != 't'; }
+
+sight site_sight(const arch_config *c, int64_t layer) {
+    return (sight){ 0, layer_in(c->local, layer) ? c->window : 0, c->bidirectional };
+}
+
 int site_dims(const arch_config *c, site_id s, int64_t n, int64_t dim[4]) {
     int rank = 0;
     for (const char *axis = site_rows[s].axes; *axis; axis++)
-        if (*axis != ' ') dim[rank++] = axis_length(c, *axis, n);
+        if (*axis != ' ') dim[rank++] = axis_length(c, s, *axis, n);
     return rank;
 }

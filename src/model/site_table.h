@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "sonde/error.h"
 #include "sonde/site.h"
+#include "tensor/sight.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,8 +63,13 @@ typedef struct { const arch_config *config; const slots *run; bool every_turn; }
 sonde_status places_select(arena *a, place_scope in, const char *pattern, place_list *out, sonde_error *err);
 /* Letter of the i-th axis of "t h e". */
 static inline char axis_letter(const char *axes, int i) { return axes[2 * (size_t)i]; }
-/* Length of axis letter `axis` for n positions ('t' 's': n). */
-int64_t axis_length(const arch_config *c, char axis, int64_t n);
+/* Length of axis letter `axis` of a site for n positions ('t' 's': n). What an unembedding of another width reads has that
+ * width as its d. */
+int64_t axis_length(const arch_config *c, site_id s, char axis, int64_t n);
+/* Is it of a head that reads row 0 alone: a value of the whole text? */
+bool site_pooled(site_id s);
+/* Which keys the rows of a layer's scores and pattern see. */
+sight site_sight(const arch_config *c, int64_t layer);
 /* Dims of a site for n positions, outermost first; returns the rank (1..3). */
 int site_dims(const arch_config *c, site_id s, int64_t n, int64_t dim[4]);
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static sonde_status unembed_rows(sonde_session *s, const float *x, int64_t rows, float *logits, sonde_error *err) {
-    const int64_t d = s->model->config.d, v = s->model->config.vocab;
+    const int64_t d = s->model->config.d, v = arch_answers(&s->model->config);
     exec e = run_exec(s, (program_key){ .stage = STAGE_BACK }, -1, NULL, 0);        /* no lane: nobody edits or watches */
     e.rows = rows;
     SONDE_TRY(workspace_take(s->memory, rows * d, &e.value[e.program->in], err));
@@ -15,7 +15,7 @@ static sonde_status unembed_rows(sonde_session *s, const float *x, int64_t rows,
 }
 
 sonde_status sonde_session_unembed(sonde_session *s, const float *x, int64_t rows, float *logits, sonde_error *err) {
-    const int64_t d = s->model->config.d, v = s->model->config.vocab;
+    const int64_t d = s->model->config.d, v = arch_answers(&s->model->config);
     for (int64_t at = 0; at < rows; at += ROWS_OF_LOGITS) {
         const workspace_mark here = workspace_here(s->memory);
         const int64_t        n = rows - at < ROWS_OF_LOGITS ? rows - at : ROWS_OF_LOGITS;

@@ -57,7 +57,7 @@ static bool wants_logits_at(const sonde_want *w, int64_t position) {
 
 static sonde_status take_row(void *user, int64_t position, const float *logits, sonde_error *err) {
     variant_run *v = user;
-    const int64_t n = v->runs->session->model->config.vocab;
+    const int64_t n = arch_answers(&v->runs->session->model->config);
     for (size_t i = 0; i < wants(v); i++) {
         if (v->metric[i] && metric_needs(v->metric[i], position)) metric_row(v->metric[i], position, logits);
         if (!wants_logits_at(want_of(v, i), position)) continue;
@@ -72,9 +72,11 @@ static sonde_status take_row(void *user, int64_t position, const float *logits, 
 
 static void flag_sites(variant_run *v, size_t i, uint8_t flag, bool on) {
     for (size_t j = 0; j < v->wanted[i].n; j++) {
-        uint8_t *f = &lane_flags(&v->l, v->wanted[i].at[j].slot)[v->wanted[i].at[j].site];
+        const place at = v->wanted[i].at[j];
+        uint8_t    *f = &lane_flags(&v->l, at.slot)[at.site];
         *f = on ? (uint8_t)(*f | flag) : (uint8_t)(*f & ~flag);
-        v->l.every_row |= v->wanted[i].at[j].slot == BACK;
+        v->l.pooled |= at.slot == BACK && site_pooled(at.site);
+        v->l.every_row |= at.slot == BACK && !site_pooled(at.site);
     }
 }
 
@@ -142,7 +144,7 @@ static sonde_status variant_open(variant_run *v, batch_runs *r, size_t index, so
     v->wanted = arena_new_array(v->memory, place_list, b->n_wants + 1);
     SONDE_TRY(variant_bind(v, false, err));
     const sonde_prompt *p = &b->bases[v->of.base];
-    const metric_prompt mp = { p->tokens, p->n, r->session->model->config.vocab, runs_for_metrics(&v->of) };
+    const metric_prompt mp = { p->tokens, p->n, arch_answers(&r->session->model->config), runs_for_metrics(&v->of) };
     for (size_t i = 0; i < b->n_wants; i++)
         if (b->wants[i].metric) SONDE_TRY(metric_bind(v->memory, b->wants[i].metric, &mp, &v->metric[i], err));
     v->l.tap = (watcher){ see, v };
@@ -314,7 +316,7 @@ sonde_status sonde_variants_cost(sonde_session *s, const sonde_batch *b, sonde_c
             double products = 0;
             for (int at = 0; at < v.l.until; at++) products += flops_of_row(s->model, v.l.plan.run.at[at].block);
             out->flops += passes * (n * (products + blocks * 2 * n * (double)(c->heads * c->e)) +
-                                    logits * 2 * (double)c->d * (double)c->vocab);
+                                    logits * 2 * (double)c->d * (double)arch_answers(c));
             out->rows += (int64_t)n;
             const int64_t bytes = (int64_t)(4 * n * ((double)(2 * (int64_t)v.l.plan.run.n * c->kv_heads * c->e) + (double)c->d) +
                                             4 * (n < CHUNK_ROWS || passes > 1 ? n : CHUNK_ROWS) *

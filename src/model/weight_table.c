@@ -81,8 +81,8 @@ const weight_meaning weight_table[WEIGHT_COUNT] = {
     [W_QA]        = { "qa.W", WEIGHT_MATRIX, false, "d2", "2", "d" },
     [B_QA]        = FRONT_VECTOR("qa.b", "2"),
     [W_ROPE]      = FRONT_VECTOR("rope.divisors", "r"),
-    [W_ROPE_LONG] = FRONT_VECTOR("rope.long", "r"),
-    [W_ROPE_SHORT] = FRONT_VECTOR("rope.short", "r"),
+    [W_ROPE_LONG] = FRONT_VECTOR("rope.long_divisors", "r"),
+    [W_ROPE_SHORT] = FRONT_VECTOR("rope.short_divisors", "r"),
 };
 
 int64_t weight_axis(const arch_config *c, char axis) {
@@ -113,6 +113,10 @@ int64_t weight_size(const arch_config *c, const char *axes) {
     for (; *axes; axes++) n *= weight_axis(c, *axes);
     return n;
 }
+
+bool weight_of_experts(weight_id id) { return weight_table[id].out[0] == 'x' && weight_table[id].out[1]; }
+
+bool weight_outside(weight_id id) { return id >= W_UNEMBED && id <= B_QA && id != W_POOL && id != B_POOL; }
 
 int64_t weight_in_pairs(const arch_config *c, weight_id id) {
     return c->qk_pairs && (id == W_Q || id == B_Q || id == W_K || id == B_K) ? c->rope.dims : 0;

@@ -26,6 +26,8 @@ extern const weight_meaning weight_table[WEIGHT_COUNT];
 
 int64_t weight_axis(const arch_config *c, char axis);
 int64_t weight_size(const arch_config *c, const char *axes);   /* their product; 1 for none */
+bool    weight_of_experts(weight_id id);        /* has every expert one of its own */
+bool    weight_outside(weight_id id);           /* of a head on top: its name in Hugging Face's files has no prefix */
 /* Numbers of a head that the stored W_Q, W_K (and biases) have in pairs, those of any other weight: 0. op_reorder.c */
 int64_t weight_in_pairs(const arch_config *c, weight_id id);
 #endif

@@ -19,7 +19,8 @@ static const kern_rows *rows_of(arena *memory, const weight_place *p, size_t str
     kern_piece *piece = arena_new_array(memory, kern_piece, p->segments);
     for (size_t i = 0; i < p->segments; i++) {
         const weight_segment *s = &p->segment[i];
-        piece[i] = (kern_piece){ s->data, p->side_by_side ? stored_bytes(p->type, s->count) : stride, s->count };
+        const size_t dense = p->side_by_side ? stored_bytes(p->type, s->count) : stride;
+        piece[i] = (kern_piece){ s->data, s->stride ? s->stride : dense, s->count };
     }
     kern_rows *rows = arena_new_array(memory, kern_rows, 1);
     *rows = (kern_rows){ .piece = piece, .pieces = p->segments, .side_by_side = p->side_by_side, .type = in_place(p->type),
@@ -29,16 +30,16 @@ static const kern_rows *rows_of(arena *memory, const weight_place *p, size_t str
 }
 
 kern_weight weight_view(arena *memory, const weight_place *p) {
-    const size_t parts = p->parts ? p->parts : 1, first = p->part * p->n;
-    const size_t stride = stored_bytes(p->type, p->columns ? parts * p->n : p->k);
+    const weight_segment *s = p->segment;
+    const size_t dense = stored_bytes(p->type, !p->columns ? p->k : p->all ? p->all : p->n);
     kern_weight  w = { .type = KERN_ROWS, .columns = p->columns, .n = p->n, .k = p->k };
     if (p->segments > 1 || in_place(p->type) == KERN_ROWS) {
-        w.rows = rows_of(memory, p, stride);
-        *(p->columns ? &w.item : &w.row) = first;
+        w.rows = rows_of(memory, p, dense);
+        *(p->columns ? &w.item : &w.row) = p->first;
         return w;
     }
     w.type = in_place(p->type);
-    w.stride = stride;
-    w.data = (const char *)p->segment[0].data + (p->columns ? stored_bytes(p->type, first) : first * stride);
+    w.stride = s->stride ? s->stride : dense;
+    w.data = (const char *)s->data + (p->columns ? stored_bytes(p->type, p->first) : p->first * w.stride);
     return w;
 }

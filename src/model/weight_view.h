@@ -9,8 +9,9 @@
 #include "kernel/kern.h"
 
 typedef struct {
-    const void *data;               /* rows without gaps; any alignment */
+    const void *data;               /* any alignment */
     size_t      count;              /* stored rows of it, or, where segments stand side by side, items of every stored row */
+    size_t      stride;             /* bytes from one stored row to the next; 0: no gaps */
 } weight_segment;
 
 /* A stored row is an output of a matrix [out, in], an input of one stored [in, out] (`columns`); a vector is one stored
@@ -19,7 +20,7 @@ typedef struct {
 typedef struct {
     size_t                n, k;     /* outputs and inputs of this weight */
     bool                  columns;
-    size_t                part, parts;      /* part i of `parts` of n outputs each that are stored as one; parts 0: whole */
+    size_t                first, all;       /* outputs from `first` on of `all` that are stored as one; all 0: whole */
     dtype_id              type;
     const weight_segment *segment;
     size_t                segments;

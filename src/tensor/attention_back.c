@@ -3,7 +3,8 @@
 #include "scratch.h"
 
 void back_through_rows(const rows_back *b, int64_t s, span heads, float scale, float *out) {
-    const int64_t from = s > b->first ? s - b->first : 0, n = from < b->T ? b->T - from : 0;
+    const span    seen = rows_seeing(b->sight, s, b->T);
+    const int64_t from = seen.lo, n = seen.hi - seen.lo;
     float        *column = scratch_floats(SCRATCH_ROW, (size_t)(n + b->e)), *sum = column + n;
     for (int64_t j = 0; j < b->e; j++) out[j] = 0;
     for (int64_t h = heads.lo; h < heads.hi; h++) {

@@ -6,7 +6,8 @@
 typedef struct {
     const float *weights;           /* [H, T, S] */
     const float *rows;              /* [T, H, e] */
-    int64_t      T, H, e, S, first; /* row t is position first + t and sees keys up to it */
+    int64_t      T, H, e, S;
+    sight        sight;
 } rows_back;
 
 /* out[:] = sum over heads of `scale` * sum over the rows t that see key s, ascending, of weights[h,t,s] rows[t,h,:] */

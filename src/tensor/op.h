@@ -13,6 +13,7 @@
 #define SONDE_OP_H
 #include "act.h"
 #include "kernel/kern.h"
+#include "sight.h"
 #include "sonde/error.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,11 +35,18 @@ typedef union {                     /* typed, one member per op that has any */
     struct { const float *gain, *bias; } affine;                        /* [cols]; bias may be NULL */
     struct { const kern_weight *w; const float *bias; } linear;
     struct { act_kind kind; } activation;
-    struct { float limit; } clamped_glu;
     struct { int64_t k; } largest;
     struct { const float *turn; int64_t dims; bool pairs; } rotate;     /* turn [rows, 2, dims/2]: cosines, sines */
     struct { int64_t dims; } reorder;
-    struct { int64_t first; float scale; } attention;   /* position of the first query row; key row s is position s */
+    struct {
+        sight        sight;         /* key row s is position s */
+        float        scale;
+        const float *key_bias;      /* [H, S] added to the scaled scores; NULL: nothing, as for the next two */
+        const float *bias;          /* [H, T, S] the same */
+        const float *sink;          /* [H] a score in each row that no key has */
+    } attention;
+    struct { float limit; } clamp;                      /* clamped_glu too */
+    struct { float factor; } times;
     struct { const kern_weight *w; const float *bias; head_split split; } head_linear;
     struct { const uint8_t *mask; } pick;               /* [rows, heads]: which (row, head) */
 } op_attr;
@@ -51,7 +59,6 @@ typedef struct op_call {
     op_attr          attr;
 } op_call;
 
-typedef struct { int64_t lo, hi; } span;        /* units [lo, hi) */
 typedef struct { double flops, bytes; } op_cost;
 
 enum { FORWARD = -1 };

@@ -12,11 +12,39 @@ ACT_FUNCTIONS(gelu_erf)
 ACT_FUNCTIONS(silu)
 ACT_FUNCTIONS(relu)
 
+static void tanh_f(const float *x, float *y, size_t n) { kern->tanh(y, x, n); }
+static void tanh_df(const float *x, const float *dy, float *dx, size_t n) {
+    float t[64];
+    for (size_t at = 0; at < n; at += 64) {
+        const size_t m = n - at < 64 ? n - at : 64;
+        kern->tanh(t, x + at, m);
+        for (size_t i = 0; i < m; i++) dx[at + i] = dy[at + i] * (1 - t[i] * t[i]);
+    }
+}
+
+/* x sigmoid(1.702 x) = silu(1.702 x) / 1.702 */
+static const float QUICK = 1.702f;
+static void quick_f(const float *x, float *y, size_t n) {
+    kern->scale(y, QUICK, x, n);
+    kern->silu(y, y, n);
+    for (size_t i = 0; i < n; i++) y[i] /= QUICK;
+}
+static void quick_df(const float *x, const float *dy, float *dx, size_t n) {
+    float z[64];
+    for (size_t at = 0; at < n; at += 64) {
+        const size_t m = n - at < 64 ? n - at : 64;
+        kern->scale(z, QUICK, x + at, m);
+        kern->silu_grad(dx + at, z, dy + at, m);
+    }
+}
+
 static const act_row rows[ACT_COUNT] = {
     [ACT_GELU_TANH] = { gelu_tanh_f, gelu_tanh_df },
     [ACT_GELU]      = { gelu_erf_f, gelu_erf_df },
     [ACT_SILU]      = { silu_f, silu_df },
     [ACT_RELU]      = { relu_f, relu_df },
+    [ACT_TANH]      = { tanh_f, tanh_df },
+    [ACT_QUICK_GELU] = { quick_f, quick_df },
 };
 
 static sonde_status shape(op_call *c, sonde_error *err) {
@@ -43,6 +71,6 @@ static op_cost cost(const op_call *c) {
 }
 
 const op op_activation = {
-    .name = "activation", .doc = "y = f(x): gelu (tanh form or exact), silu, relu", .n_in = 1,
+    .name = "activation", .doc = "y = f(x): gelu (tanh form or exact), silu, relu, tanh, quick gelu", .n_in = 1,
     .shape = shape, .units = units_are_rows, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

@@ -9,8 +9,8 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     for (int i = 0; i < MAX_DIM; i++)
         SONDE_FAIL_IF(c->in[0]->dim[i] != c->in[1]->dim[i], err, SONDE_USAGE, "clamped_glu: axis %d is %lld and %lld", i,
                       (long long)c->in[0]->dim[i], (long long)c->in[1]->dim[i]);
-    SONDE_FAIL_IF(!(c->attr.clamped_glu.limit > 0), err, SONDE_USAGE, "clamped_glu: limit is %g, expected above zero",
-                  (double)c->attr.clamped_glu.limit);
+    SONDE_FAIL_IF(!(c->attr.clamp.limit > 0), err, SONDE_USAGE, "clamped_glu: limit is %g, expected above zero",
+                  (double)c->attr.clamp.limit);
     tensor_same_shape(c->out, c->in[0]);
     return SONDE_OK;
 }
@@ -24,7 +24,7 @@ static void sharpened(float *t, const float *a, float limit, int64_t n) {
 
 static void fwd(const op_call *c, span u) {
     const int64_t n = tensor_cols(c->out);
-    const float   limit = c->attr.clamped_glu.limit;
+    const float   limit = c->attr.clamp.limit;
     for (int64_t row = u.lo; row < u.hi; row++) {
         const float *b = c->in[1]->data + row * n;
         float       *y = c->out->data + row * n;
@@ -37,7 +37,7 @@ static void fwd(const op_call *c, span u) {
 /* da = dy (b' + 1) silu'(1.702 a); db = dy silu(1.702 a') / 1.702 */
 static void bwd(const op_call *c, int which, span u) {
     const int64_t n = tensor_cols(c->out);
-    const float   limit = c->attr.clamped_glu.limit;
+    const float   limit = c->attr.clamp.limit;
     float        *t = scratch_floats(SCRATCH_ROW, (size_t)n);
     for (int64_t row = u.lo; row < u.hi; row++) {
         const float *a = c->in[0]->data + row * n, *b = c->in[1]->data + row * n, *dy = c->out->grad + row * n;

@@ -9,8 +9,8 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     SONDE_FAIL_IF(p->dim[1] % v->dim[2] || p->dim[3] != v->dim[1], err, SONDE_USAGE,
                   "mix: pattern [%lld, .., %lld], values [%lld, %lld, ..]", (long long)p->dim[1], (long long)p->dim[3],
                   (long long)v->dim[1], (long long)v->dim[2]);
-    SONDE_FAIL_IF(c->attr.attention.first + p->dim[2] > p->dim[3], err, SONDE_USAGE, "mix: rows %lld..%lld of %lld keys",
-                  (long long)c->attr.attention.first, (long long)(c->attr.attention.first + p->dim[2] - 1),
+    SONDE_FAIL_IF(!c->attr.attention.sight.every && c->attr.attention.sight.first + p->dim[2] > p->dim[3], err, SONDE_USAGE, "mix: rows %lld..%lld of %lld keys",
+                  (long long)c->attr.attention.sight.first, (long long)(c->attr.attention.sight.first + p->dim[2] - 1),
                   (long long)p->dim[3]);
     c->out->dim[0] = 1;
     c->out->dim[1] = p->dim[2];
@@ -23,10 +23,10 @@ static int64_t units(const op_call *c, int which) {
     return which == 1 ? c->in[1]->dim[1] * c->in[1]->dim[2] : c->in[0]->dim[1] * c->in[0]->dim[2];
 }
 
-/* Values of group g as a weight: e outputs, n keys summed. */
-static kern_weight values_of(const tensor *v, int64_t g, int64_t n) {
-    return (kern_weight){ .data = v->data + g * v->dim[3], .type = KERN_F32, .columns = true, .n = (size_t)v->dim[3],
-                          .k = (size_t)n, .stride = (size_t)(v->dim[2] * v->dim[3]) * sizeof(float) };
+/* Values of keys [lo, hi) of group g as a weight: e outputs, the keys summed. */
+static kern_weight values_of(const tensor *v, int64_t g, span keys) {
+    return (kern_weight){ .data = v->data + (keys.lo * v->dim[2] + g) * v->dim[3], .type = KERN_F32, .columns = true,
+                          .n = (size_t)v->dim[3], .k = (size_t)(keys.hi - keys.lo), .stride = (size_t)(v->dim[2] * v->dim[3]) * sizeof(float) };
 }
 
 static void fwd(const op_call *c, span u) {
@@ -34,8 +34,9 @@ static void fwd(const op_call *c, span u) {
     const int64_t H = p->dim[1], T = p->dim[2], S = p->dim[3], e = v->dim[3], per = H / v->dim[2];
     for (int64_t i = u.lo; i < u.hi; i++) {
         const int64_t h = i / T, t = i % T;
-        const kern_weight w = values_of(v, h / per, c->attr.attention.first + t + 1);
-        product_run(&w, NULL, (product_rows){ .x = p->data + i * S, .ldx = S, .rows = 1,
+        const span        seen = keys_seen(c->attr.attention.sight, t, S);
+        const kern_weight w = values_of(v, h / per, seen);
+        product_run(&w, NULL, (product_rows){ .x = p->data + i * S + seen.lo, .ldx = S, .rows = 1,
                                               .y = c->out->data + (t * H + h) * e, .ldy = e }, 0, e);
     }
 }
@@ -45,12 +46,14 @@ static void bwd_p(const op_call *c, span u) {
     const tensor *p = c->in[0], *v = c->in[1];
     const int64_t H = p->dim[1], T = p->dim[2], S = p->dim[3], e = v->dim[3], per = H / v->dim[2];
     for (int64_t i = u.lo; i < u.hi; i++) {
-        const int64_t h = i / T, t = i % T, seen = c->attr.attention.first + t + 1;
+        const int64_t h = i / T, t = i % T;
+        const span    seen = keys_seen(c->attr.attention.sight, t, S);
         float        *dp = c->part[0] + i * S;
         const kern_weight w = values_of(v, h / per, seen), by = weight_flipped(&w);
-        product_run(&by, NULL, (product_rows){ .x = c->out->grad + (t * H + h) * e, .ldx = e, .rows = 1, .y = dp, .ldy = S },
-                    0, seen);
-        for (int64_t s = seen; s < S; s++) dp[s] = 0;
+        product_run(&by, NULL, (product_rows){ .x = c->out->grad + (t * H + h) * e, .ldx = e, .rows = 1, .y = dp + seen.lo,
+                                               .ldy = S }, 0, seen.hi - seen.lo);
+        for (int64_t s = 0; s < seen.lo; s++) dp[s] = 0;
+        for (int64_t s = seen.hi; s < S; s++) dp[s] = 0;
     }
 }
 
@@ -60,7 +63,7 @@ static void bwd_v(const op_call *c, span u) {
     const int64_t G = v->dim[2], e = v->dim[3], per = p->dim[1] / G;
     for (int64_t i = u.lo; i < u.hi; i++)
         back_through_rows(&(rows_back){ .weights = p->data, .rows = c->out->grad, .T = p->dim[2], .H = p->dim[1], .e = e,
-                                        .S = p->dim[3], .first = c->attr.attention.first },
+                                        .S = p->dim[3], .sight = c->attr.attention.sight },
                           i / G, (span){ i % G * per, (i % G + 1) * per }, 1, c->part[1] + i * e);
 }
 

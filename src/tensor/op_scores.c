@@ -1,4 +1,5 @@
-/* scores[h,t,s] = scale * <q[t,h,:], k[s,g,:]> for s <= first + t, else -inf; g = h / (heads / kv heads).
+/* scores[h,t,s] = scale * <q[t,h,:], k[s,g,:]> + what the attribute adds, for keys that the row sees, else -inf;
+ * g = h / (heads / kv heads).
  * Vaswani et al., Attention Is All You Need, 2017, eq. 1; grouped keys: Ainslie et al., GQA, 2023.
  * in: q [1, T, H, e], k [1, S, G, e]; out [1, H, T, S]. A unit is one row of one head. */
 #include "op.h"
@@ -11,9 +12,9 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     SONDE_FAIL_IF(q->dim[3] != k->dim[3] || q->dim[2] % k->dim[2], err, SONDE_USAGE,
                   "scores: q heads [%lld, %lld], k heads [%lld, %lld]", (long long)q->dim[2], (long long)q->dim[3],
                   (long long)k->dim[2], (long long)k->dim[3]);
-    SONDE_FAIL_IF(c->attr.attention.first + q->dim[1] > k->dim[1], err, SONDE_USAGE,
-                  "scores: queries %lld..%lld, but %lld keys", (long long)c->attr.attention.first,
-                  (long long)(c->attr.attention.first + q->dim[1] - 1), (long long)k->dim[1]);
+    SONDE_FAIL_IF(!c->attr.attention.sight.every && c->attr.attention.sight.first + q->dim[1] > k->dim[1], err, SONDE_USAGE,
+                  "scores: queries %lld..%lld, but %lld keys", (long long)c->attr.attention.sight.first,
+                  (long long)(c->attr.attention.sight.first + q->dim[1] - 1), (long long)k->dim[1]);
     c->out->dim[0] = 1;
     c->out->dim[1] = q->dim[2];
     c->out->dim[2] = q->dim[1];
@@ -26,23 +27,34 @@ static int64_t units(const op_call *c, int which) {
     return which == 1 ? k->dim[1] * k->dim[2] : c->out->dim[1] * c->out->dim[2];
 }
 
-/* Keys of group g as a weight: S outputs, e summed. */
-static kern_weight keys_of(const tensor *k, int64_t g, int64_t n) {
-    return (kern_weight){ .data = k->data + g * k->dim[3], .type = KERN_F32, .n = (size_t)n, .k = (size_t)k->dim[3],
+/* Keys [lo, hi) of group g as a weight: its outputs, e summed. */
+static kern_weight keys_of(const tensor *k, int64_t g, span keys) {
+    return (kern_weight){ .data = k->data + (keys.lo * k->dim[2] + g) * k->dim[3], .type = KERN_F32,
+                          .n = (size_t)(keys.hi - keys.lo), .k = (size_t)k->dim[3],
                           .stride = (size_t)(k->dim[2] * k->dim[3]) * sizeof(float) };
+}
+
+static void add_biases(const op_call *c, int64_t h, int64_t unit, float *row, span seen) {
+    const int64_t S = tensor_cols(c->out);
+    const float  *by_key = c->attr.attention.key_bias, *by_row = c->attr.attention.bias;
+    for (int64_t s = seen.lo; by_key && s < seen.hi; s++) row[s] += by_key[h * S + s];
+    for (int64_t s = seen.lo; by_row && s < seen.hi; s++) row[s] += by_row[unit * S + s];
 }
 
 static void fwd(const op_call *c, span u) {
     const tensor *q = c->in[0], *k = c->in[1];
     const int64_t T = q->dim[1], H = q->dim[2], e = q->dim[3], S = k->dim[1], per = H / k->dim[2];
     for (int64_t i = u.lo; i < u.hi; i++) {
-        const int64_t h = i / T, t = i % T, seen = c->attr.attention.first + t + 1;
+        const int64_t h = i / T, t = i % T;
+        const span    seen = keys_seen(c->attr.attention.sight, t, S);
         float        *row = c->out->data + i * S;
         const kern_weight w = keys_of(k, h / per, seen);
-        product_run(&w, NULL, (product_rows){ .x = q->data + (t * H + h) * e, .ldx = e, .rows = 1, .y = row, .ldy = S },
-                    0, seen);
-        for (int64_t s = 0; s < seen; s++) row[s] *= c->attr.attention.scale;
-        for (int64_t s = seen; s < S; s++) row[s] = -INFINITY;
+        product_run(&w, NULL, (product_rows){ .x = q->data + (t * H + h) * e, .ldx = e, .rows = 1, .y = row + seen.lo,
+                                              .ldy = S }, 0, seen.hi - seen.lo);
+        for (int64_t s = seen.lo; s < seen.hi; s++) row[s] *= c->attr.attention.scale;
+        add_biases(c, h, i, row, seen);
+        for (int64_t s = 0; s < seen.lo; s++) row[s] = -INFINITY;
+        for (int64_t s = seen.hi; s < S; s++) row[s] = -INFINITY;
     }
 }
 
@@ -51,10 +63,12 @@ static void bwd_q(const op_call *c, span u) {
     const tensor *q = c->in[0], *k = c->in[1];
     const int64_t T = q->dim[1], H = q->dim[2], e = q->dim[3], S = k->dim[1], per = H / k->dim[2];
     for (int64_t i = u.lo; i < u.hi; i++) {
-        const int64_t h = i / T, t = i % T, seen = c->attr.attention.first + t + 1;
+        const int64_t h = i / T, t = i % T;
+        const span    seen = keys_seen(c->attr.attention.sight, t, S);
         float        *dq = c->part[0] + (t * H + h) * e;
         const kern_weight w = keys_of(k, h / per, seen), by = weight_flipped(&w);
-        product_run(&by, NULL, (product_rows){ .x = c->out->grad + i * S, .ldx = S, .rows = 1, .y = dq, .ldy = e }, 0, e);
+        product_run(&by, NULL, (product_rows){ .x = c->out->grad + i * S + seen.lo, .ldx = S, .rows = 1, .y = dq, .ldy = e },
+                    0, e);
         kern->scale(dq, c->attr.attention.scale, dq, (size_t)e);
     }
 }
@@ -65,7 +79,7 @@ static void bwd_k(const op_call *c, span u) {
     const int64_t G = k->dim[2], e = q->dim[3], per = q->dim[2] / G;
     for (int64_t i = u.lo; i < u.hi; i++)
         back_through_rows(&(rows_back){ .weights = c->out->grad, .rows = q->data, .T = q->dim[1], .H = q->dim[2], .e = e,
-                                        .S = k->dim[1], .first = c->attr.attention.first },
+                                        .S = k->dim[1], .sight = c->attr.attention.sight },
                           i / G, (span){ i % G * per, (i % G + 1) * per }, c->attr.attention.scale, c->part[1] + i * e);
 }
 
@@ -80,6 +94,6 @@ static op_cost cost(const op_call *c) {
 }
 
 const op op_scores = {
-    .name = "scores", .doc = "s[h,t,s] = scale <q[t,h], k[s,g]>, -inf where s is behind t", .n_in = 2,
+    .name = "scores", .doc = "s[h,t,s] = scale <q[t,h], k[s,g]> + bias, -inf where row t does not see key s", .n_in = 2,
     .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

@@ -128,8 +128,15 @@ static void activation(const ref_call *c) {
         if (!strcmp(c->act, "gelu_tanh")) y = 0.5 * x * (1 + tanh(sqrt(2 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
         if (!strcmp(c->act, "gelu")) y = 0.5 * x * (1 + erf(x / sqrt(2.0)));
         if (!strcmp(c->act, "silu")) y = x / (1 + exp(-x));
+        if (!strcmp(c->act, "tanh")) y = tanh(x);
+        if (!strcmp(c->act, "quick_gelu")) y = x / (1 + exp(-1.702 * x));
         c->out.data[i] = y;
     }
+}
+
+static bool sees(const ref_call *c, int64_t t, int64_t s) {
+    const int64_t at = c->first + t;
+    return c->every || (s <= at && (!c->window || at - s < c->window));
 }
 
 static void scores(const ref_call *c) {
@@ -140,7 +147,10 @@ static void scores(const ref_call *c) {
             for (int64_t s = 0; s < S; s++) {
                 double sum = 0;
                 for (int64_t i = 0; i < e; i++) sum += at4(q, t, h, i) * at4(k, s, h / (H / G), i);
-                c->out.data[(h * T + t) * S + s] = s <= c->first + t ? sum * c->scale : -INFINITY;
+                sum *= c->scale;
+                if (c->key_bias) sum += c->key_bias[h * S + s];
+                if (c->row_bias) sum += c->row_bias[(h * T + t) * S + s];
+                c->out.data[(h * T + t) * S + s] = sees(c, t, s) ? sum : -INFINITY;
             }
 }
 
@@ -148,10 +158,9 @@ static void softmax(const ref_call *c) {
     const int64_t T = c->in[0].dim[2], S = c->in[0].dim[3];
     for (int64_t r = 0; r < count(&c->in[0]) / S; r++) {
         const double *x = c->in[0].data + r * S;
-        const int64_t seen = c->first + r % T + 1;
-        double sum = 0;
-        for (int64_t s = 0; s < seen; s++) sum += exp(x[s]);
-        for (int64_t s = 0; s < S; s++) c->out.data[r * S + s] = s < seen ? exp(x[s]) / sum : 0;
+        double sum = c->sink ? exp(c->sink[r / T]) : 0;
+        for (int64_t s = 0; s < S; s++) sum += sees(c, r % T, s) ? exp(x[s]) : 0;
+        for (int64_t s = 0; s < S; s++) c->out.data[r * S + s] = sees(c, r % T, s) ? exp(x[s]) / sum : 0;
     }
 }
 
@@ -162,7 +171,8 @@ static void mix(const ref_call *c) {
         for (int64_t h = 0; h < H; h++)
             for (int64_t i = 0; i < e; i++) {
                 double sum = 0;
-                for (int64_t s = 0; s <= c->first + t; s++) sum += at4(p, h, t, s) * at4(v, s, h / (H / G), i);
+                for (int64_t s = 0; s < p->dim[3]; s++)
+                    if (sees(c, t, s)) sum += at4(p, h, t, s) * at4(v, s, h / (H / G), i);
                 c->out.data[(t * H + h) * e + i] = sum;
             }
 }
@@ -174,6 +184,22 @@ static void spread(const ref_call *c) {
 
 static void copy(const ref_call *c) {
     for (int64_t i = 0; i < count(&c->out); i++) c->out.data[i] = c->in[0].data[i];
+}
+
+static void times(const ref_call *c) {
+    for (int64_t i = 0; i < count(&c->out); i++) c->out.data[i] = c->factor * c->in[0].data[i];
+}
+
+static void shift(const ref_call *c) {
+    for (int64_t i = 0; i < count(&c->out); i++) c->out.data[i] = c->in[0].data[i] + c->bias[i % c->out.dim[3]];
+}
+
+static void clamp(const ref_call *c) {
+    for (int64_t i = 0; i < count(&c->out); i++) c->out.data[i] = fmin(fmax(c->in[0].data[i], -c->limit), c->limit);
+}
+
+static void soft_cap(const ref_call *c) {
+    for (int64_t i = 0; i < count(&c->out); i++) c->out.data[i] = c->limit * tanh(c->in[0].data[i] / c->limit);
 }
 
 static void head_linear(const ref_call *c) {
@@ -211,7 +237,8 @@ bool ref_op(const ref_call *c) {
         { "softmax", softmax }, { "mix", mix }, { "spread", spread }, { "edited_copy", copy }, { "copy", copy },
         { "head_linear", head_linear }, { "choose", choose }, { "head_delta", head_delta },
         { "rms_scale", rms_scale }, { "rms_normalize", rms_normalize }, { "multiply", multiply }, { "rotate", rotate },
-        { "reorder", reorder }, { "clamped_glu", clamped_glu }, { "largest", largest },
+        { "reorder", reorder }, { "reshape", copy }, { "times", times }, { "shift", shift }, { "clamp", clamp },
+        { "soft_cap", soft_cap }, { "clamped_glu", clamped_glu }, { "largest", largest },
     };
     for (size_t i = 0; i < sizeof formula / sizeof *formula; i++)
         if (!strcmp(formula[i].name, c->op)) {

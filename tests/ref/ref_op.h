@@ -13,9 +13,12 @@ typedef struct {
     int64_t        n, k, heads;
     bool           by_inputs;       /* head_linear: heads cut the inputs, not the outputs */
     const double  *gain, *bias;     /* bias: NULL where there is none */
-    double         eps, scale, limit;
-    int64_t        first;           /* position of the first query row */
-    const char    *act;             /* "gelu_tanh", "gelu", "silu", "relu" */
+    double         eps, scale;
+    int64_t        first, window;   /* position of the first query row; keys that a row sees at most, 0: any */
+    bool           every;           /* rows see every key */
+    const double  *key_bias, *row_bias, *sink;      /* [H, S], [H, T, S] of scores, [H] of softmax; NULL: none */
+    double         limit, factor;   /* clamp, soft_cap; times */
+    const char    *act;             /* "gelu_tanh", "gelu", "silu", "relu", "tanh", "quick_gelu" */
     const int32_t *ids;
     const uint8_t *mask;
     const double  *angle;           /* [rows, dims/2] */
