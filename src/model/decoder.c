@@ -75,6 +75,7 @@ static int split_heads(builder *b, split_spec s, int x, int common) {
     return apply2(b, OP_choose, common, own, (step){ .site = s.site });
 }
 
+/* Queries and keys that have a norm are cut off behind it. */
 static int clipped(builder *b, int x) {
     return b->c->clip_qkv > 0 ? apply1(b, OP_clamp, x, b->p->value[x], (step){ .factor = b->c->clip_qkv }) : x;
 }
@@ -83,7 +84,8 @@ static int clipped(builder *b, int x) {
 static int heads_of(builder *b, split_spec s, value_shape shape, int read, int x) {
     int y = linear(b, s.w, s.b, read, shape);
     if (s.in_pairs) y = apply1(b, OP_reorder, y, shape, (step){ 0 });
-    return clipped(b, split_heads(b, s, x, y));
+    y = split_heads(b, s, x, y);
+    return b->c->qk_norm && s.w != W_V ? y : clipped(b, y);
 }
 
 static int reshaped(builder *b, int x, value_shape s) {
@@ -104,7 +106,7 @@ static int head_norm(builder *b, weight_id w, site_id site, int x) {
     y = mark(b, site, reshaped(b, y, heads));
     if (kind != QK_HEAD) y = reshaped(b, y, whole);
     y = apply1(b, OP_affine, y, b->p->value[y], (step){ .w = w, .b = (weight_id)(w + 1) });
-    return reshaped(b, y, heads);
+    return clipped(b, reshaped(b, y, heads));
 }
 
 static int rotated(builder *b, site_id site, int x) {
