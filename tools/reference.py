@@ -1,7 +1,7 @@
 """Golden files: what transformers computes, at every site of interface.md 3, for sonde to be compared with.
 
     python tools/reference.py                 makes everything in tests/golden anew
-    python tools/reference.py --only three    one model
+    python tools/reference.py --only three    one model (families: all of tests/golden/families)
     python tools/reference.py --prove         shows that typical mistakes break the tolerances
 
 Random models (RANDOM below) are made from seeds and lie in tests/golden/NAME/ as Hugging Face folders; the models of
@@ -18,8 +18,10 @@ import torch
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
+import reference_encoder_files as encoders
 from reference_edits import Sources
 from reference_families import make_run
+from reference_family import DECODERS, capture_family
 from reference_files import make_random, open_model, write_safetensors, write_trace
 from reference_metric import metric_of
 from reference_sets import RANDOM, SHIPPED
@@ -205,15 +207,25 @@ def present(name):
     return name in RANDOM or (ROOT / "models" / name / "README.md").exists()
 
 
+def told(name, folder):
+    files = list(folder.glob("*.safetensors"))
+    print(f"{name}: {len(files)} files, {sum(f.stat().st_size for f in files)} bytes")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="NAME", choices=[*RANDOM, *SHIPPED])
+    parser.add_argument("--only", metavar="NAME", choices=["families", *RANDOM, *SHIPPED, *DECODERS, *encoders.MODELS])
     parser.add_argument("--prove", action="store_true")
     args = parser.parse_args()
     logging.disable_progress_bar()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    names = [args.only] if args.only else [*RANDOM, *SHIPPED]
+    if args.only in encoders.MODELS:
+        told(args.only, encoders.remake(args.only, GOLDEN / "families" / args.only))
+        return 0
+    names = [args.only] if args.only else [*RANDOM, *SHIPPED, "families"]
+    families = list(DECODERS) if "families" in names else [n for n in names if n in DECODERS]
+    names = [n for n in names if n not in (*DECODERS, "families")]
     for name in [n for n in names if not present(n)]:
         print(f"{name}: models/{name} is not there or has no card; its golden files are left as they are")
     names = [n for n in names if present(n)]
@@ -226,8 +238,12 @@ def main():
             if old.name != "model.safetensors":
                 old.unlink()
         capture(subject, spec)
-        files = list(subject.out.glob("*.safetensors"))
-        print(f"{name}: {len(files)} files, {sum(f.stat().st_size for f in files)} bytes")
+        told(name, subject.out)
+    for name in families:
+        told(name, capture_family(name))
+    if "families" in (args.only or "families"):
+        for name in encoders.MODELS:
+            told(name, encoders.remake(name, GOLDEN / "families" / name))
     return 0
 
 

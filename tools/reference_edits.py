@@ -11,6 +11,7 @@ import torch
 
 EDIT = re.compile(r"(?P<op>\w+):(?P<site>[\w.-]+)(?P<index>\[[^\]]*\])?(?:=(?P<value>.+))?")
 RUN = r"\w+(?:\[[^\]]*\])?"
+STACKS = "blocks|encoder|decoder"
 PLANS = ("skip", "swap", "repeat", "order")
 
 
@@ -76,10 +77,10 @@ class Edit:
     def matches(self, name):
         """Whole names, `blocks.A-B.` ranges, and layer sites of every layer; each execution of a repeated block."""
         plain = re.sub(r"^(blocks\.\d+)r\d+", r"\1", name)
-        if m := re.match(r"blocks\.(\d+)-(\d+)\.(.*)", self.site):
-            return any(plain == f"blocks.{layer}.{m[3]}" for layer in range(int(m[1]), int(m[2]) + 1))
-        in_every_layer = not self.site.startswith("blocks.") and plain.endswith("." + self.site)
-        return self.site in (plain, name) or (in_every_layer and plain.startswith("blocks."))
+        if m := re.match(rf"({STACKS})\.(\d+)-(\d+)\.(.*)", self.site):
+            return any(plain == f"{m[1]}.{layer}.{m[4]}" for layer in range(int(m[2]), int(m[3]) + 1))
+        in_every_layer = not re.match(rf"({STACKS})\.", self.site) and plain.endswith("." + self.site)
+        return self.site in (plain, name) or (in_every_layer and re.match(rf"({STACKS})\.\d", plain) is not None)
 
     def new_values(self, old, name, place, sources):
         if self.op == "zero":

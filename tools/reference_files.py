@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
 
-TYPES = {np.dtype("float32"): "F32", np.dtype("int32"): "I32"}
+TYPES = {np.dtype("float32"): "F32", np.dtype("int32"): "I32", np.dtype("int64"): "I64"}
 
 
 def write_safetensors(path, tensors, metadata):

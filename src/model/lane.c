@@ -31,9 +31,8 @@ static uint64_t place_key(const segment *g, site_id site) {
 static mark_view view_of(const segment *g, site_id site, float *data, int64_t keys) {
     const bound *b = &g->l->plan;
     const char  *axes = site_rows[site].axes;
-    mark_view    v = { .data = data, .rank = (int)(strlen(axes) + 1) / 2, .t_axis = axes[0] == 't' ? 0 : 1,
+    mark_view    v = { .data = data, .rank = (int)(strlen(axes) + 1) / 2, .t_axis = sonde_axes_rows(axes),
                        .first = g->first, .masked = axes[strlen(axes) - 1] == 's', .key = place_key(g, site) };
-    if (axes[0] != 't' && axes[2] != 't') v.t_axis = -1;
     if (v.masked) v.sight = site_sight(b->config, b->run.at[g->slot].block);
     for (int i = 0; i < v.rank; i++) {
         const char letter = axis_letter(axes, i);

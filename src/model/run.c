@@ -160,10 +160,10 @@ sonde_status run_back_rows(sonde_session *s, segment *g, int n, exec *x, sonde_e
 bool run_has_back(const arch_config *c) { return c->final_norm || (c->head & (HEAD_LM | HEAD_MLM | HEAD_QA)); }
 bool run_has_pool(const arch_config *c) { return c->head & (HEAD_POOLER | HEAD_NSP | HEAD_CLASS); }
 
-/* The classifier's logits are those of row 0. */
+/* A classifier's logits, or what the pooler answers, are those of row 0. */
 bool run_wants_pool(const lane *l, const arch_config *c) {
     if (!run_has_pool(c)) return false;
-    return l->pooled || ((c->head & HEAD_CLASS) && !run_has_back(c) && (l->every_row || l->n_rows));
+    return l->pooled || (!run_has_back(c) && (l->every_row || l->n_rows));
 }
 
 sonde_status run_pool_row(sonde_session *s, segment *g, exec *x, sonde_error *err) {
@@ -182,7 +182,7 @@ static sonde_status run_pool_stage(sonde_session *s, lane *l, sonde_error *err) 
     if (l->first > 0 || l->until != l->plan.run.n || !run_wants_pool(l, c)) return SONDE_OK;
     SONDE_TRY(run_pool_row(s, &g, &x, err));
     SONDE_TRY(exec_forward(&x, err));
-    if (!run_has_back(c) && (c->head & HEAD_CLASS) && l->on_row)
+    if (!run_has_back(c) && l->on_row)
         SONDE_TRY(l->on_row(l->row_user, 0, x.value[x.program->out], err));
     workspace_release(s->memory, here);
     return SONDE_OK;

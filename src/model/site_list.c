@@ -3,6 +3,7 @@
 #include "model_data.h"
 #include "site_names.h"
 #include "sonde/site.h"
+#include "sonde/variants.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -58,4 +59,10 @@ sonde_status sonde_sites(const sonde_model *m, const sonde_site_query *q, sonde_
     const sonde_status s = list(a, &l, q->pattern, q->edits, q->n_edits);
     arena_free(a);
     return s;
+}
+
+int sonde_axes_rows(const char *axes) {
+    const char *t = strchr(axes, 't');
+    if (t) return (int)(t - axes) / 2;
+    return axes[0] == 's' ? 0 : -1;
 }

@@ -103,7 +103,7 @@ static sonde_status resolve_want(variant_run *v, size_t i, const sonde_prompt *p
     if (w->kind == SONDE_WANT_GRAD) SONDE_TRY(metric_differentiable(w->metric, err));
     if (w->metric) {
         position_list read;
-        SONDE_TRY(metric_positions(v->memory, w->metric, p->n, &read, err));
+        SONDE_TRY(metric_positions(v->memory, w->metric, prompt_span(v->runs->session->model, p), &read, err));
         for (size_t j = 0; j < read.n; j++) row[read.at[j]] = 1;
     }
     if (w->kind != SONDE_WANT_LOGITS) return SONDE_OK;
@@ -144,9 +144,10 @@ static sonde_status variant_open(variant_run *v, batch_runs *r, size_t index, so
     v->wanted = arena_new_array(v->memory, place_list, b->n_wants + 1);
     SONDE_TRY(variant_bind(v, false, err));
     const sonde_prompt *p = &b->bases[v->of.base];
-    const metric_prompt mp = { p->tokens, p->n, arch_answers(&r->session->model->config), runs_for_metrics(&v->of) };
+    const metric_prompt mp = { p->tokens, prompt_span(r->session->model, p), arch_answers(&r->session->model->config), runs_for_metrics(&v->of) };
     for (size_t i = 0; i < b->n_wants; i++)
         if (b->wants[i].metric) SONDE_TRY(metric_bind(v->memory, b->wants[i].metric, &mp, &v->metric[i], err));
+    v->l.types = p->types;
     v->l.tap = (watcher){ see, v };
     v->l.on_row = take_row;
     v->l.row_user = v;
