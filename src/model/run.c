@@ -4,8 +4,9 @@
 #include <string.h>
 
 static bool same_key(program_key a, program_key b) {
-    return a.stage == b.stage && a.no_attn == b.no_attn && a.no_cross == b.no_cross && a.no_mlp == b.no_mlp && a.split_q == b.split_q &&
-           a.split_k == b.split_k && a.split_v == b.split_v && a.mlp_in == b.mlp_in && a.result == b.result;
+    return a.stage == b.stage && a.no_attn == b.no_attn && a.no_cross == b.no_cross && a.no_mlp == b.no_mlp && a.sparse == b.sparse &&
+           a.split_q == b.split_q && a.split_k == b.split_k && a.split_v == b.split_v && a.mlp_in == b.mlp_in &&
+           a.result == b.result;
 }
 
 static const program *program_for(sonde_session *s, program_key key) {
