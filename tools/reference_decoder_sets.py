@@ -14,7 +14,7 @@ SIZES = dict(hidden_size=16, num_attention_heads=4, num_hidden_layers=2, vocab_s
 GROUPED = dict(SIZES, num_key_value_heads=2, head_dim=6, rms_norm_eps=1e-4, rope_parameters=ROPE)
 
 HEAD = ["scale:blocks.0.attn.hook_z[:,1]=-1.5"]
-ROTATED = ["add:blocks.1.attn.hook_rot_k[2:5,0,1]=1", "scale:blocks.0.attn.hook_rot_q[:,2]=0.5"]
+ROTATED = ["add:blocks.1.attn.hook_rot_k[2:5,0,1]=1", "scale:blocks.0.attn.hook_rot_q[:,1]=0.5"]
 SCORES = ["add:blocks.1.attn.hook_attn_scores[:,:,1:4]=-1.5"]
 PATTERN = ["set:blocks.1.attn.hook_pattern[2,-1,-2]=1", "scale:blocks.0.attn.hook_pattern[:,3,:]=0.5"]
 MLP = ["set:blocks.0.hook_mlp_in[3]=0.75", "scale:blocks.1.mlp.hook_post[:,7]=3"]
@@ -183,9 +183,9 @@ DECODERS = {
                    forced=["set:blocks.1.mlp.hook_expert_indices[3]=value/0"]), values=dict(forced=[[0, 3]])),
     "qwen3_moe": dict(
         sizes=dict(GROUPED, num_hidden_layers=4, moe_intermediate_size=8, num_experts=6, num_experts_per_tok=3,
-                   norm_topk_prob=True, mlp_only_layers=[1], decoder_sparse_step=1, attention_bias=True),
-        edits=dict(router=["zero:blocks.2.mlp.hook_expert_weights[:,{1,4}]"],
-                   dense=["scale:blocks.1.mlp.hook_post[:,7]=3"])),
+                   norm_topk_prob=True, mlp_only_layers=[3], decoder_sparse_step=2, attention_bias=True),
+        edits=dict(router=["zero:blocks.1.mlp.hook_expert_weights[:,{1,4}]"],
+                   dense=["scale:blocks.3.mlp.hook_post[:,7]=3"])),
     "olmoe": dict(
         sizes=dict(SIZES, num_key_value_heads=2, intermediate_size=10, pad_token_id=0, num_experts=5, num_experts_per_tok=2,
                    rms_norm_eps=1e-4, norm_topk_prob=False, rope_parameters=ROPE),
