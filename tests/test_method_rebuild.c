@@ -1,4 +1,4 @@
-/* Every stage beside the official captures, a weight changed by hand, and what is computed a second time beside closed forms. */
+/* Every stage beside the official captures, a weight changed by hand, what is computed a second time beside closed forms. */
 #define _GNU_SOURCE
 #include "method_run.h"
 #include "method/method_rebuild.h"
@@ -62,6 +62,7 @@ static void check_model(const char *name, const char *model) {
         CHECK(run_float(t, i, "against_max_diff") <= 1e-5 * size);
         CHECK(run_float(t, i, "against_mean_diff") <= run_float(t, i, "against_max_diff"));
         CHECK(run_float(t, i, "cosine") > 0.99999);
+        CHECK(run_float(t, i, "alone_max_diff") <= 1e-5 * size);
     }
     CHECK_STR(run_text(t, 0, "title"), "tokens");
     CHECK_STR(run_text(t, 1, "title"), "token embedding");
@@ -69,7 +70,8 @@ static void check_model(const char *name, const char *model) {
 }
 
 static void every_stage_is_the_official_one_and_what_its_inputs_give(void) {
-    static const char *const name[] = { "three", "inner", "limit", "one_head", "llama_grouped", "llama_biased", "llama_limit" };
+    static const char *const name[] = { "three", "inner", "limit", "one_head", "llama_grouped", "llama_biased",
+                                        "llama_limit" };
     char model[400];
     for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
         snprintf(model, sizeof model, GOLDEN "%s", name[i]);
@@ -84,7 +86,7 @@ static void a_stage_says_what_it_reads(void) {
     RUN_OK(r, "rebuild", NULL);
     const sonde_table *t = run_table(r, "stages"), *w = run_table(r, "weights");
     CHECK_STR(run_columns(t), "stage block title operation formula inputs weights site shape first "
-              "recomputed_max_diff against_max_diff against_mean_diff cosine ok");
+              "recomputed_max_diff against_max_diff against_mean_diff cosine alone_max_diff ok");
     const size_t post = stage_of(t, "block 1: neurons behind the activation"), q = stage_of(t, "block 1: queries"),
                  turned = stage_of(t, "block 1: keys, rotated");
     CHECK_STR(run_text(t, post, "operation"), "activation, multiply");
@@ -182,6 +184,7 @@ static void a_changed_weight_fails_first_at_the_stage_that_reads_it(void) {
             if (i < bad) CHECK(is_ok(t, i));
             const double size = size_of(r, i);
             CHECK(run_float(t, i, "recomputed_max_diff") <= 2e-6 * size);
+            CHECK((run_float(t, i, "alone_max_diff") > 1e-4 * size) == (i == bad));
         }
         CHECK(!is_ok(t, bad));
         run_close(r);
@@ -251,18 +254,22 @@ static void one_stage_has_the_corners_of_its_matrices(void) {
     static float w[3 * 24 * 8];
     sonde_weight_info info;
     size_t i = 0;
-    for (sonde_model_weight(r->model, i, &info); strcmp(info.name, "blocks.0.attn.W_Q"); sonde_model_weight(r->model, ++i, &info));
+    while (sonde_model_weight(r->model, i, &info), strcmp(info.name, "blocks.0.attn.W_Q") != 0) i++;
     CHECK_EQ(sonde_model_weight_read(r->model, i, w, &r->err), SONDE_OK);
     run_values v = run_site(r, (sonde_prompt){ .tokens = r->prompt[0].tokens.id, .n = 9 }, false, "blocks.0.attn.hook_q");
+    static const char *const roles[] = { "input", "weight", "output", "recomputed", "reference" };
+    static const char *const columns[] = { "c0", "c1", "c2", "c3", "c4" };
     size_t rows[5] = { 0 };
     for (size_t k = 0; k < t->rows; k++) {
         const char *role = run_text(t, k, "role");
-        rows[!strcmp(role, "input") ? 0 : !strcmp(role, "weight") ? 1 : !strcmp(role, "output") ? 2 : !strcmp(role, "recomputed") ? 3 : 4]++;
+        int which = 0;
+        while (strcmp(role, roles[which]) != 0) which++;
+        rows[which]++;
         if (!strcmp(run_text(t, k, "matrix"), info.name) && !strcmp(run_text(t, k, "row"), "0,3"))
-            for (int c = 0; c < 5; c++) CHECK(run_float(t, k, (const char *[]){ "c0", "c1", "c2", "c3", "c4" }[c]) == (double)w[3 * 8 + c]);
-        if (!strcmp(role, "output") && !strcmp(run_text(t, k, "row"), "0,2")) CHECK(run_float(t, k, "c4") == (double)v.data[2 * 8 + 4]);
-        if (!strcmp(role, "recomputed") && !strcmp(run_text(t, k, "row"), "0,2"))
-            CHECK_NEAR(run_float(t, k, "c4"), (double)v.data[2 * 8 + 4], 1e-5);
+            for (int c = 0; c < 5; c++) CHECK(run_float(t, k, columns[c]) == (double)w[3 * 8 + c]);
+        if (strcmp(run_text(t, k, "row"), "0,2") != 0) continue;
+        if (which == 2) CHECK(run_float(t, k, "c4") == (double)v.data[2 * 8 + 4]);
+        if (which == 3) CHECK_NEAR(run_float(t, k, "c4"), (double)v.data[2 * 8 + 4], 1e-5);
     }
     CHECK(rows[0] == 5 && rows[1] == 5 + 3 && rows[2] == 3 && rows[3] == 3 && rows[4] == 3);
     free(v.data);

@@ -22,9 +22,9 @@ typedef struct {
     const char *operation;                  /* "linear", "scores" */
     const char *site;                       /* whole names of the sites that its value is, ", " between; or NULL */
     const char *weight, *bias;              /* whole names, or NULL */
-    const char *formula;                    /* "y = x W + bias": its value from what it reads, in order, its weights, its constants */
-    const char *kind;                       /* lookup: what counts its rows, "tokens", "positions"; activation: which function,
-                                             * "gelu_tanh"; NULL: there is one kind */
+    const char *formula;                    /* "y = x W + bias": from what it reads, in order, its weights and constants */
+    const char *kind;                       /* lookup: what counts its rows, "tokens", "positions"; activation: which
+                                             * function, "gelu_tanh"; NULL: there is one kind */
     const sonde_constant *constant; size_t n_constants;         /* lent for the call, as all texts */
     size_t      n_in;
     int         from[3];                    /* ids of the operations whose values it reads */

@@ -8,11 +8,12 @@
 #include <stdio.h>
 
 const param rebuild_params[] = {
-    [REBUILD_STAGE] = { "stage", PARAM_NUMBERS, "all", 0, 0, "stages: 7, 3-9, -1 (the last); with the corners of what they read "
-                        "and make" },
+    [REBUILD_STAGE] = { "stage", PARAM_NUMBERS, "all", 0, 0,
+                        "stages: 7, 3-9, -1 (the last); with the corners of what they read and make" },
     [REBUILD_AGAINST] = { "against", PARAM_TEXT, "", 0, 0, "safetensors file with the official library's values of the same "
                           "tokens (tools/reference.py)" },
-    [REBUILD_EXPORT] = { "export", PARAM_TEXT, "", 0, 0, "folder: every weight and every stage's value as npy, and index.json" },
+    [REBUILD_EXPORT] = { "export", PARAM_TEXT, "", 0, 0,
+                         "folder: every weight and every stage's value as npy, and index.json" },
     { 0 },
 };
 
@@ -47,16 +48,29 @@ static summary summarise(const rebuild_value *v) {
     return s;
 }
 
-/* max |a - b|; an infinity stands where the other one has it, or the difference is infinite. NaN: b is not known. */
+/* |a - b|; an infinity stands where the other one has it, or the difference is infinite. */
+static double between(double a, double b) {
+    if (a == b || (isnan(a) && isnan(b))) return 0;
+    return isfinite(a) && isfinite(b) ? fabs(a - b) : (double)INFINITY;
+}
+
+/* The largest one. NaN: b is not known. */
 static double farthest(const rebuild_value *v, const double *b) {
     double worst = 0;
-    if (!b) return (double)NAN;
-    for (int64_t i = 0; i < v->items; i++) {
-        const double a = (double)v->data[i];
-        if (a == b[i] || (isnan(a) && isnan(b[i]))) continue;
-        worst = fmax(worst, isfinite(a) && isfinite(b[i]) ? fabs(a - b[i]) : (double)INFINITY);
-    }
-    return worst;
+    for (int64_t i = 0; b && i < v->items; i++) worst = fmax(worst, between((double)v->data[i], b[i]));
+    return b ? worst : (double)NAN;
+}
+
+/* This stage by itself: its formula on the reference's values in front of it, beside the reference's own. */
+static sonde_status find_alone(const rebuild *r, const rebuild_stage *s, double *worst, sonde_error *err) {
+    double *official = rebuild_official(r, s->op), *computed = NULL;
+    sonde_status status = official ? rebuild_compute(r, s, REBUILD_OF_REFERENCE, &computed, err) : SONDE_OK;
+    *worst = computed ? 0 : (double)NAN;
+    for (int64_t i = 0; computed && i < r->op[s->op].value.items; i++)
+        *worst = fmax(*worst, between(official[i], computed[i]));
+    free(official);
+    free(computed);
+    return status;
 }
 
 /* ---- tables ---- */
@@ -70,8 +84,8 @@ static sonde_table *make_table(sonde_result *out, const char *name, const column
 }
 
 static void put_tokens(const sonde_context *cx, sonde_result *out) {
-    static const column columns[] = { { "position", SONDE_INT }, { "token", SONDE_TOKEN }, { "start", SONDE_INT }, { "end", SONDE_INT },
-                                      { "bytes", SONDE_TEXT } };
+    static const column columns[] = { { "position", SONDE_INT }, { "token", SONDE_TOKEN }, { "start", SONDE_INT },
+                                      { "end", SONDE_INT }, { "bytes", SONDE_TEXT } };
     const sonde_tokens *tokens = &cx->prompts[0].tokens;
     sonde_table *t = make_table(out, "tokens", columns, sizeof columns / sizeof *columns);
     for (int64_t i = 0; i < tokens->n; i++) {
@@ -103,7 +117,8 @@ static void join_constants(joined *j, const sonde_operation *o) {
         char text[200];
         size_t used = (size_t)snprintf(text, sizeof text, "%s =", c->name);
         if (!c->n) snprintf(text + used, sizeof text - used, " %.9g", c->value);
-        for (size_t k = 0; k < c->n && k < 3; k++) used += (size_t)snprintf(text + used, sizeof text - used, " %.6g", (double)c->list[k]);
+        for (size_t k = 0; k < c->n && k < 3; k++)
+            used += (size_t)snprintf(text + used, sizeof text - used, " %.6g", (double)c->list[k]);
         if (c->n > 3) snprintf(text + used, sizeof text - used, " .. (%zu)", c->n);
         join(j, ", ", text);
     }
@@ -195,7 +210,7 @@ static void put_token_stage(walk *w, const rebuild_stage *s) {
     for (int64_t i = 0; i < tokens->n && i < FIRST_NUMBERS; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%" PRId32, i ? " " : "", tokens->id[i]);
     sonde_cell_text(t, text);
-    for (int i = 0; i < 4; i++) sonde_cell_null(t);
+    for (int i = 0; i < 5; i++) sonde_cell_null(t);
     sonde_cell_bool(t, c.ok);
     judge(w, s, c.ok, "the ids are other ones than the reference's");
 }
@@ -208,8 +223,8 @@ static void put_numbers(sonde_table *t, const rebuild_stage *s, const summary *m
     for (size_t i = 0; i < sizeof number / sizeof *number; i++) put_defined(t, number[i]);
 }
 
-static void put_differences(sonde_table *t, double far, const rebuild_compared *c) {
-    const double number[] = { far, c->worst, c->mean, c->cosine };
+static void put_differences(sonde_table *t, double far, const rebuild_compared *c, double alone) {
+    const double number[] = { far, c->worst, c->mean, c->cosine, alone };
     for (size_t i = 0; i < sizeof number / sizeof *number; i++) put_defined(t, number[i]);
 }
 
@@ -222,7 +237,9 @@ static sonde_status put_stage(walk *w, const rebuild_stage *s, const double *com
     sonde_array_spec     spec = { .rank = v->rank };
     rebuild_compared     c;
     char why[600], shape[160];
+    double alone;
     SONDE_TRY(rebuild_compare(&w->r, s, &c, err));
+    SONDE_TRY(find_alone(&w->r, s, &alone, err));
     for (int i = 0; i < v->rank; i++) spec.dim[i] = v->dim[i];
     agree_shape(&spec, shape, sizeof shape);
     sonde_table_row(w->stages);
@@ -234,7 +251,7 @@ static sonde_status put_stage(walk *w, const rebuild_stage *s, const double *com
     sonde_cell_text(w->stages, o->told.site);
     sonde_cell_text(w->stages, shape);
     sonde_cell_text(w->stages, m.first);
-    put_differences(w->stages, far, &c);
+    put_differences(w->stages, far, &c, alone);
     sonde_cell_bool(w->stages, near && c.ok);
     put_numbers(w->numbers, s, &m);
     put_weights(w->weights, &w->r, s);
@@ -252,7 +269,7 @@ static sonde_status show(walk *w, const rebuild_stage *s, sonde_error *err) {
         put_token_stage(w, s);
         return SONDE_OK;
     }
-    sonde_status status = rebuild_compute(&w->r, s, &computed, err);
+    sonde_status status = rebuild_compute(&w->r, s, REBUILD_OF_RUN, &computed, err);
     if (status == SONDE_OK) status = put_stage(w, s, computed, err);
     free(computed);
     w->r.cx->progress(w->r.cx->progress_user, "stages", w->seen, w->shown);
@@ -268,12 +285,13 @@ static void make_tables(walk *w, bool corners, sonde_result *out) {
         { "stage", SONDE_INT }, { "block", SONDE_INT }, { "title", SONDE_TEXT }, { "operation", SONDE_TEXT },
         { "formula", SONDE_TEXT }, { "inputs", SONDE_TEXT }, { "weights", SONDE_TEXT }, { "site", SONDE_TEXT },
         { "shape", SONDE_TEXT }, { "first", SONDE_TEXT }, { "recomputed_max_diff", SONDE_FLOAT },
-        { "against_max_diff", SONDE_FLOAT }, { "against_mean_diff", SONDE_FLOAT }, { "cosine", SONDE_FLOAT }, { "ok", SONDE_BOOL },
+        { "against_max_diff", SONDE_FLOAT }, { "against_mean_diff", SONDE_FLOAT }, { "cosine", SONDE_FLOAT },
+        { "alone_max_diff", SONDE_FLOAT }, { "ok", SONDE_BOOL },
     };
-    static const column numbers[] = { { "stage", SONDE_INT }, { "title", SONDE_TEXT }, { "min", SONDE_FLOAT }, { "max", SONDE_FLOAT },
-                                      { "mean", SONDE_FLOAT }, { "sd", SONDE_FLOAT } };
-    static const column weights[] = { { "stage", SONDE_INT }, { "weight", SONDE_TEXT }, { "axes", SONDE_TEXT }, { "shape", SONDE_TEXT },
-                                      { "type", SONDE_TEXT }, { "stored_as", SONDE_TEXT } };
+    static const column numbers[] = { { "stage", SONDE_INT }, { "title", SONDE_TEXT }, { "min", SONDE_FLOAT },
+                                      { "max", SONDE_FLOAT }, { "mean", SONDE_FLOAT }, { "sd", SONDE_FLOAT } };
+    static const column weights[] = { { "stage", SONDE_INT }, { "weight", SONDE_TEXT }, { "axes", SONDE_TEXT },
+                                      { "shape", SONDE_TEXT }, { "type", SONDE_TEXT }, { "stored_as", SONDE_TEXT } };
     w->stages = make_table(out, "stages", stages, sizeof stages / sizeof *stages);
     w->numbers = make_table(out, "numbers", numbers, sizeof numbers / sizeof *numbers);
     w->weights = make_table(out, "weights", weights, sizeof weights / sizeof *weights);
@@ -282,10 +300,12 @@ static void make_tables(walk *w, bool corners, sonde_result *out) {
 }
 
 static void put_views(sonde_result *out, bool against) {
-    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "stages", .x = "stage", .value = "recomputed_max_diff",
+    sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "stages", .x = "stage",
+                                            .value = "recomputed_max_diff",
                                             .title = "How far each stage is from what its inputs give" });
     if (against)
-        sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "stages", .x = "stage", .value = "against_max_diff",
+        sonde_result_view(out, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "stages", .x = "stage",
+                                                .value = "against_max_diff",
                                                 .title = "How far each stage is from the reference" });
 }
 
@@ -319,8 +339,8 @@ static sonde_status walk_through(walk *w, const value *args, sonde_result *out, 
     if (*args[REBUILD_EXPORT].text) SONDE_TRY(rebuild_export(r, args[REBUILD_EXPORT].text, err));
     snprintf(text, sizeof text, "%" PRId64 " of %" PRId64 " stages agree", w->agreed, w->seen);
     sonde_result_note(out, text);
-    SONDE_FAIL_IF(w->failed, err, SONDE_DIFFERS, "%.900s (%" PRId64 " of %" PRId64 " stages fail)", w->first.message, w->failed,
-                  w->seen);
+    SONDE_FAIL_IF(w->failed, err, SONDE_DIFFERS, "%.900s (%" PRId64 " of %" PRId64 " stages fail)", w->first.message,
+                  w->failed, w->seen);
     return SONDE_OK;
 }
 
@@ -336,13 +356,16 @@ static sonde_status rebuild_run(sonde_context *cx, const value *args, sonde_resu
 
 const method method_rebuild = {
     .name = "rebuild",
-    .summary = "walk through a run stage by stage: formula, weights, numbers, each computed a second time and beside a reference",
+    .summary = "a run stage by stage: formula, weights, numbers, each computed a second time and beside a reference",
     .reference = NULL,
-    .formula = "a stage is what is computed between the sites in front and the next one, as the run executes it. first: the first five numbers "
-               "of the first row; table numbers: min, max, mean, sd (of the population) of finite values. recomputed_max_diff: max |a-b| of the "
-               "run's value a and b, its formula in double on the run's own values in front of it (inputs) with the weights of the file. "
-               "against_max_diff, against_mean_diff, cosine: of a and the reference's value at that site. ok: each max |a-b| is "
-               "<= 1e-5 max(1, max |b|), -inf stands where -inf stands, ids and shapes are equal. Exit 1 if a stage fails; the first is named",
+    .formula = "a stage is what is computed between the sites in front and the next one, as the run executes it. first: the "
+               "first five numbers of the first row; table numbers: min, max, mean, sd (of the population) of finite "
+               "values. recomputed_max_diff: max |a-b| of the run's value a and b, its formula in double on the run's own "
+               "values in front of it (inputs) with the weights of the file; empty where a formula has no second form. "
+               "against_max_diff, against_mean_diff, cosine: of a and the reference's value r at that site. alone_max_diff: "
+               "max |r-c|, c the formula on the reference's values in front of it: large where this stage itself is another "
+               "one, not where it only reads what is; it decides nothing. ok: each max |a-b| is <= 1e-5 max(1, max |b|), "
+               "-inf stands where -inf stands, ids and shapes are equal. Exit 1 if a stage fails; the first is named",
     .example = "rebuild \"The capital of France is\" --stage 1-8",
     .params = rebuild_params,
     .takes = NEEDS_MODEL | NEEDS_PROMPT,

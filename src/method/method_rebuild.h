@@ -53,8 +53,10 @@ bool         rebuild_site(const char *names, size_t k, char *out, size_t n);
 
 /* method_rebuild_values.c: the values of the sites that the shown stages make or read, in one run; `cost`: not run. */
 sonde_status rebuild_capture(rebuild *r, sonde_cost *cost, sonde_error *err);
-/* The value of a stage from those captured in front of it: [items], free it. *out NULL: an operation that has no reference. */
-sonde_status rebuild_compute(const rebuild *r, const rebuild_stage *s, double **out, sonde_error *err);
+/* The value of a stage from the run's values in front of it, or from the reference's: [items], free it. *out NULL: an
+ * operation has no second form, or the values are not there. */
+typedef enum { REBUILD_OF_RUN, REBUILD_OF_REFERENCE } rebuild_source;
+sonde_status rebuild_compute(const rebuild *r, const rebuild_stage *s, rebuild_source from, double **out, sonde_error *err);
 
 /* What operations are, written once more: plain sums in double, numbers as the file has them (rebuild_ops.c). */
 typedef struct {
@@ -74,6 +76,8 @@ typedef struct {
 sonde_status rebuild_reference_open(rebuild *r, const value *args, sonde_result *out, sonde_error *err);
 sonde_status rebuild_compare(const rebuild *r, const rebuild_stage *s, rebuild_compared *out, sonde_error *err);
 rebuild_compared rebuild_compare_tokens(const rebuild *r);
+/* The reference's whole value of an operation, [items], free it; NULL: it has none of this shape. */
+double      *rebuild_official(const rebuild *r, int op);
 
 /* method_rebuild_export.c: every weight and every stage's value as npy, and an index. */
 sonde_status rebuild_export(const rebuild *r, const char *folder, sonde_error *err);

@@ -13,7 +13,8 @@ static bool same_tokens(const replay *x, const sonde_tokens *t) {
 static sonde_status find_run(rebuild *r, sonde_error *err) {
     const sonde_tokens *t = &r->cx->prompts[0].tokens;
     char prefix[24];
-    SONDE_FAIL_IF(!replay_prefix(r->file, 0, prefix), err, SONDE_FORMAT, "no tensor \"tokens\" (or \"0/tokens\") in the file");
+    SONDE_FAIL_IF(!replay_prefix(r->file, 0, prefix), err, SONDE_FORMAT,
+                  "no tensor \"tokens\" (or \"0/tokens\") in the file");
     for (size_t i = 0; replay_prefix(r->file, i, prefix); i++) {
         if (i) replay_close(&r->reference);
         SONDE_TRY(replay_open(&r->reference, r->cx->model, r->file, prefix, err));
@@ -45,14 +46,39 @@ sonde_status rebuild_reference_open(rebuild *r, const value *args, sonde_result 
     if (!*args[REBUILD_AGAINST].text) return SONDE_OK;
     SONDE_TRY(sonde_array_file_open(&r->file, args[REBUILD_AGAINST].text, err));
     SONDE_TRY(find_run(r, err));
-    SONDE_FAIL_IF(r->reference.n_edits, err, SONDE_UNSUPPORTED, "against: the reference is of a run with edits, rebuild walks "
-                  "through the plain run; `sonde verify` runs the edits too");
-    SONDE_FAIL_IF(!has_any(r), err, SONDE_FORMAT, "against: the reference has no value of these stages, nothing would be compared");
+    SONDE_FAIL_IF(r->reference.n_edits, err, SONDE_UNSUPPORTED, "against: the reference is of a run with edits, rebuild "
+                  "walks through the plain run; `sonde verify` runs the edits too");
+    SONDE_FAIL_IF(!has_any(r), err, SONDE_FORMAT,
+                  "against: the reference has no value of these stages, nothing would be compared");
     const char *maker = sonde_array_file_note(r->file, "sonde");
     if (maker && strcmp(maker, "reference") != 0)
-        sonde_result_note(out, "the reference was written by sonde itself: it can say that two runs agree, not that they are right");
+        sonde_result_note(out, "the reference was written by sonde itself: it can say that two runs agree, not that they "
+                          "are right");
     replay_warn(&r->reference, r->cx->model, out);
     return SONDE_OK;
+}
+
+double *rebuild_official(const rebuild *r, int op) {
+    const rebuild_value *v = &r->op[op].value;
+    char   name[200], whole[240];
+    size_t which = SIZE_MAX;
+    if (!r->file || r->reference.position) return NULL;
+    for (size_t k = 0; which == SIZE_MAX && rebuild_site(r->op[op].told.site, k, name, sizeof name); k++) {
+        snprintf(whole, sizeof whole, "%s%s", r->reference.prefix, name);
+        which = sonde_array_file_find(r->file, whole);
+    }
+    if (which == SIZE_MAX) return NULL;
+    const sonde_array_spec *spec = sonde_array_file_spec(r->file, which);
+    bool same = spec->rank == v->rank;
+    for (int i = 0; i < v->rank && same; i++) same = spec->dim[i] == v->dim[i];
+    float  *data = ROOM(float, v->items);
+    double *x = ROOM(double, v->items);
+    same = same && sonde_array_read(r->file, which, 0, v->items, data, NULL) == SONDE_OK;
+    for (int64_t i = 0; i < v->items && same; i++) x[i] = agree_item(data[i]);
+    free(data);
+    if (same) return x;
+    free(x);
+    return NULL;
 }
 
 static const rebuild_compared NOTHING = { .ok = true, .worst = (double)NAN, .mean = (double)NAN, .cosine = (double)NAN };
@@ -64,7 +90,8 @@ rebuild_compared rebuild_compare_tokens(const rebuild *r) {
     return c;
 }
 
-static sonde_status compare_tensor(const rebuild *r, const rebuild_value *v, size_t which, rebuild_compared *out, sonde_error *err) {
+static sonde_status compare_tensor(const rebuild *r, const rebuild_value *v, size_t which, rebuild_compared *out,
+                                   sonde_error *err) {
     const replay *x = &r->reference;
     agreement a = agree_new(r->file, which, false);
     sonde_view view = { .axes = v->axes, .rank = v->rank, .data = v->data };
@@ -80,7 +107,7 @@ static sonde_status compare_tensor(const rebuild *r, const rebuild_value *v, siz
     free(row_of);
     SONDE_TRY(s);
     const bool compared = a.count && !a.other_shape, holds = agree_holds(&a);
-    if (out->found && holds && !(compared && a.worst > out->worst)) return SONDE_OK;    /* the worst of several names is told */
+    if (out->found && holds && !(compared && a.worst > out->worst)) return SONDE_OK;   /* the worst of several names */
     out->found = true;
     out->ok &= holds;
     out->worst = compared ? a.worst : (double)NAN;

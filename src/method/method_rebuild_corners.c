@@ -65,8 +65,10 @@ static sonde_status put_weight(const rebuild *r, int stage, const char *name, so
     const bool rows = w->rank == 2 && items > SMALL;
     if (rows) items = CORNER * w->dim[1] < items ? CORNER * w->dim[1] : items;
     float *data = malloc((size_t)items * sizeof *data);
-    SONDE_FAIL_IF(!data, err, SONDE_NOMEM, "%s needs %lld bytes, and there are not that many free", name, (long long)items * 4);
-    const sonde_status s = rows ? sonde_model_weight_vectors(r->cx->model, (sonde_weight_part){ at, 0, 0, items / w->dim[1] }, data, err)
+    SONDE_FAIL_IF(!data, err, SONDE_NOMEM, "%s needs %lld bytes, and there are not that many free", name,
+                  (long long)items * 4);
+    const sonde_weight_part part = { at, 0, 0, rows ? items / w->dim[1] : 0 };
+    const sonde_status s = rows ? sonde_model_weight_vectors(r->cx->model, part, data, err)
                                 : sonde_model_weight_read(r->cx->model, at, data, err);
     if (s == SONDE_OK) put(t, stage, &(matrix){ "weight", w->name, w->rank, w->dim, data, NULL });
     free(data);

@@ -31,7 +31,8 @@ static const char *name_file(exporting *x, const char *part, const char *name) {
 static sonde_status next(exporting *x, sonde_error *err) {
     const sonde_context *cx = x->r->cx;
     cx->progress(cx->progress_user, "arrays", ++x->done, x->all);
-    SONDE_FAIL_IF(sonde_session_stopped(cx->session), err, SONDE_CANCELLED, "export: interrupted, %lld of %lld arrays are there",
+    SONDE_FAIL_IF(sonde_session_stopped(cx->session), err, SONDE_CANCELLED,
+                  "export: interrupted, %lld of %lld arrays are there",
                   (long long)x->done, (long long)x->all);
     return SONDE_OK;
 }
@@ -47,7 +48,8 @@ static sonde_status write_weight(exporting *x, const sonde_weight_info *w, size_
     for (int k = 0; k < w->rank; k++) spec.dim[k] = w->dim[k];
     const int64_t n = agree_items(&spec);
     float *data = malloc((size_t)n * sizeof *data);
-    SONDE_FAIL_IF(!data, err, SONDE_NOMEM, "%s needs %lld bytes, and there are not that many free", w->name, (long long)n * 4);
+    SONDE_FAIL_IF(!data, err, SONDE_NOMEM, "%s needs %lld bytes, and there are not that many free", w->name,
+                  (long long)n * 4);
     const char  *file = name_file(x, "weights", w->name);
     sonde_status s = sonde_model_weight_read(x->r->cx->model, i, data, err);
     if (s == SONDE_OK) s = sonde_npy_write(x->path, &spec, data, err);
@@ -87,7 +89,8 @@ static bool *chosen(const rebuild *r) {
         all &= s->shown;
         for (size_t k = 0; s->shown && k < s->n; k++) {
             const sonde_operation *o = &r->op[s->part[k]].told;
-            const size_t w = o->weight ? rebuild_weight(r, o->weight) : SIZE_MAX, b = o->bias ? rebuild_weight(r, o->bias) : SIZE_MAX;
+            const size_t w = o->weight ? rebuild_weight(r, o->weight) : SIZE_MAX;
+            const size_t b = o->bias ? rebuild_weight(r, o->bias) : SIZE_MAX;
             if (w != SIZE_MAX) read[w] = true;
             if (b != SIZE_MAX) read[b] = true;
         }

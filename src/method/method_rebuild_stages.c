@@ -28,7 +28,8 @@ static void write_title(rebuild_stage *s, const sonde_site *site) {
         const int number = (int)strcspn(dot + 1, ".");
         const bool only = !strncmp(site->name, "blocks.", 7);
         rest = dot[1 + number] ? dot + 2 + number : "";
-        snprintf(before, sizeof before, "%.*s%sblock %.*s: ", only ? 0 : first, site->name, only ? "" : " ", number, dot + 1);
+        snprintf(before, sizeof before, "%.*s%sblock %.*s: ", only ? 0 : first, site->name, only ? "" : " ", number,
+                 dot + 1);
     } else if (dot && !rebuild_title(site->name) && rebuild_title(dot + 1)) {
         rest = dot + 1;
         snprintf(before, sizeof before, "%.*s: ", first, site->name);
@@ -53,7 +54,8 @@ static const char *kept(const char *text) { return text ? room_text(text, strlen
 
 static sonde_status keep(const sonde_operation *o, void *user, sonde_error *err) {
     rebuild *r = user;
-    SONDE_FAIL_IF(o->id != (int)r->n_ops, err, SONDE_UNSUPPORTED, "operation %d comes where %zu was expected", o->id, r->n_ops);
+    SONDE_FAIL_IF(o->id != (int)r->n_ops, err, SONDE_UNSUPPORTED, "operation %d comes where %zu was expected", o->id,
+                  r->n_ops);
     r->op = room_grow(r->op, r->n_ops, 1, sizeof *r->op);
     rebuild_op *to = &r->op[r->n_ops++];
     *to = (rebuild_op){ .told = *o };

@@ -27,8 +27,8 @@ static sonde_status check_room(const rebuild *r, sonde_error *err) {
     int64_t all = 0;
     for (size_t i = 0; i < r->n_stages; i++)
         if (r->stage[i].shown && r->stage[i].op >= 0) all += r->op[r->stage[i].op].value.items;
-    SONDE_FAIL_IF(all > MOST_KEPT, err, SONDE_NOMEM, "the values of these stages are %lld MB, more than %lld MB are not kept: "
-                  "choose some with --stage, or a shorter text", (long long)(all >> 18), (long long)(MOST_KEPT >> 18));
+    SONDE_FAIL_IF(all > MOST_KEPT, err, SONDE_NOMEM, "the values of these stages are %lld MB, more than %lld MB are not "
+                  "kept: choose some with --stage, or a shorter text", (long long)(all >> 18), (long long)(MOST_KEPT >> 18));
     return SONDE_OK;
 }
 
@@ -47,9 +47,11 @@ static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
         if (i < t && t < v->rank) outer *= v->dim[i];
         if (i > t || t == v->rank) inner *= v->dim[i];
     }
-    const int64_t rows = t < v->rank ? a->value.dim[t] : 1, all = t < v->rank ? v->dim[t] : 1, first = t < v->rank ? a->first : 0;
+    const bool    cut = t < v->rank;
+    const int64_t rows = cut ? a->value.dim[t] : 1, all = cut ? v->dim[t] : 1, first = cut ? a->first : 0;
     for (int64_t o = 0; o < outer; o++)
-        memcpy(v->data + (o * all + first) * inner, a->value.data + o * rows * inner, (size_t)(rows * inner) * sizeof(float));
+        memcpy(v->data + (o * all + first) * inner, a->value.data + o * rows * inner,
+               (size_t)(rows * inner) * sizeof(float));
     r->done += items;
     r->cx->progress(r->cx->progress_user, "values", r->done, r->all);
     return SONDE_OK;
@@ -71,7 +73,8 @@ sonde_status rebuild_capture(rebuild *r, sonde_cost *cost, sonde_error *err) {
                               .seed = cx->seed };
     sonde_status s = SONDE_OK;
     if (cost) *cost = (sonde_cost){ 0 };
-    if (names.n) s = cost ? sonde_variants_cost(cx->session, &b, cost, err) : sonde_variants_run(cx->session, &b, take, r, err);
+    if (names.n) s = cost ? sonde_variants_cost(cx->session, &b, cost, err)
+                          : sonde_variants_run(cx->session, &b, take, r, err);
     free(wants);
     packs_free(&names);
     return s;
@@ -86,20 +89,26 @@ static double *widened(const rebuild_value *v) {
 }
 
 /* made[i]: the value of the stage's operation i, where it was computed already. */
-static double *input(const rebuild *r, const rebuild_stage *s, double *const *made, int from) {
-    for (size_t i = 0; i < s->n; i++)
-        if (s->part[i] == from && made[i]) return made[i];
-    return r->op[from].value.data ? widened(&r->op[from].value) : NULL;
+typedef struct { const rebuild *r; const rebuild_stage *s; rebuild_source from; double **made; } computing;
+
+static double *input(const computing *x, int from) {
+    for (size_t i = 0; i < x->s->n; i++)
+        if (x->s->part[i] == from && x->made[i]) return x->made[i];
+    if (x->from == REBUILD_OF_REFERENCE) return rebuild_official(x->r, from);
+    return x->r->op[from].value.data ? widened(&x->r->op[from].value) : NULL;
 }
 
-static sonde_status compute_one(const rebuild *r, const rebuild_stage *s, double **made, size_t i, sonde_error *err) {
+static sonde_status compute_one(const computing *x, size_t i, sonde_error *err) {
+    const rebuild         *r = x->r;
+    const rebuild_stage   *s = x->s;
+    double               **made = x->made;
     const sonde_operation *o = &r->op[s->part[i]].told;
     const rebuild_fn       fn = rebuild_reference(o->operation);
     rebuild_call c = { .r = r, .o = o };
     double      *in[3] = { NULL };
     bool         whole = fn != NULL;
     for (size_t k = 0; k < o->n_in && whole; k++) {
-        in[k] = o->from[k] < 0 ? NULL : input(r, s, made, o->from[k]);
+        in[k] = o->from[k] < 0 ? NULL : input(x, o->from[k]);
         c.in[k] = in[k];
         whole = in[k] != NULL;
     }
@@ -116,11 +125,12 @@ static sonde_status compute_one(const rebuild *r, const rebuild_stage *s, double
     return status;
 }
 
-sonde_status rebuild_compute(const rebuild *r, const rebuild_stage *s, double **out, sonde_error *err) {
-    double     **made = ROOM(double *, s->n);
+sonde_status rebuild_compute(const rebuild *r, const rebuild_stage *s, rebuild_source from, double **out, sonde_error *err) {
+    double         **made = ROOM(double *, s->n);
+    const computing  x = { r, s, from, made };
     sonde_status status = SONDE_OK;
     *out = NULL;
-    for (size_t i = 0; i < s->n && status == SONDE_OK; i++) status = compute_one(r, s, made, i, err);
+    for (size_t i = 0; i < s->n && status == SONDE_OK; i++) status = compute_one(&x, i, err);
     for (size_t i = 0; i + 1 < s->n; i++) free(made[i]);
     if (status == SONDE_OK) *out = made[s->n - 1];
     else free(made[s->n - 1]);

@@ -14,7 +14,7 @@ int64_t rebuild_items(const sonde_shape *s) {
 }
 
 static int64_t cols(const sonde_shape *s) { return s->dim[s->rank - 1]; }
-static int64_t heads(const sonde_shape *s) { return s->rank == 3 ? s->dim[1] : 1; }     /* of values that have positions first */
+static int64_t heads(const sonde_shape *s) { return s->rank == 3 ? s->dim[1] : 1; }     /* positions come first */
 static int64_t positions(const sonde_shape *s) { return s->dim[0]; }
 static int64_t rows(const sonde_shape *s) { return rebuild_items(s) / cols(s); }
 
@@ -59,7 +59,7 @@ static sonde_status read_whole(const rebuild_call *c, const char *name, float **
 
 /* ---- products ---- */
 
-/* y[t,j] = sum_i x[t,i] w[j,i] for outputs [first, first + n); `step` and `next` are from input to input, from output to output. */
+/* y[t,j] = sum_i x[t,i] w[j,i] for outputs [first, first + n); `step` from input to input, `next` from output to output. */
 typedef struct { const float *w; int64_t step, next, first, n; } outputs;
 
 static void product(const rebuild_call *c, outputs o, int64_t in, int64_t out, double *y) {
@@ -159,7 +159,8 @@ static sonde_status same(const rebuild_call *c, double *y, sonde_error *err) {
     return SONDE_OK;
 }
 
-static double gelu_tanh(double x) { return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x))); }
+static const double PI = 3.14159265358979323846;
+static double gelu_tanh(double x) { return 0.5 * x * (1 + tanh(sqrt(2 / PI) * (x + 0.044715 * x * x * x))); }
 static double gelu(double x) { return 0.5 * x * (1 + erf(x / sqrt(2))); }
 static double silu(double x) { return x / (1 + exp(-x)); }
 static double relu(double x) { return fmax(x, 0); }
@@ -305,7 +306,8 @@ static sonde_status mix(const rebuild_call *c, double *y, sonde_error *err) {
 }
 
 static const struct { const char *operation; rebuild_fn fn; } references[] = {
-    { "lookup", lookup }, { "linear", linear }, { "add", add }, { "multiply", multiply }, { "copy", same }, { "reorder", same },
+    { "lookup", lookup }, { "linear", linear }, { "add", add }, { "multiply", multiply }, { "copy", same }, 
+    { "reorder", same },
     { "activation", activation }, { "layer_scale", layer_scale }, { "layer_normalize", layer_normalize },
     { "rms_scale", rms_scale }, { "rms_normalize", rms_normalize }, { "affine", affine }, { "rotate", rotate },
     { "scores", scores }, { "softmax", softmax }, { "mix", mix },
