@@ -13,7 +13,10 @@ typedef struct {                    /* one block of rows of one segment, and its
     tensor         q, k, v, scores, pattern, z;
 } attention;
 
-static float scale_of(const exec *x) { return (float)arch_score_scale(&x->model->config, x->block); }
+static float scale_of(const exec *x) {
+    const arch_config *c = &x->model->config;
+    return (float)(c->scale_by_layer ? c->score_scale / (double)(x->block + 1) : c->score_scale);
+}
 
 static bool anybody_at(const segment *g, site_id site) { return lane_flags(g->l, g->slot)[site] != 0; }
 
