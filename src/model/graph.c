@@ -1,9 +1,9 @@
 /* Walks the compiled programs of a plan's slots and asks each operation what it costs: tensors have shapes, no data. */
 #include "sonde/graph.h"
 #include "edit_data.h"
+#include "graph_told.h"
 #include "model_data.h"
 #include "program.h"
-#include "tensor/act_table.h"
 #include "weight_table.h"
 #include <string.h>
 
@@ -68,58 +68,20 @@ static const char *sites_of(const walk *w, int v) {
     return names;
 }
 
-/* ---- what a formula is about ---- */
-
-enum { MOST_CONSTANTS = 4 };
-
-typedef struct { sonde_constant at[MOST_CONSTANTS]; size_t n; } constants;
-
-static void put(constants *all, const char *name, double value) {
-    all->at[all->n++] = (sonde_constant){ .name = name, .value = value };
-}
-
-static constants constants_of(const walk *w, const step *s) {
-    const arch_config *c = &w->m->config;
-    constants all = { .n = 0 };
-    switch ((enum op_id)s->op) {
-    case OP_layer_scale:
-    case OP_rms_scale:
-        put(&all, "eps", c->norm_eps);
-        break;
-    case OP_rotate:
-        put(&all, "base", c->rope.base);
-        put(&all, "pairs", c->rope.pairs);
-        all.at[all.n++] = (sonde_constant){ .name = "frequency", .list = c->rope.inverse, .n = (size_t)c->rope.dims / 2 };
-        break;
-    default: break;
-    }
-    return all;
-}
-
-static const char *kind_of(const walk *w, const step *s) {
-    if (s->op == OP_activation) return act_table[w->m->config.act].name;
-    if (s->op != OP_lookup) return NULL;
-    return s->w == W_POS ? "positions" : s->w == W_TYPE ? "token types" : "tokens";
-}
-
-/* What the operation says of itself, or its function; without the bias that a model does not have. */
-static const char *formula_of(const walk *w, const step *s, const sonde_operation *o) {
-    static const char bias[] = " + bias";
-    const char *text = s->op == OP_activation ? act_table[w->m->config.act].formula : op_table[s->op]->doc;
-    const char *at = o->bias || !text ? NULL : strstr(text, bias);
-    return at ? arena_printf(w->a, "%.*s%s", (int)(at - text), text, at + sizeof bias - 1) : text;
-}
-
 static sonde_status tell(walk *w, sonde_operation *o, const op_call *c) {
     const op_cost cost = c->op->cost(c);
     const slot   *s = slot_of(w);
     o->id = w->next++;
     o->block = s ? s->block : -1;
     o->operation = c->op->name;
-    if (!o->formula) o->formula = c->op->doc;
     o->flops = cost.flops;
     o->bytes = cost.bytes;
     return w->fn(o, w->user, w->err);
+}
+
+static told_where told_of(const walk *w) {
+    const slot *s = slot_of(w);
+    return (told_where){ &w->m->config, s ? s->block : -1, w->a };
 }
 
 /* A product reads and makes whole rows, whatever their heads are. */
@@ -134,11 +96,9 @@ static sonde_status tell_op(walk *w, const step *s) {
     tensor    out = tensor_of(w, s->out), in[MAX_IN];
     op_call   c = { .op = o, .out = &out };
     sonde_operation row = { .site = sites_of(w, s->out), .weight = weight_name(w, s->w), .bias = bias_name(w, s->b),
-                            .n_in = (size_t)o->n_in, .out = value_shape_of(w, s->out), .kind = kind_of(w, s) };
-    const constants known = constants_of(w, s);
-    row.constant = known.at;
-    row.n_constants = known.n;
-    row.formula = formula_of(w, s, &row);
+                            .n_in = (size_t)o->n_in, .out = value_shape_of(w, s->out) };
+    told_constants known;
+    tell_step(told_of(w), s, &known, &row);
     if (s->op == OP_linear) c.attr.linear.w = &weight_of(w, s->w)->matrix;
     if (s->op == OP_layer_scale || s->op == OP_layer_normalize) row.weight = NULL;      /* they read no weight */
     for (int i = 0; i < o->n_in; i++) {
@@ -156,22 +116,22 @@ static sonde_status tell_attention(walk *w, const step *s) {
     tensor q = tensor_of(w, s->in[0]), k = tensor_of(w, s->in[1]), v = tensor_of(w, s->in[2]), z = tensor_of(w, s->out);
     tensor scores = { .dim = { 1, q.dim[2], w->n, w->n } }, pattern = scores;
     const sonde_shape square = { 3, { q.dim[2], w->n, w->n } };
+    told_constants known;
     op_call c = { .op = op_table[OP_scores], .out = &scores, .in = { &q, &k } };
-    constants known = { .n = 0 };
-    put(&known, "scale", arch_score_scale(&w->m->config, slot_of(w)->block));
-    put(&known, "causal", 1);
     sonde_operation row = { .site = joined(w, NULL, (place){ w->slot, SITE_SCORES }), .n_in = 2,
-                            .constant = known.at, .n_constants = known.n,
                             .from = { w->maker[s->in[0]], w->maker[s->in[1]] },
                             .in = { value_shape_of(w, s->in[0]), value_shape_of(w, s->in[1]) }, .out = square };
+    tell_attention_part(told_of(w), OP_scores, &known, &row);
     SONDE_TRY(tell(w, &row, &c));
     c = (op_call){ .op = op_table[OP_softmax], .out = &pattern, .in = { &scores } };
     row = (sonde_operation){ .site = joined(w, NULL, (place){ w->slot, SITE_PATTERN }), .n_in = 1, .from = { row.id },
                              .in = { square }, .out = square };
+    tell_attention_part(told_of(w), OP_softmax, &known, &row);
     SONDE_TRY(tell(w, &row, &c));
     c = (op_call){ .op = op_table[OP_mix], .out = &z, .in = { &pattern, &v } };
     row = (sonde_operation){ .site = sites_of(w, s->out), .n_in = 2, .from = { row.id, w->maker[s->in[2]] },
                              .in = { square, value_shape_of(w, s->in[2]) }, .out = value_shape_of(w, s->out) };
+    tell_attention_part(told_of(w), OP_mix, &known, &row);
     SONDE_TRY(tell(w, &row, &c));
     w->maker[s->out] = row.id;
     return SONDE_OK;
