@@ -51,10 +51,10 @@ void tell_step(told_where w, const step *s, told_constants *room, sonde_operatio
     lend(room, row);
 }
 
-void tell_attention_part(told_where w, int op, told_constants *room, sonde_operation *row) {
+void tell_attention_part(told_where w, enum op_id id, told_constants *room, sonde_operation *row) {
     room->n = 0;
-    row->formula = op_table[op]->doc;
-    if (op == OP_scores) {
+    row->formula = op_table[id]->doc;
+    if (id == OP_scores) {
         put(room, "scale", arch_score_scale(w.config, w.block));
         put(room, "causal", 1);
     }

@@ -17,6 +17,6 @@ typedef struct {
 
 /* `row` has its bias already. */
 void tell_step(told_where w, const step *s, told_constants *room, sonde_operation *row);
-/* Of attention's own: op is OP_scores, OP_softmax or OP_mix. */
-void tell_attention_part(told_where w, int op, told_constants *room, sonde_operation *row);
+/* Of attention's own: OP_scores, OP_softmax or OP_mix. */
+void tell_attention_part(told_where w, enum op_id id, told_constants *room, sonde_operation *row);
 #endif
