@@ -1,8 +1,8 @@
 /* Walks the compiled programs of a plan's slots and asks each operation what it costs: tensors have shapes, no data. */
 #include "sonde/graph.h"
 #include "edit_data.h"
-#include "graph_told.h"
 #include "model_data.h"
+#include "graph_told.h"
 #include "program.h"
 #include "weight_table.h"
 #include <string.h>
@@ -79,16 +79,16 @@ static sonde_status tell(walk *w, sonde_operation *o, const op_call *c) {
     return w->fn(o, w->user, w->err);
 }
 
-static told_where told_of(const walk *w) {
-    const slot *s = slot_of(w);
-    return (told_where){ &w->m->config, s ? s->block : -1, w->a };
-}
-
 /* A product reads and makes whole rows, whatever their heads are. */
 static tensor whole_rows(tensor t) {
     t.dim[3] *= t.dim[2];
     t.dim[2] = 1;
     return t;
+}
+
+static told_where told_of(const walk *w) {
+    const slot *s = slot_of(w);
+    return (told_where){ &w->m->config, s ? s->block : -1, w->a };
 }
 
 static sonde_status tell_op(walk *w, const step *s) {
