@@ -291,7 +291,7 @@ static sonde_status measure(architecture *a, const value *args, sonde_result *ou
     const int64_t asked = args[ARCHITECTURE_POSITION].i, n = a->prompt.n;
     SONDE_FAIL_IF(asked >= n || asked < -n, err, SONDE_USAGE, "position: %" PRId64 ", the prompt has %" PRId64 " tokens", asked, n);
     a->position = asked < 0 ? asked + n : asked;
-    SONDE_TRY(sonde_sites(a->cx->model, &(sonde_site_query){ "hook_resid_post", a->cx->edits, a->cx->n_edits, n }, add_floor, a, err));
+    SONDE_TRY(sonde_sites(a->cx->model, &(sonde_site_query){ "hook_resid_post", a->cx->edits, a->cx->n_edits, n, 0 }, add_floor, a, err));
     const double boxes = (double)a->floors * ((double)n * ((double)a->heads + 2) + (double)a->groups);
     SONDE_FAIL_IF(boxes > MOST_BOXES, err, SONDE_NOMEM, "%.0f boxes, at most %d are made: a shorter prompt, or fewer --groups", boxes, MOST_BOXES);
     if (a->cx->dry_run) {

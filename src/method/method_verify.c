@@ -72,7 +72,7 @@ static size_t resolve(const verification *v, const char *name) {
     if (at < v->n_sites || strpbrk(name, "*{,")) return at;
     naming x = { .v = v };
     const sonde_status s = sonde_sites(v->cx->model, &(sonde_site_query){ name, (const sonde_edit *const *)v->r->edit,
-                                                                                 v->r->n_edits, v->r->n },
+                                                                                 v->r->n_edits, v->r->n, 0 },
                                        named, &x, NULL);
     return s == SONDE_OK && x.n == 1 ? x.at : v->n_sites;
 }
@@ -113,7 +113,7 @@ static int by_order(const void *x, const void *y) {
 
 static sonde_status gather(verification *v, sonde_error *err) {
     const replay *r = v->r;
-    SONDE_TRY(sonde_sites(v->cx->model, &(sonde_site_query){ NULL, (const sonde_edit *const *)r->edit, r->n_edits, r->n },
+    SONDE_TRY(sonde_sites(v->cx->model, &(sonde_site_query){ NULL, (const sonde_edit *const *)r->edit, r->n_edits, r->n, 0 },
                           note_site, v, err));
     if (r->position) {
         v->row_of = ROOM(int64_t, r->n);
@@ -274,7 +274,7 @@ static sonde_status dry(verification *v, totals *all, sonde_error *err) {
     for (size_t i = 0; i < v->n; i++)
         if (v->tensor[i].site)
             SONDE_TRY(sonde_sites(v->cx->model, &(sonde_site_query){ v->tensor[i].site, (const sonde_edit *const *)v->r->edit,
-                                                                     v->r->n_edits, v->r->n }, put_dry, all->sites, err));
+                                                                     v->r->n_edits, v->r->n, 0 }, put_dry, all->sites, err));
     all->cost.flops += cost.flops;
     all->cost.rows += cost.rows;
     if (cost.bytes > all->cost.bytes) all->cost.bytes = cost.bytes;
