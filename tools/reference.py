@@ -231,19 +231,19 @@ def main():
         if not args.out or not 1 <= len(args.texts) <= 2:
             parser.error("--folder needs --out FILE and a text, or a pair of texts")
         return capture_folder(args.folder, args.out, args.texts, args.target)
-    if args.only in encoders.MODELS:
-        told(args.only, encoders.remake(args.only, GOLDEN / "families" / args.only))
-        return 0
     names = [args.only] if args.only else [*RANDOM, *SHIPPED, "families"]
-    families = list(DECODERS) if "families" in names else [n for n in names if n in DECODERS]
-    names = [n for n in names if n not in (*DECODERS, "families")]
+    decoders = [n for n in DECODERS if "families" in names or n in names]
+    towers = [n for n in encoders.MODELS if "families" in names or n in names]
+    names = [n for n in names if n not in (*DECODERS, *encoders.MODELS, "families")]
     for name in [n for n in names if not present(n)]:
         print(f"{name}: models/{name} is not there or has no card; its golden files are left as they are")
     names = [n for n in names if present(n)]
     if args.prove:
         from reference_prove import prove
+        from reference_prove_encoders import prove_encoders
         from reference_prove_families import prove_families
-        return max(prove(names) if names else 0, prove_families(families) if families else 0)
+        good = prove_encoders(towers)
+        return max(prove(names) if names else 0, prove_families(decoders) if decoders else 0, 0 if good else 1)
     for name in names:
         subject, spec = subject_of(name)
         for old in subject.out.glob("*.safetensors"):
@@ -251,11 +251,10 @@ def main():
                 old.unlink()
         capture(subject, spec)
         told(name, subject.out)
-    for name in families:
+    for name in decoders:
         told(name, capture_family(name))
-    if "families" in (args.only or "families"):
-        for name in encoders.MODELS:
-            told(name, encoders.remake(name, GOLDEN / "families" / name))
+    for name in towers:
+        encoders.remake(name, GOLDEN / "families" / name)
     return 0
 
 

@@ -149,8 +149,10 @@ MODELS = {
         edits=T5_EDITS,
         generation=T5_GENERATION),
     "t5_saved": dict(
-        model="T5ForConditionalGeneration", seed=88, spread=0.27, text=["the man sees"], start=[0], target="the",
-        sizes=t5(d_kv=4, num_heads=4, num_decoder_layers=2, feed_forward_proj="gated-silu", scale_decoder_outputs=False),
+        model="T5ForConditionalGeneration", seed=95, spread=0.27, text=["the man sees a bird in the house"],
+        start=[0], target="the dog is",
+        sizes=t5(d_kv=4, num_heads=4, num_decoder_layers=2, feed_forward_proj="gated-silu", scale_decoder_outputs=False,
+                 relative_attention_max_distance=6),
         untied=True, metric="logit(#11)-logit(#20)", edits={}, generation=T5_GENERATION),
     "bart_scaled": dict(
         model="BartForConditionalGeneration", seed=174, text=BYTES, start=[2], target="The dogs", names="bart_hub",

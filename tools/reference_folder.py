@@ -5,7 +5,8 @@ from transformers import AutoTokenizer
 
 from reference_encoder_files import open_class
 from reference_encoders import ROWS, row_of
-from reference_families import make_run
+from reference_decoders import DecoderRun
+from reference_families import RUNS
 from reference_files import open_model, write_trace
 from reference_towers import Tower
 
@@ -36,7 +37,9 @@ def capture_folder(folder, out, texts, target=None):
         run, tokens, extra, with_logits = of_tower(folder, texts, target)
     else:
         tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True)(texts[0])["input_ids"]
-        run, extra, with_logits = make_run(open_model(folder), tokens).forward(), {}, True
+        model = open_model(folder)
+        run = RUNS.get(model.config.model_type, DecoderRun)(model, tokens).forward()
+        extra, with_logits = {}, True
     sites = {name: run.value(name) for name in run.site if not name.endswith(COPIES)}
     about = {"prompt": texts[0], "bos": "auto", **({"pair": texts[1]} if len(texts) == 2 else {}),
              **({"target": target} if target else {})}
