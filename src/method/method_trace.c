@@ -55,6 +55,7 @@ static sonde_status add_site(const sonde_site *s, void *user, sonde_error *err) 
 static sonde_status add_grad(const sonde_site *s, void *user, sonde_error *err) {
     (void)err;
     tracing *t = user;
+    if (s->no_gradient) return SONDE_OK;
     tensor_shape(add(t, TENSOR_GRAD, s->name), s, t->now->rows);
     return SONDE_OK;
 }

@@ -64,6 +64,10 @@ const part_spec *arch_part(const arch_config *c, part_kind kind) {
     return NULL;
 }
 
+double arch_score_scale(const arch_config *c, int64_t layer) {
+    return c->scale_by_layer ? c->score_scale / (double)(layer + 1) : c->score_scale;
+}
+
 bool arch_sparse(const arch_config *c, int64_t layer) { return c->experts > 0 && !layer_in(c->dense, layer); }
 
 bool arch_dense_layers(const arch_config *c) {
@@ -82,7 +86,8 @@ bool arch_changes_logits(const arch_config *c) { return c->logit_cap > 0 || c->l
 
 int64_t arch_answers(const arch_config *c) {
     if (c->head & (HEAD_LM | HEAD_MLM)) return c->vocab;
-    return c->head & HEAD_CLASS ? c->labels : c->head & HEAD_QA ? 2 : 0;
+    if (c->head & HEAD_CLASS) return c->labels;
+    return c->head & HEAD_QA ? 2 : c->head & HEAD_POOLER ? c->d : 0;
 }
 
 /* Does the block normalise what its second part reads or leaves behind? */

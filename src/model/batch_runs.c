@@ -1,7 +1,18 @@
 /* The other runs of a batch: A of every base, and the named ones; kept as far as edits and metrics read them. */
 #include "batch_data.h"
+#include "run_parts.h"
 #include <stdlib.h>
 #include <string.h>
+
+metric_span prompt_span(const sonde_model *m, const positions *p) {
+    const arch_config *c = &m->config;
+    const int64_t      n = p->length;
+    if (!c->bidirectional) return (metric_span){ n, n - 1 };
+    if (!run_has_back(c)) return (metric_span){ n, 0 };
+    for (int64_t i = 0; i < n; i++)
+        if (p->tokens[i] == m->info.mask && m->info.mask >= 0) return (metric_span){ n, i };
+    return (metric_span){ n, n - 1 };
+}
 
 static sonde_status check(const arch_config *c, const char *what, const positions *p, sonde_error *err) {
     SONDE_FAIL_IF(p->length < 1, err, SONDE_USAGE, "the %s has no tokens, expected at least one", what);
@@ -66,8 +77,11 @@ static sonde_status needed_add(batch_runs *r, const char *name, int base, needed
         if (!b->wants[i].metric) continue;
         for (size_t p = 0; p < b->n_bases; p++) {
             position_list read;
+            positions     of[2];
             if (base >= 0 && (int)p != base) continue;
-            SONDE_TRY(metric_run_positions(r->memory, b->wants[i].metric, name, out->n, &read, err));
+            SONDE_TRY(prompt_read(r->session->model, &b->bases[p], of, err));
+            const metric_span own = prompt_span(r->session->model, &of[STACK_MAIN]);
+            SONDE_TRY(metric_run_positions(r->memory, b->wants[i].metric, name, metric_span_of(own, out->n), &read, err));
             for (size_t j = 0; j < read.n; j++) out->row[read.at[j]] = 1;
         }
     }

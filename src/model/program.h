@@ -20,16 +20,17 @@ typedef struct {
     stage stage;
     stack_id stack;
     bool  no_attn, no_cross, no_mlp;
+    bool  sparse;                                   /* the block has experts in its MLP's place */
     bool  split_q, split_k, split_v;                /* hook_q_input .. hook_v_input are edited or differentiated */
     bool  mlp_in, result, cross_result;             /* hook_mlp_in, hook_result are asked for, edited or differentiated */
 } program_key;
 
-typedef enum { STEP_OP, STEP_MARK, STEP_ATTEND, STEP_CROSS } step_kind;
+typedef enum { STEP_OP, STEP_MARK, STEP_ATTEND, STEP_CROSS, STEP_EXPERTS } step_kind;
 
 typedef struct {
     step_kind kind;
     int       op;                   /* enum op_id, of STEP_OP */
-    int       out, in[MAX_IN];      /* values; ATTEND: in = q, k, v; CROSS: q; MARK: out */
+    int       out, in[MAX_IN];      /* values; ATTEND: in = q, k, v; CROSS: q; EXPERTS: experts.h; MARK: out */
     site_id   site;                 /* MARK; the site whose edits pick heads, for ops with a mask */
     weight_id w, b;                 /* weight and bias read, W_NONE: none */
     head_split split;

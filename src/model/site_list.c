@@ -20,7 +20,7 @@ static sonde_status tell(arena *a, const listing *l, const place *at, size_t n) 
     for (size_t i = 0; i < n; i++) {
         const site_row *row = &site_rows[at[i].site];
         sonde_site s = { .name = place_name(a, &l->slots, at[i]), .axes = row->axes, .doc = row->doc,
-                         .on_request = row->on_request, .block = -1 };
+                         .on_request = row->on_request, .no_gradient = !site_has_gradient(at[i].site), .block = -1 };
         const slot *in = slot_where(&l->slots, at[i].slot) == AT_BLOCK ? &l->slots.at[at[i].slot] : NULL;
         if (in) s.block = in->block;
         if (!in || !in->turn) s.graph_name = site_graph_name(a, &l->m->config, row->name, s.block);
@@ -46,7 +46,7 @@ static sonde_status list_rows(sonde_site_fn fn, void *user, sonde_error *err) {
         char name[64];
         snprintf(name, sizeof name, "%s%s", row->where == AT_BLOCK ? "blocks.0." : "", row->name);
         const sonde_site s = { .name = name, .axes = row->axes, .doc = row->doc, .on_request = row->on_request,
-                               .block = row->where == AT_BLOCK ? 0 : -1, .rank = (int)(strlen(row->axes) + 1) / 2 };
+                               .no_gradient = !site_has_gradient((site_id)i), .block = row->where == AT_BLOCK ? 0 : -1, .rank = (int)(strlen(row->axes) + 1) / 2 };
         SONDE_TRY(fn(&s, user, err));
     }
     return SONDE_OK;

@@ -304,6 +304,17 @@ static sonde_status find_whole(search *f, const char *name, const dotted *p, boo
     return not_in_run(f, name, k->in, r.turn);
 }
 
+/* Where a block has no norms in front of its parts, ln1 and ln2 are those behind them. */
+static void only_norms(const search *f, dotted *p) {
+    static const struct { const char *other, *name; norm_place before, after; } norms[] = {
+        { "ln1", "ln1_post", NORM_1, NORM_1_POST }, { "ln2", "ln2_post", NORM_2, NORM_2_POST },
+    };
+    for (size_t k = 0; k < sizeof norms / sizeof *norms; k++)
+        for (int i = 0; i < p->n && !norm_exists(f->c, norms[k].before) && norm_exists(f->c, norms[k].after); i++)
+            if (p->part[i].len == strlen(norms[k].other) && memcmp(p->part[i].text, norms[k].other, p->part[i].len) == 0)
+                p->part[i] = (piece){ norms[k].name, strlen(norms[k].name) };
+}
+
 static sonde_status find_name(search *f, const char *name) {
     dotted p;
     SONDE_FAIL_IF(!*name, f->err, SONDE_USAGE, "site: found an empty name, expected one such as hook_resid_pre");
@@ -311,6 +322,7 @@ static sonde_status find_name(search *f, const char *name) {
                   "sites: more than %d names with all alternatives written out, expected fewer", MOST_NAMES);
     p.n = cut(name, p.part, MOST_PARTS);
     if (p.n > MOST_PARTS) return no_such_site(f, name);
+    only_norms(f, &p);
     const char *other = site_alias(f->a, f->c, name);
     if (strchr(name, '*')) {
         if (other) p.n = cut(other, p.part, MOST_PARTS);

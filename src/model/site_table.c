@@ -88,6 +88,8 @@ static bool in_layer(const arch_config *c, site_id s, int64_t layer) {
     }
 }
 
+bool site_has_gradient(site_id s) { return s != SITE_EXPERT_INDICES; }
+
 slots slots_join(arena *a, const arch_config *c, slot_list encoder, slot_list main) {
     if (!c->encoder) return (slots){ .at = main.at, .n = main.n };
     slots s = { .at = arena_new_array(a, slot, (size_t)encoder.n + (size_t)main.n + 2), .source = encoder.n + 1 };

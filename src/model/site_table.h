@@ -57,6 +57,8 @@ extern const norm_row norm_rows[NORM_COUNT];
 bool norm_exists(const arch_config *c, norm_place n);
 /* Does this architecture have the site at all, in any layer? */
 bool site_exists(const arch_config *c, site_id s);
+/* False of a choice: which experts were taken. */
+bool site_has_gradient(site_id s);
 /* The slots of a run of these lists of blocks, whole; `encoder` is passed over where the model has none. */
 typedef struct { slot *at; int n; } slot_list;
 slots slots_join(arena *a, const arch_config *c, slot_list encoder, slot_list main);

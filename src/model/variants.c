@@ -1,6 +1,7 @@
 /* Many edited versions of one run. Variants that are asked for a metric only share their matrix products; every other
  * one runs alone, since its answers leave as they come. */
 #include "batch_data.h"
+#include "experts.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,18 +81,30 @@ static void flag_sites(variant_run *v, size_t i, uint8_t flag, bool on) {
     }
 }
 
+/* Gradients pass over choices, but where nothing else is asked. */
+static sonde_status drop_choices(const variant_run *v, place_list *p, sonde_error *err) {
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        if (site_has_gradient(p->at[i].site)) p->at[n++] = p->at[i];
+    SONDE_FAIL_IF(p->n && !n, err, SONDE_USAGE, "%s: the choice of experts has no gradient, expected another site, such as "
+                  "hook_expert_weights", place_name(v->memory, &v->l.plan.run, p->at[0]));
+    p->n = n;
+    return SONDE_OK;
+}
+
 static sonde_status resolve_want(variant_run *v, size_t i, int64_t n, uint8_t *row, sonde_error *err) {
     const sonde_want  *w = want_of(v, i);
     const arch_config *c = &v->runs->session->model->config;
     if (w->kind == SONDE_WANT_SITE || w->kind == SONDE_WANT_GRAD) {
         SONDE_TRY(places_select(v->memory, (place_scope){ c, &v->l.plan.run, false }, w->sites ? w->sites : "**",
                                 &v->wanted[i], err));
+        if (w->kind == SONDE_WANT_GRAD) SONDE_TRY(drop_choices(v, &v->wanted[i], err));
         flag_sites(v, i, w->kind == SONDE_WANT_SITE ? FLAG_TAP : FLAG_GRAD, true);
     }
     if (w->kind == SONDE_WANT_GRAD) SONDE_TRY(metric_differentiable(w->metric, err));
     if (w->metric) {
         position_list read;
-        SONDE_TRY(metric_positions(v->memory, w->metric, n, &read, err));
+        SONDE_TRY(metric_positions(v->memory, w->metric, prompt_span(v->runs->session->model, &v->reads[STACK_MAIN]), &read, err));
         for (size_t j = 0; j < read.n; j++) row[read.at[j]] = 1;
     }
     if (w->kind != SONDE_WANT_LOGITS) return SONDE_OK;
@@ -132,7 +145,8 @@ static sonde_status variant_open(variant_run *v, batch_runs *r, size_t index, so
     v->wanted = arena_new_array(v->memory, place_list, b->n_wants + 1);
     SONDE_TRY(variant_bind(v, false, err));
     const positions    *p = &v->reads[STACK_MAIN];
-    const metric_prompt mp = { p->tokens, p->length, arch_answers(&r->session->model->config), runs_for_metrics(&v->of) };
+    const metric_prompt mp = { p->tokens, prompt_span(r->session->model, p), arch_answers(&r->session->model->config),
+                               runs_for_metrics(&v->of) };
     for (size_t i = 0; i < b->n_wants; i++)
         if (b->wants[i].metric) SONDE_TRY(metric_bind(v->memory, b->wants[i].metric, &mp, &v->metric[i], err));
     v->l.tap = (watcher){ see, v };
@@ -263,22 +277,34 @@ sonde_status sonde_run(sonde_session *s, const sonde_single *r, sonde_answer_fn 
 
 /* ---- what it would cost ---- */
 
-static double flops_of_row(const arch_config *c) {
+static double flops_of_row(const sonde_model *m, const arch_config *c, int64_t layer) {
     const double d = (double)c->d, hd = (double)(c->heads * c->e), gd = (double)(c->kv_heads * c->e);
-    const double cross = arch_part(c, PART_CROSS) ? 2 * hd : 0;
-    return 2 * (d * (2 * hd + 2 * gd + cross) + (arch_has(c, W_GATE) ? 3 : 2) * d * (double)c->f);
+    const double cross = arch_part(c, PART_CROSS) ? 2 * hd : 0, attention = 2 * d * (2 * hd + 2 * gd + cross);
+    if (arch_sparse(c, layer)) return attention + 2 * d * (double)c->experts + experts_cost(m, layer, 1).flops;
+    return attention + 2 * (arch_has(c, W_GATE) ? 3 : 2) * d * (double)c->f;
 }
 
 /* Floats that a row of a block's program holds. */
 static double floats_of_row(const arch_config *c) {
     const int64_t turned = c->rope.dims ? (c->heads + c->kv_heads) * c->e : 0;
-    return (double)(8 * c->d + (arch_has(c, W_GATE) ? 4 : 2) * c->f + 4 * c->heads * c->e + turned);
+    const int64_t dense = arch_dense_layers(c) ? (arch_has(c, W_GATE) ? 4 : 2) * c->f : 0;
+    const int64_t sparse = c->experts ? experts_floats(c) : 0;
+    return (double)(8 * c->d + (dense > sparse ? dense : sparse) + 4 * c->heads * c->e + turned);
 }
 
-/* A pass of a stack over n rows: its blocks, each of which reads n keys, and those of an encoder (`heard`). */
-static double flops_of_stack(const arch_config *c, double n, double blocks, double heard) {
+/* A pass over n rows of a stack's blocks among the first `until` slots, each of which reads n keys, and those of an encoder
+ * (`heard`). */
+static double flops_of_stack(const variant_run *v, stack_id of, double n, double heard) {
+    const sonde_model *m = v->runs->session->model;
+    const arch_config *c = stack_config(&m->config, of);
     const double hd = (double)(c->heads * c->e), gd = (double)(c->kv_heads * c->e);
-    return n * blocks * (flops_of_row(c) + 2 * (n + 2 * heard) * hd) + heard * blocks * 4 * (double)c->d * gd;
+    const slots *run = &v->l.plan.run;
+    double       flops = 0;
+    for (int at = 0; at < v->l.until && at < run->n; at++) {
+        if (slot_stack(run, at) != of || slot_where(run, at) != AT_BLOCK) continue;
+        flops += n * (flops_of_row(m, c, run->at[at].block) + 2 * (n + 2 * heard) * hd) + heard * 4 * (double)c->d * gd;
+    }
+    return flops;
 }
 
 static double bytes_of_stack(const arch_config *c, double n, int blocks, bool whole) {
@@ -291,12 +317,11 @@ static void add_cost(const variant_run *v, sonde_cost *out) {
     const slots *run = &v->l.plan.run;
     const bool   back = wants_gradient(v->runs->batch);
     const double n = (double)v->reads[STACK_MAIN].length, heard = (double)v->reads[STACK_ENCODER].length;
-    const int    own = v->l.until > run->source ? v->l.until - run->source : 0;
     const double logits = v->l.every_row ? n : (double)v->l.n_rows, passes = back ? 3 : 1;
-    double flops = flops_of_stack(c, n, own, heard) + logits * 2 * (double)c->d * (double)arch_answers(c);
+    double flops = flops_of_stack(v, STACK_MAIN, n, heard) + logits * 2 * (double)c->d * (double)arch_answers(c);
     double bytes = bytes_of_stack(c, n, run->n - run->source, back);
     if (c->encoder) {
-        flops += flops_of_stack(c->encoder, heard, v->l.until - own, 0);
+        flops += flops_of_stack(v, STACK_ENCODER, heard, 0);
         bytes += bytes_of_stack(c->encoder, heard, run->source, true) +
                  4 * heard * (double)(2 * (run->n - run->source) * c->kv_heads * c->e);
     }
