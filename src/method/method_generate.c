@@ -2,7 +2,6 @@
 #include "dry.h"
 #include "prompt_runs.h"
 #include "room.h"
-#include <stdio.h>
 #include <string.h>
 
 enum { GENERATE_N, GENERATE_TEMPERATURE, GENERATE_TOP_K, GENERATE_TOP_P, GENERATE_MIN_P, GENERATE_IGNORE_EOS, GENERATE_STOP,
@@ -29,7 +28,7 @@ typedef struct {
     sonde_result  *out;
     int32_t      **ids; int64_t *n;             /* [prompts] */
     int64_t        done, all;
-    bool           beams;
+    sonde_table   *beams;                       /* scores; NULL: none are searched */
 } generation;
 
 static sonde_status take(const sonde_generated *g, void *user, sonde_error *err) {
@@ -43,9 +42,9 @@ static sonde_status take(const sonde_generated *g, void *user, sonde_error *err)
     x->ids[g->prompt][x->n[g->prompt]++] = g->id;
     x->cx->progress(x->cx->progress_user, "tokens", ++x->done, x->all);
     if (g->last && x->beams) {
-        char text[80];
-        snprintf(text, sizeof text, "prompt %zu: score %.9g of the best beam", g->prompt, g->score);
-        sonde_result_note(x->out, text);
+        sonde_table_row(x->beams);
+        sonde_cell_int(x->beams, (int64_t)g->prompt);
+        sonde_cell_float(x->beams, g->score);
     }
     return SONDE_OK;
 }
@@ -147,7 +146,12 @@ static sonde_status generate_run(sonde_context *cx, const value *args, sonde_res
     const int64_t most = info->encoder_layers ? 1 << 21 : info->context;     /* no more are ever written */
     context_head(cx, &method_generate, out);
     if (cx->dry_run) return dry(cx, &o, out, err);
-    generation g = { .cx = cx, .out = out, .all = o.n * (int64_t)cx->n_prompts, .beams = o.beams > 1 };
+    generation g = { .cx = cx, .out = out, .all = o.n * (int64_t)cx->n_prompts };
+    if (o.beams > 1) {
+        g.beams = sonde_result_table(out, "beams");
+        sonde_table_column(g.beams, "prompt", SONDE_INT, "");
+        sonde_table_column(g.beams, "score", SONDE_FLOAT, "");
+    }
     g.ids = ROOM(int32_t *, cx->n_prompts);
     g.n = ROOM(int64_t, cx->n_prompts);
     for (size_t i = 0; i < cx->n_prompts; i++) g.ids[i] = ROOM(int32_t, o.n < most ? o.n : most + 1);
