@@ -307,21 +307,13 @@ static sonde_status one_run(sonde_context *cx, replay *r, totals *all, sonde_err
     return s;
 }
 
-static void warn_of_model(const sonde_context *cx, const sonde_array_file *f, sonde_result *out) {
-    const char *hash = sonde_array_file_note(f, "model_hash"), *own = sonde_model_describe(cx->model)->hash;
-    char text[160], other[60];
-    if (!hash || !strcmp(hash, own)) return;
-    sonde_token_show(hash, strlen(hash), other, sizeof other);
-    snprintf(text, sizeof text, "the reference is of another model: its hash is %s, this one's %s", other, own);
-    sonde_result_note(out, text);
-}
-
 static sonde_status all_runs(sonde_context *cx, const sonde_array_file *f, totals *all, sonde_result *out, sonde_error *err) {
     char prefix[24];
     SONDE_FAIL_IF(!replay_prefix(f, 0, prefix), err, SONDE_FORMAT, "no tensor \"tokens\" (or \"0/tokens\") in the file");
     for (size_t i = 0; replay_prefix(f, i, prefix); i++) {
         replay r;
         sonde_status s = replay_open(&r, cx->model, f, prefix, err);
+        if (s == SONDE_OK && i == 0) replay_warn(&r, cx->model, out);
         if (s == SONDE_OK) put_prompt(cx, &r, out);
         for (size_t k = 0; i == 0 && k < r.n_edits; k++) put_edit(out, r.edit[k]);
         if (s == SONDE_OK) s = one_run(cx, &r, all, err);
@@ -338,7 +330,6 @@ static sonde_status verify_run(sonde_context *cx, const value *args, sonde_resul
     totals all = { 0 };
     context_head(cx, &method_verify, out);
     SONDE_TRY(sonde_array_file_open(&f, args[VERIFY_FILE].text, err));
-    warn_of_model(cx, f, out);
     if (cx->dry_run) all.sites = dry_sites(out);
     else all.table = make_table(out);
     sonde_status s = all_runs(cx, f, &all, out, err);

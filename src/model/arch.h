@@ -214,6 +214,7 @@ bool arch_row_in(const arch_config *c, const weight_row *r, int64_t layer);
 /* The part of a block, NULL: it has none. */
 const part_spec *arch_part(const arch_config *c, part_kind kind);
 bool arch_sparse(const arch_config *c, int64_t layer);  /* has the layer experts */
+double arch_score_scale(const arch_config *c, int64_t layer);   /* what q . k is multiplied with */
 bool arch_dense_layers(const arch_config *c);           /* is there a layer without */
 bool arch_changes_logits(const arch_config *c);         /* are logits more than the unembedding's product */
 /* The numbers of a row of what the model answers: the vocabulary, the labels of a classifier, start and end of a span, the
