@@ -43,7 +43,7 @@ arch_config arch_defaults(const arch *a, stack_id stack) {
     const bool encoder = stack == STACK_ENCODER;
     return (arch_config){ .arch = a, .stack = stack, .block = encoder ? a->encoder : a->block, .final_norm = true,
                           .norm_weights = true, .embed_scale = 1, .logit_scale = 1, .head = encoder ? 0 : HEAD_LM,
-                          .bidirectional = encoder, .bos = -1, .eos = -1, .start = -1 };
+                          .bidirectional = encoder, .bos = -1, .eos = -1, .start = -1, .forced_bos = -1, .forced_eos = -1 };
 }
 
 sonde_status arch_read(const arch *a, const json *config, arch_config *out, arch_config *encoder, sonde_error *err) {

@@ -88,6 +88,7 @@ typedef struct {
     bool        pairs;          /* rows of a head lie in pairs order in gguf and meta, in halves in hf */
     bool        less_one;       /* hf stores the weight less 1 */
     bool        heads_apart;    /* hf: "%h" is the head, a tensor each */
+    bool        as_row;         /* hf: a vector is stored as [1, n] */
     weight_when when;
     stack_id    stack;
 } weight_row;
@@ -173,6 +174,7 @@ typedef struct arch_config {    /* sizes and constants of one model, or of one o
     bool     tied;              /* unembedding is embedding; until bound: it is if the file has no other */
     int32_t  bos, eos;          /* of config.json, -1: none */
     int32_t  start;             /* first token of an encoder-decoder's target, -1: none */
+    int32_t  forced_bos, forced_eos;    /* what a generation writes first and, where it is cut, last; -1: what it chooses */
     spelling spelled;           /* of the opened tensors; set by model_bind */
 } arch_config;
 
