@@ -366,6 +366,6 @@ const method method_verify = {
                "1e-4 |b|. -3.4e38 in the file reads as -inf. Exit 1 if any row fails",
     .example = "verify trace.safetensors    # what the example of trace writes",
     .params = params,
-    .takes = NEEDS_MODEL,
+    .takes = NEEDS_MODEL | TAKES_TWO,
     .run = verify_run,
 };

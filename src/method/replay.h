@@ -29,13 +29,10 @@ void         replay_close(replay *r);
 /* Value of the metadata's prefix + key, else of key; NULL: none. */
 const char  *replay_note(const replay *r, const char *key);
 sonde_prompt replay_prompt(const replay *r);
-<<<<<<< HEAD
 /* The tokens that logits and a generation follow: the target's, if there is one. */
 const int32_t *replay_rows(const replay *r, int64_t *n);
 /* The same prompt with these in their place. */
 sonde_prompt replay_with(const replay *r, const int32_t *rows, int64_t n, int64_t prompt);
-=======
 /* A note where the file's model_hash is another model's. */
 void         replay_warn(const replay *r, const sonde_model *m, sonde_result *out);
->>>>>>> core
 #endif

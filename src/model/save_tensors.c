@@ -142,7 +142,8 @@ sonde_status save_values(const sonde_model *m, const save_tensor *t, float *out,
     sonde_status s = SONDE_OK;
     for (int i = 0; i < 3 && s == SONDE_OK; i++) {
         if (t->part[i] == W_NONE) continue;
-        s = model_weight_floats(m, t->part[i], t->layer, whole, err);
+        const bool block = weight_table[t->part[i]].block;
+        s = model_weight_floats(m, &(weight_entry){ .id = t->part[i], .layer = block ? t->layer : -1 }, whole, err);
         if (s == SONDE_OK) scatter(m, t, i, whole, out);
     }
     free(whole);
