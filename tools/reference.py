@@ -254,7 +254,7 @@ def main():
     for name in decoders:
         told(name, capture_family(name))
     for name in towers:
-        encoders.remake(name, GOLDEN / "families" / name)
+        told(name, encoders.remake(name, GOLDEN / "families" / name))
     return 0
 
 
