@@ -124,7 +124,7 @@ static void sixteen_bits_stay_sixteen(void) {
         CHECK_EQ(weights_meta(w, "general.file_type")->integer, i ? 32 : 1);
         weights_close(w);
         if (weights_open(back.text, &w, &err)) FAIL_("%s", err.message);
-        CHECK_STR(dtype_table[weights_find(w, "transformer.ln_f.weight")->type].name, types[i]);
+        CHECK_STR(dtype_table[weights_find(w, "ln_f.weight")->type].name, types[i]);
         weights_close(w);
         CHECK_STR(run_of(gguf.text).hex, run_of(t.folder).hex);
         CHECK_STR(run_of(back.text).hex, run_of(t.folder).hex);

@@ -236,6 +236,7 @@ sonde_status model_bind(sonde_model *m, sonde_error *err) {
         .read = map_new(names, weights_count(m->files->weights)), .err = err } };
     choose_names(&b);
     m->config.spelled = b.from.spelled;
+    m->files->prefix = b.from.spelled == SPELLED_HF ? b.from.prefix : NULL;
     m->config.qk_pairs = in_pairs(&b);
     sonde_status s = bind_all(&b);
     if (s == SONDE_OK) s = check_all_read(&b);
