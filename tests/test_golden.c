@@ -13,13 +13,21 @@ typedef struct { char **at; size_t n; } names;
 
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
+/* Files of truths that are no traces: other tests read them. */
+static bool no_trace(const char *name) {
+    static const char *const others[] = { "model.safetensors", "beams.safetensors", "sentences.safetensors" };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (!strcmp(name, others[i])) return true;
+    return false;
+}
+
 /* The references of a folder, sorted; the model's own file is none. */
 static names references(const char *folder) {
     names x = { calloc(256, sizeof *x.at), 0 };
     DIR  *d = opendir(folder);
     for (struct dirent *e; d && (e = readdir(d)) && x.n < 256; ) {
         const size_t n = strlen(e->d_name), end = strlen(".safetensors");
-        if (n <= end || strcmp(e->d_name + n - end, ".safetensors") || !strcmp(e->d_name, "model.safetensors")) continue;
+        if (n <= end || strcmp(e->d_name + n - end, ".safetensors") || no_trace(e->d_name)) continue;
         x.at[x.n++] = strdup(e->d_name);
     }
     if (d) closedir(d);
@@ -40,7 +48,7 @@ static sonde_status verify_one(sonde_context *cx, const char *path, char *said, 
 }
 
 /* Every file is run, and every failure said, before the case fails. */
-static void agrees(const char *golden, const char *model) {
+static size_t disagreements(const char *golden, const char *model, size_t *n_files) {
     char folder[512], path[1024], said[1100];
     snprintf(folder, sizeof folder, "%s/tests/golden/%s", SONDE_SOURCE_DIR, golden);
     sonde_error   err = { 0 };
@@ -62,8 +70,14 @@ static void agrees(const char *golden, const char *model) {
     free(files.at);
     sonde_session_free(s);
     sonde_model_close(m);
-    CHECK(files.n > 5);
-    CHECK(bad == 0);
+    *n_files = files.n;
+    return bad;
+}
+
+static void agrees(const char *golden, const char *model) {
+    size_t n;
+    CHECK(disagreements(golden, model, &n) == 0);
+    CHECK(n > 5);
 }
 
 /* A random model of tests/golden, or a shipped one of models/. */
@@ -77,6 +91,26 @@ static void shipped_model(const char *name) {
     char path[512];
     snprintf(path, sizeof path, "%s/models/%s", SONDE_SOURCE_DIR, name);
     agrees(name, path);
+}
+
+/* One tiny model of every family, and of every option of a family that changes numbers. */
+static void every_family_agrees(void) {
+    char          folder[512], name[300], path[1024];
+    size_t        bad = 0, models = 0;
+    snprintf(folder, sizeof folder, "%s/tests/golden/families", SONDE_SOURCE_DIR);
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        size_t n;
+        if (e->d_name[0] == '.') continue;
+        snprintf(name, sizeof name, "families/%s", e->d_name);
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        bad += disagreements(name, path, &n);
+        models++;
+        CHECK(n >= 2);
+    }
+    if (d) closedir(d);
+    CHECK(bad == 0);
+    CHECK(models >= 30);
 }
 
 static void one_head_agrees(void)  { random_model("one_head"); }
@@ -100,5 +134,6 @@ static void the_embedded_model_agrees(void) { agrees("demo", NULL); }
     X(llama_limit_agrees) \
     X(induction_agrees) \
     X(demo_agrees) \
-    X(the_embedded_model_agrees)
+    X(the_embedded_model_agrees) \
+    X(every_family_agrees)
 TEST_MAIN(TESTS)

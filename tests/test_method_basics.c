@@ -212,7 +212,7 @@ static void greedy_takes_the_best_token_each_time(void) {
     int32_t tokens[8];
     memcpy(tokens, r->prompt[0].tokens.id, 3 * sizeof *tokens);
     for (int i = 0; i < 5; i++) {
-        const run_values v = run_site(r, (sonde_prompt){ tokens, 3 + i, 0 }, false, NULL);
+        const run_values v = run_site(r, (sonde_prompt){ .tokens = tokens, .n = 3 + i, .prompt = 0 }, false, NULL);
         const float *row = v.data + (2 + i) * v.cols;
         const sonde_written *g = written(r, 0, (size_t)i);
         CHECK_EQ(g->token.id, sonde_logits_stats(row, v.cols).argmax);

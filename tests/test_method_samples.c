@@ -64,7 +64,7 @@ static void the_embedded_model_answers_as_said(void) {
             const char *prompt = run_text(t, i, "prompt");
             sonde_tokens x;
             CHECK_EQ(sonde_tokenize(r->model, prompt, strlen(prompt), (sonde_token_options){ 0 }, &x, NULL), SONDE_OK);
-            const run_values v = run_site(r, (sonde_prompt){ x.id, x.n, 0 }, false, NULL);
+            const run_values v = run_site(r, (sonde_prompt){ .tokens = x.id, .n = x.n, .prompt = 0 }, false, NULL);
             size_t len;
             const int32_t id = sonde_logits_stats(v.data + (x.n - 1) * v.cols, v.cols).argmax;
             const char *best = sonde_token_bytes(r->model, id, &len);

@@ -166,7 +166,7 @@ static void greedy_tokens_are_judged_on_the_references_path(void) {
         int32_t best[4], tokens[8];
         memcpy(tokens, prompt, 3 * sizeof *tokens);
         for (int i = 0; i < 4; i++) {
-            const run_values v = run_site(r, (sonde_prompt){ tokens, 3 + i, 0 }, false, NULL);
+            const run_values v = run_site(r, (sonde_prompt){ .tokens = tokens, .n = 3 + i, .prompt = 0 }, false, NULL);
             best[i] = sonde_logits_stats(v.data + (2 + i) * v.cols, v.cols).argmax;
             free(v.data);
             if (wrong && i == 1) best[i] = (best[i] + 1) % DEMO_VOCAB;

@@ -194,7 +194,7 @@ static bound bind(world *w, const char *text) {
     sonde_error err = { 0 };
     if (sonde_metric_parse(&b.x, &b.m, text, "b", NULL, &err) != SONDE_OK) FAIL_("%s", err.message);
     const metric_runs runs = { logits_of, length_of, w };
-    if (metric_bind(b.a, b.x, &(metric_prompt){ w->tokens, N, V, runs }, &b.b, &err) != SONDE_OK) FAIL_("%s", err.message);
+    if (metric_bind(b.a, b.x, &(metric_prompt){ w->tokens, { N, N - 1 }, V, runs }, &b.b, &err) != SONDE_OK) FAIL_("%s", err.message);
     return b;
 }
 
@@ -359,7 +359,8 @@ static const char *positions_of(const char *text, const char *run, int64_t n, in
     arena *a = arena_new();
     position_list read = { 0 };
     if (sonde_metric_parse(&x, &m, text, NULL, NULL, &err) != SONDE_OK) FAIL_("%s", err.message);
-    const sonde_status s = run ? metric_run_positions(a, x, run, n_run, &read, &err) : metric_positions(a, x, n, &read, &err);
+    const sonde_status s = run ? metric_run_positions(a, x, run, (metric_span){ n_run, n_run - 1 }, &read, &err)
+                                : metric_positions(a, x, (metric_span){ n, n - 1 }, &read, &err);
     const int64_t *at = read.at;
     const size_t k = read.n;
     line[0] = '\0';
@@ -399,7 +400,7 @@ static const char *bind_error(const char *text) {
     arena *a = arena_new();
     err = (sonde_error){ 0 };
     CHECK_EQ(sonde_metric_parse(&x, &m, text, NULL, NULL, &err), SONDE_OK);
-    CHECK_EQ(metric_bind(a, x, &(metric_prompt){ w.tokens, N, V, { logits_of, length_of, &w } }, &b, &err), SONDE_USAGE);
+    CHECK_EQ(metric_bind(a, x, &(metric_prompt){ w.tokens, { N, N - 1 }, V, { logits_of, length_of, &w } }, &b, &err), SONDE_USAGE);
     arena_free(a);
     sonde_metric_free(x);
     small_model_free(&m);

@@ -7,7 +7,7 @@
 #include "tensor/op.h"
 #include <stdlib.h>
 
-enum { T = 5, H = 4, G = 2, E = 3, D = 12, N = 8, S = 7, FIRST = 2, VOCAB = 9, TURN = 6, MOST = T * H * D };
+enum { T = 5, H = 4, G = 2, E = 3, D = 12, N = 8, S = 7, FIRST = 2, VOCAB = 9, TURN = 6, CHOSEN = 3, MOST = T * H * D };
 
 typedef struct {                    /* shapes of an operation's inputs and output, and what it reads beside them */
     const char *op;
@@ -38,6 +38,8 @@ static const op_case cases[] = {
     { .op = "activation", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .act = ACT_SILU, .act_name = "silu" },
     { .op = "activation", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } }, .act = ACT_RELU, .act_name = "relu" },
     { .op = "multiply", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D }, { 1, 1, T, D } } },
+    { .op = "clamped_glu", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D }, { 1, 1, T, D } } },
+    { .op = "largest", .out = { 1, T, 1, CHOSEN }, .in = { { 1, T, 1, D } } },
     { .op = "rotate", .out = { 1, T, H, TURN }, .in = { { 1, T, H, TURN } } },
     { .op = "rotate", .out = { 1, T, H, TURN }, .in = { { 1, T, H, TURN } }, .pairs = true },
     { .op = "rotate", .out = { 1, T, G, TURN + 3 }, .in = { { 1, T, G, TURN + 3 } } },
@@ -129,6 +131,8 @@ static op_attr attr_of(const fixture *f, const op_case *c, const op *o) {
     if (o == op_table[OP_layer_scale] || o == op_table[OP_rms_scale]) return (op_attr){ .norm = { 1e-5f } };
     if (o == op_table[OP_affine]) return (op_attr){ .affine = { f->gain, bias } };
     if (o == op_table[OP_linear]) return (op_attr){ .linear = { &f->weight, bias } };
+    if (o == op_table[OP_clamped_glu]) return (op_attr){ .clamp = { LIMIT } };
+    if (o == op_table[OP_largest]) return (op_attr){ .largest = { CHOSEN } };
     if (o == op_table[OP_activation]) return (op_attr){ .activation = { c->act } };
     if (o == op_table[OP_head_linear])
         return (op_attr){ .head_linear = { &f->weight, bias, c->by_inputs ? HEAD_INPUTS : HEAD_OUTPUTS } };
@@ -365,6 +369,18 @@ static const op_case *case_of(const char *name) {
     return &cases[j];
 }
 
+/* Of equal numbers the first is taken; NaN comes behind all others. */
+static void the_first_of_equal_numbers_is_the_largest(void) {
+    static fixture f;
+    static const float row[D] = { 1, 5, 5, NAN, 5, 5, -1, 0, 0, -0.0f, INFINITY, 2 };
+    make(&f, case_of("largest"));
+    memcpy(f.data[0], row, sizeof row);
+    for (int i = D; i < 2 * D; i++) f.data[0][i] = i == 2 * D - 1 ? -INFINITY : NAN;
+    f.call.op->fwd(&f.call, all(&f.call, FORWARD));
+    static const float want[] = { 1, 2, 10, 0, 1, D - 1 };
+    for (int i = 0; i < 2 * CHOSEN; i++) CHECK_NEAR((double)f.out.data[i], (double)want[i], 0);
+}
+
 static void wrong_shapes_are_named(void) {
     static fixture f;
     sonde_error err = { 0 };
@@ -388,6 +404,14 @@ static void wrong_shapes_are_named(void) {
     f.call.attr.reorder.dims = TURN - 1;
     CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
     CHECK_STR(err.message, "reorder: 5 numbers of a head of 6, expected an even number of them");
+    make(&f, case_of("clamped_glu"));
+    f.call.attr.clamp.limit = 0;
+    CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
+    CHECK_STR(err.message, "clamped_glu: limit is 0, expected above zero");
+    make(&f, case_of("largest"));
+    f.call.attr.largest.k = D + 1;
+    CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
+    CHECK_STR(err.message, "largest: 13 numbers of 12");
     make(&f, case_of("multiply"));
     f.in[1].dim[2] = T - 1;
     CHECK_EQ(f.call.op->shape(&f.call, &err), SONDE_USAGE);
@@ -402,5 +426,6 @@ static void wrong_shapes_are_named(void) {
     X(every_instruction_set_gives_the_bits_of_scalar) \
     X(heads_that_were_not_edited_count_once) \
     X(any_stored_weight_gives_the_bits_of_its_floats) \
+    X(the_first_of_equal_numbers_is_the_largest) \
     X(wrong_shapes_are_named)
 TEST_MAIN(TESTS)

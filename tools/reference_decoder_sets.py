@@ -1,10 +1,11 @@
 """The tiny decoders of tests/golden/families: sizes, and the edits at the sites that are special to a family.
 
 A row: sizes (the config's fields that are not defaults), family (model_type, where it is not the row's name), tokens of the
-prompt (7), seed (0, added to one made of the name), spread of the weights, edits (file name: texts), fused (False: experts are stored one by one). Where a model has
-several kinds of layers it has three. published: fields put into config.json (None: taken out), to have them as checkpoints of
-before transformers 5 spell them. also: more prompts (file plain-NAME: the first so many tokens). values: vectors that edits read (value/0). The sizes are odd on purpose: grouped heads, a head width that is not width / heads,
-windows shorter than the prompt.
+prompt (7), spread of the weights, seed (0; added to one made of the name), edits (file name: texts), values (vectors that
+these read as value/0), also (more prompts, file plain-NAME: the first so many tokens), published (fields put into
+config.json, None: taken out, so that it is spelled as checkpoints of before transformers 5 are). Where a model has several
+kinds of layers it has three. The sizes are odd on purpose: grouped heads, a head width that is not width / heads, windows
+shorter than the prompt.
 """
 
 ROPE = dict(rope_type="default", rope_theta=100.0)
@@ -13,7 +14,7 @@ SIZES = dict(hidden_size=16, num_attention_heads=4, num_hidden_layers=2, vocab_s
 GROUPED = dict(SIZES, num_key_value_heads=2, head_dim=6, rms_norm_eps=1e-4, rope_parameters=ROPE)
 
 HEAD = ["scale:blocks.0.attn.hook_z[:,1]=-1.5"]
-ROTATED = ["add:blocks.1.attn.hook_rot_k[2:5,0,1]=1", "scale:blocks.0.attn.hook_rot_q[:,2]=0.5"]
+ROTATED = ["add:blocks.1.attn.hook_rot_k[2:5,0,1]=1", "scale:blocks.0.attn.hook_rot_q[:,1]=0.5"]
 SCORES = ["add:blocks.1.attn.hook_attn_scores[:,:,1:4]=-1.5"]
 PATTERN = ["set:blocks.1.attn.hook_pattern[2,-1,-2]=1", "scale:blocks.0.attn.hook_pattern[:,3,:]=0.5"]
 MLP = ["set:blocks.0.hook_mlp_in[3]=0.75", "scale:blocks.1.mlp.hook_post[:,7]=3"]
@@ -22,8 +23,8 @@ HEAD_NORMS = ["set:blocks.0.attn.q_norm.hook_normalized[:,1,2]=0.5", "scale:bloc
 
 DECODERS = {
     "gpt_neox": dict(
-        sizes=dict(SIZES, hidden_size=32, hidden_act="gelu", layer_norm_eps=1e-3, rope_parameters=dict(
-            ROPE, partial_rotary_factor=0.25)),
+        sizes=dict(SIZES, hidden_size=32, num_attention_heads=2, hidden_act="gelu", layer_norm_eps=1e-3,
+                   rope_parameters=dict(ROPE, partial_rotary_factor=0.25)),
         edits=dict(rotated=ROTATED, mlp=MLP, norms=NORMS)),
     "gpt_neox_sequential": dict(
         family="gpt_neox",
@@ -38,7 +39,7 @@ DECODERS = {
     "gpt_neo": dict(
         sizes=dict(hidden_size=16, num_heads=4, num_layers=3, vocab_size=40, intermediate_size=22, window_size=3,
                    max_position_embeddings=32, attention_types=[[["local"], 1], [["global", "local"], 1]],
-                   layer_norm_epsilon=1e-4),
+                   layer_norm_epsilon=1e-4), seed=1,
         edits=dict(scores=SCORES, pattern=PATTERN)),
     "opt": dict(
         sizes=dict(SIZES, ffn_dim=22, pad_token_id=0, intermediate_size=None),
@@ -72,9 +73,9 @@ DECODERS = {
                    _remove_final_layer_norm=True, tie_word_embeddings=False, intermediate_size=None),
         edits=dict(mlp=MLP)),
     "phi": dict(
-        sizes=dict(SIZES, num_key_value_heads=2, hidden_act="gelu_new", layer_norm_eps=1e-3, rope_parameters=dict(
-            ROPE, partial_rotary_factor=0.5)),
-        published=dict(rope_parameters=None, rope_theta=100.0, partial_rotary_factor=0.5),
+        sizes=dict(SIZES, hidden_size=32, num_key_value_heads=2, hidden_act="gelu_new", layer_norm_eps=1e-3,
+                   rope_parameters=dict(ROPE, partial_rotary_factor=0.5)),
+        published=dict(rope_parameters=None, rope_theta=100.0, partial_rotary_factor=0.5), seed=1,
         edits=dict(rotated=ROTATED, mlp=MLP, norms=NORMS)),
     "phi_qk": dict(
         family="phi",
@@ -114,7 +115,7 @@ DECODERS = {
                    query_pre_attn_scalar=10, final_logit_softcapping=2.0, attention_bias=True,
                    layer_types=["sliding_attention", "full_attention", "sliding_attention"], rope_parameters=dict(
                        full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1000.0),
-                       sliding_attention=dict(rope_type="default", rope_theta=50.0))), spread=0.25,
+                       sliding_attention=dict(rope_type="default", rope_theta=50.0))), spread=0.25, seed=1,
         published=dict(layer_types=None, sliding_window_pattern=2, rope_parameters=None, rope_theta=1000.0,
                        rope_local_base_freq=50.0, rope_scaling=dict(rope_type="linear", factor=8.0)),
         edits=dict(post=["scale:blocks.1.ln1_post.hook_scale[3]=1.5"])),
@@ -124,13 +125,15 @@ DECODERS = {
         edits=dict(clipped=["set:blocks.0.attn.hook_q[3,1]=2", "scale:blocks.1.attn.hook_v[:,0]=3",
                             "add:blocks.1.attn.hook_k[2]=0.5"], norms=NORMS)),
     "olmo2": dict(
-        sizes=dict(SIZES, num_key_value_heads=2, pad_token_id=0, attention_bias=True, rms_norm_eps=1e-4, rope_parameters=ROPE),
-        edits=dict(norms=HEAD_NORMS, post=["scale:blocks.1.ln1_post.hook_scale[3]=1.5", "scale:blocks.0.hook_resid_mid[2]=-1",
-                                           "set:blocks.0.hook_mlp_in[3]=0.75", "zero:blocks.0.ln2_post.hook_normalized[:,3]"])),
+        sizes=dict(SIZES, num_key_value_heads=2, pad_token_id=0, attention_bias=True, rms_norm_eps=1e-4,
+                   rope_parameters=ROPE),
+        edits=dict(norms=HEAD_NORMS, post=[
+            "scale:blocks.1.ln1_post.hook_scale[3]=1.5", "scale:blocks.0.hook_resid_mid[2]=-1",
+            "set:blocks.0.hook_mlp_in[3]=0.75", "zero:blocks.0.ln2_post.hook_normalized[:,3]"])),
     "stablelm": dict(
-        sizes=dict(SIZES, hidden_size=24, num_key_value_heads=2, use_qkv_bias=True, layer_norm_eps=1e-3, rope_parameters=dict(
-            ROPE, partial_rotary_factor=0.34)),
-        published=dict(rope_parameters=None, rope_theta=100.0, partial_rotary_factor=0.34),
+        sizes=dict(SIZES, hidden_size=32, num_key_value_heads=2, use_qkv_bias=True, layer_norm_eps=1e-3,
+                   rope_parameters=dict(ROPE, partial_rotary_factor=0.51)),
+        published=dict(rope_parameters=None, rope_theta=100.0, partial_rotary_factor=0.51),
         edits=dict(rotated=ROTATED, mlp=MLP)),
     "stablelm_parallel": dict(
         family="stablelm",
@@ -153,7 +156,7 @@ DECODERS = {
         edits=dict(keys=["add:blocks.0.attn.hook_k[2:5,0]=0.5", "zero:blocks.1.attn.hook_v[:,1]"], norms=NORMS)),
     "falcon_shared": dict(
         family="falcon",
-        sizes=dict(SIZES, num_kv_heads=1, ffn_hidden_size=22, intermediate_size=None, new_decoder_architecture=True,
+        sizes=dict(SIZES, num_kv_heads=2, ffn_hidden_size=22, intermediate_size=None, new_decoder_architecture=True,
                    num_ln_in_parallel_attn=1, rope_parameters=ROPE), seed=1,
         edits=dict(mlp=MLP)),
     "starcoder2": dict(
@@ -163,13 +166,15 @@ DECODERS = {
         edits=dict(rotated=ROTATED, pattern=PATTERN)),
     "llama_dynamic": dict(
         family="llama",
-        sizes=dict(GROUPED, max_position_embeddings=5, rope_parameters=dict(rope_type="dynamic", rope_theta=100.0, factor=4.0)),
+        sizes=dict(GROUPED, max_position_embeddings=5, rope_parameters=dict(
+            rope_type="dynamic", rope_theta=100.0, factor=4.0)),
         published=dict(rope_parameters=None, rope_theta=100.0, rope_scaling=dict(type="dynamic", factor=4.0)),
         also=dict(short=3), edits=dict(rotated=ROTATED)),
     "llama_yarn": dict(
         family="llama",
-        sizes=dict(GROUPED, head_dim=10, rope_parameters=dict(
-            rope_type="yarn", rope_theta=100.0, factor=4.0, beta_fast=3.0, beta_slow=0.4, original_max_position_embeddings=8)),
+        sizes=dict(GROUPED, head_dim=10, max_position_embeddings=128, rope_parameters=dict(
+            rope_type="yarn", rope_theta=100.0, factor=4.0, beta_fast=1.0, beta_slow=0.1, mscale=0.9, mscale_all_dim=0.3,
+            original_max_position_embeddings=32)),
         edits=dict(rotated=ROTATED)),
     "mixtral": dict(
         sizes=dict(GROUPED, intermediate_size=10, num_local_experts=5, num_experts_per_tok=2, sliding_window=4), seed=1,
@@ -178,16 +183,18 @@ DECODERS = {
                    forced=["set:blocks.1.mlp.hook_expert_indices[3]=value/0"]), values=dict(forced=[[0, 3]])),
     "qwen3_moe": dict(
         sizes=dict(GROUPED, num_hidden_layers=4, moe_intermediate_size=8, num_experts=6, num_experts_per_tok=3,
-                   norm_topk_prob=True, mlp_only_layers=[1], decoder_sparse_step=1, attention_bias=True),
-        edits=dict(router=["zero:blocks.2.mlp.hook_expert_weights[:,{1,4}]"], dense=["scale:blocks.1.mlp.hook_post[:,7]=3"])),
+                   norm_topk_prob=True, mlp_only_layers=[3], decoder_sparse_step=2, attention_bias=True),
+        edits=dict(router=["zero:blocks.1.mlp.hook_expert_weights[:,{1,4}]"],
+                   dense=["scale:blocks.3.mlp.hook_post[:,7]=3"])),
     "olmoe": dict(
         sizes=dict(SIZES, num_key_value_heads=2, intermediate_size=10, pad_token_id=0, num_experts=5, num_experts_per_tok=2,
                    rms_norm_eps=1e-4, norm_topk_prob=False, rope_parameters=ROPE),
         edits=dict(router=["scale:blocks.0.mlp.hook_expert_weights[:,1]=3"], norms=HEAD_NORMS)),
     "gpt_oss": dict(
-        sizes=dict(GROUPED, num_hidden_layers=3, intermediate_size=10, num_local_experts=5, num_experts_per_tok=2,
-                   sliding_window=3, swiglu_limit=0.8, rope_parameters=dict(
-                       rope_type="yarn", rope_theta=150.0, factor=4.0, beta_fast=3.0, beta_slow=0.4, truncate=False,
-                       original_max_position_embeddings=8)),
-        edits=dict(pattern=PATTERN, forced=["set:blocks.1.mlp.hook_expert_indices[3]=value/0"]), values=dict(forced=[[0, 3]])),
+        sizes=dict(GROUPED, num_hidden_layers=3, max_position_embeddings=128, intermediate_size=10, num_local_experts=5,
+                   num_experts_per_tok=2, sliding_window=3, swiglu_limit=0.8, rope_parameters=dict(
+                       rope_type="yarn", rope_theta=150.0, factor=4.0, beta_fast=1.0, beta_slow=0.1, truncate=False,
+                       original_max_position_embeddings=32)),
+        edits=dict(pattern=PATTERN, forced=["set:blocks.1.mlp.hook_expert_indices[3]=value/0"]),
+        values=dict(forced=[[0, 3]])),
 }

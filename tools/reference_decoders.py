@@ -30,8 +30,10 @@ GPT2 = dict(body="transformer", blocks="h", embed="wte", final="ln_f", ln1="ln_1
 NEOX = dict(body="gpt_neox", blocks="layers", embed="embed_in", final="final_layer_norm", rotary=True,
             ln1="input_layernorm", attn="attention", fused="query_key_value", layout="groups", out="dense",
             ln2="post_attention_layernorm", mlp="mlp", into="mlp.dense_h_to_4h", mlp_out="mlp.dense_4h_to_h")
-BLOOM = dict(NEOX, body="transformer", blocks="h", embed="word_embeddings", final="ln_f", attn="self_attention", rotary=False)
-OPT = dict(body="model.decoder", blocks="layers", embed="embed_tokens", positions="embed_positions", final="final_layer_norm",
+BLOOM = dict(NEOX, body="transformer", blocks="h", embed="word_embeddings", final="ln_f", attn="self_attention",
+             rotary=False)
+OPT = dict(body="model.decoder", blocks="layers", embed="embed_tokens", positions="embed_positions",
+           final="final_layer_norm",
            ln1="self_attn_layer_norm", attn="self_attn", q="q_proj", k="k_proj", v="v_proj", out="out_proj",
            ln2="final_layer_norm", mlp="fc1", into="fc1", mlp_out="fc2")
 
@@ -42,7 +44,8 @@ def falcon(c):
     mask is given without it, which makes eager compute what the default does."""
     two = c.new_decoder_architecture and c.num_ln_in_parallel_attn == 2
     norms = dict(ln1="ln_attn", ln2="ln_mlp") if two else {}
-    return dict(BLOOM, **norms, rotary=not c.alibi, mask_alone=c.alibi, parallel=c.parallel_attn or c.new_decoder_architecture)
+    parallel = c.parallel_attn or c.new_decoder_architecture
+    return dict(BLOOM, **norms, rotary=not c.alibi, mask_alone=c.alibi, parallel=parallel)
 
 
 # By model_type: a row as a function of the config. A name that a block lacks is a part that it has not (ln2 of a block
@@ -385,7 +388,7 @@ class DecoderRun:
             site = f"{name}.hook_expert_weights"
             if "order" not in chosen:
                 return self.tap(site, made)
-            wide = torch.zeros(len(made), self.model.config.num_experts).scatter(-1, chosen["order"], made)
+            wide = made.new_zeros(len(made), self.model.config.num_experts).scatter(-1, chosen["order"], made)
             return self.tap(site, wide).gather(-1, chosen["order"])
 
         def watch(func, args, kwargs, call):

@@ -65,12 +65,15 @@ class Family:
         self.unedited = DecoderRun(self.model, self.tokens).forward()
         self.metric = metric_of(METRIC, self.tokens, self.unedited.value("logits"))
 
-    def open(self, dtype=torch.float32, attention="eager"):
+    def open(self, dtype=torch.float32, attention="eager", **changed):
         model = AutoModelForCausalLM.from_pretrained(self.folder, attn_implementation=attention, dtype=dtype,
-                                                     local_files_only=True)
+                                                     local_files_only=True, **changed)
         if model._can_set_experts_implementation():
             model.set_experts_implementation("eager")
         return model.eval()
+
+    def truth(self):
+        return {**self.unedited.values(), "logits": self.unedited.value("logits")}
 
     def answer(self, tokens):
         """The logits of the model as users run it, without any hook."""
@@ -88,8 +91,8 @@ class Family:
         logits = run.value("logits")
         real = self.answer(run.tokens)
         assert (real - logits).abs().max() <= 2e-6 * real.abs().max(), "the hooks have changed the run"
-        tensors = run.values()
-        self.write(kind, tensors if torch.equal(logits, tensors["unembed.hook_out"]) else {**tensors, "logits": logits}, tokens)
+        more = {} if torch.equal(logits, run.value("unembed.hook_out")) else {"logits": logits}
+        self.write(kind, run.values() | more, tokens)
 
     def grad(self):
         run = DecoderRun(self.model, self.tokens, deep=True).forward()

@@ -1,7 +1,8 @@
 /* graph.h - the operations that a run is made of, in the order in which it reaches them.
  *
  * Nothing is run: sizes and costs are those of n positions at once, with the plans of execution that the edits hold.
- * Attention's scores, softmax and mix are one step of the engine and three operations here. */
+ * Attention's scores, softmax and mix are one step of the engine and three operations here; experts are one, under the
+ * name of their last weight. */
 #ifndef SONDE_GRAPH_H
 #define SONDE_GRAPH_H
 #include "sonde/edit.h"

@@ -60,6 +60,7 @@ typedef struct {
     bool        tied;           /* the unembedding is the embedding */
     bool        adds_bos;       /* what --bos auto does */
     int32_t     bos, eos;       /* -1: none; bos falls back to the end-of-text token for --bos yes */
+    int32_t     mask;           /* what stands for a word that a masked LM fills in; -1: none */
     const char *refused;        /* NULL; of sonde_tokenizer_open: why the rest of it was not opened */
     bool        has_tokenizer;
     int64_t     tokens;         /* 1 + the tokenizer's largest id; rows from there on are padding. 0: none */

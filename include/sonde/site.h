@@ -13,6 +13,7 @@ typedef struct {
     const char *doc;
     const char *graph_name;     /* what llama.cpp calls it, "kqv-3", an alias; NULL: nothing */
     bool        on_request;     /* a wildcard in the last part does not select it */
+    bool        no_gradient;    /* it is a choice: a gradient passes over it, and one of it alone is USAGE */
     int         block;          /* its block's own number, -1 outside */
     int         rank;
     int64_t     dim[4];         /* for `n` positions: t and s are n */

@@ -15,6 +15,7 @@
 typedef struct {
     const int32_t *tokens;  int64_t n;
     int64_t        prompt;                          /* positions from here on were generated; 0: none */
+    const int32_t *types;                           /* [n] token types, of models that have them; NULL: all 0 */
 } sonde_prompt;
 
 typedef struct {                                    /* what edits and metrics call B: a prompt, or values of a run */
@@ -39,6 +40,9 @@ typedef struct {
 
 /* Values at a site. Axes as in interface.md 3: "t h e", "h t s"; the last axis is contiguous. */
 typedef struct { const char *axes; int rank; int64_t dim[4]; const float *data; } sonde_view;
+/* Which axis of such axes answers come along in blocks: t, or the s of what an encoder's positions alone have ("s g e");
+ * -1: none, it is one value of the whole text ("d"). */
+SONDE_API int sonde_axes_rows(const char *axes);
 typedef struct {
     size_t      variant, want;
     const char *site;                               /* SITE, GRAD: its whole name */

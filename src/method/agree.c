@@ -43,11 +43,23 @@ static bool shape_fits(const agreement *c, const sonde_array_spec *s, const sond
     return true;
 }
 
+/* A value of the whole text. */
+static sonde_status see_whole(agreement *c, const sonde_view *v, sonde_error *err) {
+    const int64_t n = v->dim[0];
+    float        *there = ROOM(float, n);
+    const sonde_status status = sonde_array_read(c->file, c->which, 0, n, there, err);
+    for (int64_t k = 0; k < n && status == SONDE_OK; k++) see(c, v->data[k], there[k], k);
+    c->count += n;
+    free(there);
+    return status;
+}
+
 sonde_status agree_view(agreement *c, const sonde_view *v, int64_t first, sonde_error *err) {
     const sonde_array_spec *s = sonde_array_file_spec(c->file, c->which);
-    const int t = v->axes[0] == 't' ? 0 : 1;
+    const int t = sonde_axes_rows(v->axes);
     c->other_shape |= !shape_fits(c, s, v, t);
     if (c->other_shape) return SONDE_OK;
+    if (t < 0) return see_whole(c, v, err);
     const int64_t outer = t ? v->dim[0] : 1, n = v->dim[t];
     int64_t       inner = 1;
     for (int i = t + 1; i < v->rank; i++) inner *= v->dim[i];

@@ -161,7 +161,7 @@ static sonde_status run_beside(selftest *t, const sonde_task *task, const sonde_
     const size_t  n = task->n < BESIDE ? task->n : BESIDE;
     size_t        same = 0;
     for (size_t i = 0; i < n; i++) {
-        p[i] = (sonde_prompt){ task->cases[i].t, (int64_t)task->cases[i].n, 0 };
+        p[i] = (sonde_prompt){ .tokens = task->cases[i].t, .n = (int64_t)task->cases[i].n, .prompt = 0 };
         v[i] = (sonde_variant){ .base = (int)i };
     }
     const sonde_batch all = { .bases = p, .n_bases = n, .variants = v, .n_variants = n, .wants = &w, .n_wants = 1 };

@@ -55,6 +55,7 @@ static sonde_status add_site(const sonde_site *s, void *user, sonde_error *err) 
 static sonde_status add_grad(const sonde_site *s, void *user, sonde_error *err) {
     (void)err;
     tracing *t = user;
+    if (s->no_gradient) return SONDE_OK;
     tensor_shape(add(t, TENSOR_GRAD, s->name), s, t->now->rows);
     return SONDE_OK;
 }
@@ -197,7 +198,8 @@ static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
         const trace_tensor *x = &t->all.at[i];
         if (x->role != (a->want ? TENSOR_GRAD : TENSOR_SITE) || strcmp(x->site, a->site) != 0) continue;
         SONDE_TRY(tensors_put(&t->all, i, &a->value, a->first, (kept_rows){ p->row_of, p->rows }, err));
-        t->done += tensor_items(x) * a->value.dim[a->value.axes[0] != 't'] / p->n;
+        const int rows = sonde_axes_rows(a->value.axes);
+        t->done += rows < 0 ? tensor_items(x) : tensor_items(x) * a->value.dim[rows] / p->n;
     }
     t->cx->progress(t->cx->progress_user, "values", t->done, t->items);
     return SONDE_OK;

@@ -83,7 +83,7 @@ static void add_tensor(verification *v, size_t which) {
     const char *whole = sonde_array_file_spec(v->r->file, which)->name, *name = whole;
     if (!begins(whole, v->r->prefix) || begins(whole, "run/") || begins(whole, "value/")) return;
     name += strlen(v->r->prefix);
-    if (!strcmp(name, "tokens") || !strcmp(name, "positions")) return;
+    if (!strcmp(name, "tokens") || !strcmp(name, "token_types") || !strcmp(name, "positions")) return;
     v->tensor = room_grow(v->tensor, v->n, 1, sizeof *v->tensor);
     checked *t = &v->tensor[v->n++];
     *t = (checked){ .name = whole, .kind = KIND_UNKNOWN, .order = SIZE_MAX };

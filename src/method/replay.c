@@ -21,7 +21,7 @@ const char *replay_note(const replay *r, const char *key) {
     return text ? text : sonde_array_file_note(r->file, key);
 }
 
-sonde_prompt replay_prompt(const replay *r) { return (sonde_prompt){ r->tokens, r->n, r->prompt }; }
+sonde_prompt replay_prompt(const replay *r) { return (sonde_prompt){ .tokens = r->tokens, .n = r->n, .prompt = r->prompt, .types = r->types }; }
 
 /* A tensor of integers with one axis; *out NULL: the file has none of this name. */
 static sonde_status read_row(const replay *r, const char *name, int64_t **out, int64_t *n, sonde_error *err) {
@@ -38,18 +38,27 @@ static sonde_status read_row(const replay *r, const char *name, int64_t **out, i
     return sonde_array_read_int(r->file, at, 0, *n, *out, err);
 }
 
-static sonde_status read_tokens(replay *r, sonde_error *err) {
+/* The same as 32-bit numbers that are zero or more. */
+static sonde_status read_ids(const replay *r, const char *name, int32_t **out, int64_t *n, sonde_error *err) {
     int64_t *wide;
-    sonde_status s = read_row(r, "tokens", &wide, &r->n, err);
-    r->tokens = ROOM(int32_t, r->n);
-    for (int64_t i = 0; s == SONDE_OK && i < r->n; i++) {
+    sonde_status s = read_row(r, name, &wide, n, err);
+    *out = wide ? ROOM(int32_t, *n) : NULL;
+    for (int64_t i = 0; s == SONDE_OK && i < *n; i++) {
         if (wide[i] < 0 || wide[i] > INT32_MAX)
-            s = sonde_fail(err, SONDE_FORMAT, "tensor %stokens: %" PRId64 " is no id", r->prefix, wide[i]);
-        else r->tokens[i] = (int32_t)wide[i];
+            s = sonde_fail(err, SONDE_FORMAT, "tensor %s%s: %" PRId64 " is no id", r->prefix, name, wide[i]);
+        else (*out)[i] = (int32_t)wide[i];
     }
     free(wide);
-    SONDE_TRY(s);
+    return s;
+}
+
+static sonde_status read_tokens(replay *r, sonde_error *err) {
+    int64_t types;
+    SONDE_TRY(read_ids(r, "tokens", &r->tokens, &r->n, err));
     SONDE_FAIL_IF(r->n == 0, err, SONDE_FORMAT, "tensor %stokens is empty, expected at least one", r->prefix);
+    SONDE_TRY(read_ids(r, "token_types", &r->types, &types, err));
+    SONDE_FAIL_IF(r->types && types != r->n, err, SONDE_FORMAT, "tensor %stoken_types has %" PRId64 " numbers, expected one for "
+                  "each of %" PRId64 " tokens", r->prefix, types, r->n);
     SONDE_TRY(read_row(r, "positions", &r->position, &r->n_position, err));
     for (int64_t i = 0; i < r->n_position; i++)
         SONDE_FAIL_IF(r->position[i] < 0 || r->position[i] >= r->n, err, SONDE_FORMAT,
@@ -139,5 +148,6 @@ void replay_close(replay *r) {
     sonde_metric_free(r->metric);
     free(r->edit);
     free(r->tokens);
+    free(r->types);
     free(r->position);
 }

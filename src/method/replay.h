@@ -10,6 +10,7 @@ enum { REPLAY_RUNS = 16 };
 typedef struct {
     const sonde_array_file *file;
     char            prefix[24];                 /* "" or "3/" */
+    int32_t        *types;                      /* [n]: `token_types`, NULL: none */
     int32_t        *tokens; int64_t n, prompt;  /* prompt: positions from here on were generated, 0: none */
     sonde_edit    **edit; size_t n_edits;
     sonde_metric   *metric;                     /* NULL: none */

@@ -69,4 +69,4 @@ void traced_close(traced *p) {
     prompt_runs_close(&p->runs);
 }
 
-sonde_prompt traced_prompt(const traced *p) { return (sonde_prompt){ p->tokens, p->n, p->prompt }; }
+sonde_prompt traced_prompt(const traced *p) { return (sonde_prompt){ .tokens = p->tokens, .n = p->n, .prompt = p->prompt }; }

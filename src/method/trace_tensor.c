@@ -10,15 +10,13 @@ trace_tensor *tensors_add(trace_tensors *all, tensor_role role, size_t prompt, c
     return t;
 }
 
-static int t_axis(const char *axes) { return axes[0] == 't' ? 0 : 1; }
-
 void tensor_shape(trace_tensor *t, const sonde_site *s, int64_t rows) {
     size_t n = strlen(s->axes);
     if (n >= sizeof t->axes) n = sizeof t->axes - 1;
     memcpy(t->axes, s->axes, n);
     t->site = room_text(s->name, strlen(s->name));
     t->spec.rank = s->rank;
-    for (int i = 0; i < s->rank; i++) t->spec.dim[i] = i == t_axis(s->axes) ? rows : s->dim[i];
+    for (int i = 0; i < s->rank; i++) t->spec.dim[i] = i == sonde_axes_rows(s->axes) ? rows : s->dim[i];
 }
 
 int64_t tensor_items(const trace_tensor *t) {
@@ -69,7 +67,8 @@ static sonde_status put_items(trace_tensors *all, size_t i, int64_t first, const
 }
 
 sonde_status tensors_put(trace_tensors *all, size_t i, const sonde_view *v, int64_t first, kept_rows rows, sonde_error *err) {
-    const int     t = t_axis(v->axes);
+    const int     t = sonde_axes_rows(v->axes);
+    if (t < 0) return put_items(all, i, 0, v->data, tensor_items(&all->at[i]), err);
     const int64_t outer = t ? v->dim[0] : 1, n = v->dim[t];
     int64_t       inner = 1;
     for (int k = t + 1; k < v->rank; k++) inner *= v->dim[k];

@@ -82,7 +82,8 @@ bool arch_changes_logits(const arch_config *c) { return c->logit_cap > 0 || c->l
 
 int64_t arch_answers(const arch_config *c) {
     if (c->head & (HEAD_LM | HEAD_MLM)) return c->vocab;
-    return c->head & HEAD_CLASS ? c->labels : c->head & HEAD_QA ? 2 : 0;
+    if (c->head & HEAD_CLASS) return c->labels;
+    return c->head & HEAD_QA ? 2 : c->head & HEAD_POOLER ? c->d : 0;
 }
 
 /* Does the block normalise what its second part reads or leaves behind? */

@@ -216,7 +216,8 @@ const part_spec *arch_part(const arch_config *c, part_kind kind);
 bool arch_sparse(const arch_config *c, int64_t layer);  /* has the layer experts */
 bool arch_dense_layers(const arch_config *c);           /* is there a layer without */
 bool arch_changes_logits(const arch_config *c);         /* are logits more than the unembedding's product */
-/* The numbers of a row of logits: the vocabulary, the labels of a classifier, start and end; 0: a model without head. */
+/* The numbers of a row of what the model answers: the vocabulary, the labels of a classifier, start and end of a span, the
+ * pooler's output; 0: a model without head. */
 int64_t arch_answers(const arch_config *c);
 /* The row for a config.json; UNSUPPORTED names what was found and what there is. */
 sonde_status arch_find(const json *config, const arch **out, sonde_error *err);

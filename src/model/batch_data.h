@@ -27,5 +27,8 @@ typedef struct { batch_runs *r; int base; } runs_of_base;
 bound_runs   runs_for_edits(runs_of_base *of);
 metric_runs  runs_for_metrics(runs_of_base *of);
 
-sonde_status prompt_check(const sonde_model *m, const int32_t *tokens, int64_t n, sonde_error *err);
+/* Where a metric that names no position is taken: the last one; encoders: the first mask token, or row 0 where heads read that
+ * alone. */
+metric_span prompt_span(const sonde_model *m, const sonde_prompt *p);
+sonde_status prompt_check(const sonde_model *m, const sonde_prompt *p, sonde_error *err);
 #endif

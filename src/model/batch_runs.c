@@ -1,15 +1,30 @@
 /* The other runs of a batch: A of every base, and the named ones; kept as far as edits and metrics read them. */
 #include "batch_data.h"
+#include "run_parts.h"
 #include <stdlib.h>
 #include <string.h>
 
-sonde_status prompt_check(const sonde_model *m, const int32_t *tokens, int64_t n, sonde_error *err) {
-    SONDE_FAIL_IF(n < 1, err, SONDE_USAGE, "the prompt has no tokens, expected at least one");
-    SONDE_FAIL_IF(n > m->config.context, err, SONDE_USAGE, "the prompt has %lld tokens, the context holds %lld",
-                  (long long)n, (long long)m->config.context);
-    for (int64_t i = 0; i < n; i++)
-        SONDE_FAIL_IF(tokens[i] < 0 || tokens[i] >= m->config.vocab, err, SONDE_USAGE,
-                      "token %lld is %d, the vocabulary has %lld", (long long)i, (int)tokens[i], (long long)m->config.vocab);
+metric_span prompt_span(const sonde_model *m, const sonde_prompt *p) {
+    const arch_config *c = &m->config;
+    if (!c->bidirectional) return (metric_span){ p->n, p->n - 1 };
+    if (!run_has_back(c)) return (metric_span){ p->n, 0 };
+    for (int64_t i = 0; i < p->n; i++)
+        if (p->tokens[i] == m->info.mask && m->info.mask >= 0) return (metric_span){ p->n, i };
+    return (metric_span){ p->n, p->n - 1 };
+}
+
+sonde_status prompt_check(const sonde_model *m, const sonde_prompt *p, sonde_error *err) {
+    const arch_config *c = &m->config;
+    SONDE_FAIL_IF(p->n < 1, err, SONDE_USAGE, "the prompt has no tokens, expected at least one");
+    SONDE_FAIL_IF(p->n > c->context, err, SONDE_USAGE, "the prompt has %lld tokens, the context holds %lld",
+                  (long long)p->n, (long long)c->context);
+    for (int64_t i = 0; i < p->n; i++)
+        SONDE_FAIL_IF(p->tokens[i] < 0 || p->tokens[i] >= c->vocab, err, SONDE_USAGE,
+                      "token %lld is %d, the vocabulary has %lld", (long long)i, (int)p->tokens[i], (long long)c->vocab);
+    for (int64_t i = 0; p->types && c->types && i < p->n; i++)
+        SONDE_FAIL_IF(p->types[i] < 0 || p->types[i] >= c->types, err, SONDE_USAGE,
+                      "token %lld has the type %d, the model has %lld types", (long long)i, (int)p->types[i],
+                      (long long)c->types);
     return SONDE_OK;
 }
 
@@ -45,7 +60,8 @@ static sonde_status needed_add(batch_runs *r, const char *name, int base, needed
         for (size_t p = 0; p < b->n_bases; p++) {
             position_list read;
             if (base >= 0 && (int)p != base) continue;
-            SONDE_TRY(metric_run_positions(r->memory, b->wants[i].metric, name, out->n, &read, err));
+            SONDE_TRY(metric_run_positions(r->memory, b->wants[i].metric, name,
+                                           metric_span_of(prompt_span(r->session->model, &b->bases[p]), out->n), &read, err));
             for (size_t j = 0; j < read.n; j++) out->row[read.at[j]] = 1;
         }
     }
@@ -78,7 +94,7 @@ static sonde_status run_plain(batch_runs *r, const sonde_prompt *p, const needed
     *out = capture_new(c, p->tokens, p->n);
     SONDE_TRY(capture_keep(*out, c, &what->run, w, &r->budget, err));
     const workspace_mark here = workspace_here(r->session->memory);
-    lane l = { .keep = { capture_see, *out }, .on_row = capture_row, .row_user = *out, .row = w.rows, .n_rows = w.n_rows };
+    lane l = { .types = p->types, .keep = { capture_see, *out }, .on_row = capture_row, .row_user = *out, .row = w.rows, .n_rows = w.n_rows };
     SONDE_TRY(bind_edits(r->memory, c, &(bound_prompt){ .tokens = p->tokens, .prompt = p->n, .length = p->n },
                          &l.plan, err));
     for (size_t i = 0; i < w.n; i++) {
@@ -97,7 +113,7 @@ static sonde_status run_plain(batch_runs *r, const sonde_prompt *p, const needed
 static sonde_status run_base(batch_runs *r, int i, bool dry, sonde_error *err) {
     const sonde_prompt *p = &r->batch->bases[i];
     needed what;
-    SONDE_TRY(prompt_check(r->session->model, p->tokens, p->n, err));
+    SONDE_TRY(prompt_check(r->session->model, p, err));
     SONDE_TRY(needed_open(r, p->n, &what, err));
     SONDE_TRY(needed_add(r, "A", i, &what, err));
     return dry ? SONDE_OK : run_plain(r, p, &what, &r->base[i], err);
@@ -107,7 +123,7 @@ static sonde_status run_named(batch_runs *r, size_t i, bool dry, sonde_error *er
     const sonde_named_run *n = &r->batch->runs[i];
     needed what;
     if (n->values) return SONDE_OK;
-    sonde_status s = prompt_check(r->session->model, n->prompt.tokens, n->prompt.n, err);
+    sonde_status s = prompt_check(r->session->model, &n->prompt, err);
     if (s != SONDE_OK) return sonde_fail_at(err, s, "run %s", n->name);
     SONDE_TRY(needed_open(r, n->prompt.n, &what, err));
     SONDE_TRY(needed_add(r, n->name, -1, &what, err));

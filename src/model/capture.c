@@ -53,8 +53,9 @@ sonde_status capture_see(void *user, const sighting *s, sonde_error *err) {
     for (size_t i = 0; i < k->n_values; i++) {
         if (k->at[i].slot != s->at.slot || k->at[i].site != s->at.site) continue;
         const kept   *v = &k->value[i];
-        const int64_t t = s->view.dim[v->axes[0] == 't' ? 0 : 1];
-        if (v->axes[0] == 't') {
+        const int     axis = sonde_axes_rows(v->axes);
+        const int64_t t = axis < 0 ? v->dim[0] : s->view.dim[axis];
+        if (axis <= 0) {
             const int64_t row = v->dim[1] * v->dim[2];
             memcpy(v->data + s->first * row, s->view.data, (size_t)(t * row) * sizeof(float));
         } else {                                                    /* h t s */

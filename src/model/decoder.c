@@ -75,6 +75,7 @@ static int split_heads(builder *b, split_spec s, int x, int common) {
     return apply2(b, OP_choose, common, own, (step){ .site = s.site });
 }
 
+/* Queries and keys that have a norm are cut off behind it. */
 static int clipped(builder *b, int x) {
     return b->c->clip_qkv > 0 ? apply1(b, OP_clamp, x, b->p->value[x], (step){ .factor = b->c->clip_qkv }) : x;
 }
@@ -83,7 +84,8 @@ static int clipped(builder *b, int x) {
 static int heads_of(builder *b, split_spec s, value_shape shape, int read, int x) {
     int y = linear(b, s.w, s.b, read, shape);
     if (s.in_pairs) y = apply1(b, OP_reorder, y, shape, (step){ 0 });
-    return clipped(b, split_heads(b, s, x, y));
+    y = split_heads(b, s, x, y);
+    return b->c->qk_norm && s.w != W_V ? y : clipped(b, y);
 }
 
 static int reshaped(builder *b, int x, value_shape s) {
@@ -104,7 +106,7 @@ static int head_norm(builder *b, weight_id w, site_id site, int x) {
     y = mark(b, site, reshaped(b, y, heads));
     if (kind != QK_HEAD) y = reshaped(b, y, whole);
     y = apply1(b, OP_affine, y, b->p->value[y], (step){ .w = w, .b = (weight_id)(w + 1) });
-    return reshaped(b, y, heads);
+    return clipped(b, reshaped(b, y, heads));
 }
 
 static int rotated(builder *b, site_id site, int x) {
@@ -152,6 +154,19 @@ static int mlp(builder *b, const part_spec *part, int x) {
     return linear(b, W_OUT, B_OUT, post, (value_shape){ 1, c->d });
 }
 
+/* The router's probabilities, the choice, and the experts that were chosen. */
+static int experts(builder *b, const part_spec *part, int x) {
+    const arch_config *c = b->c;
+    const value_shape  all = { 1, c->experts };
+    const int read = norm(b, part->before, x);
+    const int routed = linear(b, W_ROUTER, B_ROUTER, read, all);
+    const int weights = mark(b, SITE_EXPERT_WEIGHTS, apply1(b, OP_softmax, routed, all, (step){ 0 }));
+    const int chosen = mark(b, SITE_EXPERT_INDICES, apply1(b, OP_largest, weights, (value_shape){ 1, c->chosen }, (step){ 0 }));
+    const int y = value_new(b, 1, c->d);
+    step_new(b, (step){ .kind = STEP_EXPERTS, .out = y, .in = { read, weights, chosen } });
+    return y;
+}
+
 /* ---- blocks ---- */
 
 static bool left_out(const program_key *k, part_kind kind) {
@@ -170,7 +185,7 @@ static int run_part(builder *b, const part_spec *p, int x) {
     int y = NO_VALUE;
     switch (p->kind) {
     case PART_SELF: y = attention(b, p, x); break;
-    case PART_MLP:  y = mlp(b, p, x); break;
+    case PART_MLP:  y = b->p->key.sparse ? experts(b, p, x) : mlp(b, p, x); break;
     case PART_CROSS: case PART_NONE: assert(false); break;
     }
     return mark(b, out[p->kind], norm(b, p->after, y));

@@ -1,6 +1,7 @@
 /* Runs the steps of a program over all rows of its segments; on the way back, adds up the parts that the readers of a
  * value pass to it, in forward order of the readers, whether or not taps or edits stand between. */
 #include "exec.h"
+#include "experts.h"
 #include <math.h>
 #include <string.h>
 
@@ -52,6 +53,8 @@ static op_attr attr_of(const exec *x, const step *s) {
     case OP_times:       return (op_attr){ .times = { (float)s->factor } };
     case OP_soft_cap:
     case OP_clamp:       return (op_attr){ .clamp = { (float)s->factor } };
+    case OP_largest:     return (op_attr){ .largest = { x->config->chosen } };
+    case OP_softmax:     return (op_attr){ .attention.sight.every = true };
     case OP_rotate:      r = rope_of(x); return (op_attr){ .rotate = { x->turns, r->dims, r->pairs } };
     case OP_reorder:     return (op_attr){ .reorder = { x->config->rope.dims } };
     default:             return op_table[s->op]->masked ? (op_attr){ .pick = { x->mask[s->site] } } : (op_attr){ 0 };
@@ -128,14 +131,14 @@ sonde_status exec_forward(exec *x, sonde_error *err) {
         else if (s->kind == STEP_MARK) SONDE_TRY(marks(x, s, false, err));
         else {
             SONDE_TRY(take(x, s->out, &x->value[s->out], err));
-            SONDE_TRY(attend_forward(x, s, err));
+            SONDE_TRY(s->kind == STEP_ATTEND ? attend_forward(x, s, err) : experts_forward(x, s, err));
         }
     }
     return SONDE_OK;
 }
 
 static int inputs_of(const step *s) {
-    return s->kind == STEP_ATTEND ? 3 : s->kind == STEP_OP ? op_table[s->op]->n_in : 0;
+    return s->kind == STEP_ATTEND || s->kind == STEP_EXPERTS ? 3 : s->kind == STEP_OP ? op_table[s->op]->n_in : 0;
 }
 
 /* grad[value] = the parts of its readers, first reader first. */
@@ -160,6 +163,7 @@ static sonde_status backward_op(exec *x, int at, sonde_error *err) {
     const step *s = &x->program->step[at];
     for (int j = 0; j < inputs_of(s); j++) SONDE_TRY(take(x, s->in[j], &x->part[at][j], err));
     if (s->kind == STEP_ATTEND) return attend_backward(x, s, at, err);
+    if (s->kind == STEP_EXPERTS) return experts_backward(x, s, at, err);
     bound_call b;
     make_call(x, s, &b);
     for (int j = 0; j < b.call.op->n_in; j++) {

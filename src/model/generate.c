@@ -87,7 +87,9 @@ static sonde_status open_edited(generation *g, writing *w, edit_list edits, int6
 static sonde_status open_prompt(generation *g, const sonde_prompt *p, edit_list edits, writing *w, sonde_error *err) {
     const arch_config *c = &g->session->model->config;
     const int64_t length = g->o->n ? p->n + g->o->n - 1 : p->n;
-    SONDE_TRY(prompt_check(g->session->model, p->tokens, p->n, err));
+    SONDE_FAIL_IF(c->bidirectional || !(c->head & HEAD_LM), err, SONDE_USAGE,
+                  "%s: an encoder or a model without head writes no text, expected a language model", g->session->model->info.name);
+    SONDE_TRY(prompt_check(g->session->model, p, err));
     SONDE_FAIL_IF(length > c->context, err, SONDE_USAGE,
                   "prompt %zu has %lld tokens and %lld are to follow: %lld positions, the context holds %lld", w->index,
                   (long long)p->n, (long long)g->o->n, (long long)length, (long long)c->context);

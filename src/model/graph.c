@@ -1,6 +1,7 @@
 /* Walks the compiled programs of a plan's slots and asks each operation what it costs: tensors have shapes, no data. */
 #include "sonde/graph.h"
 #include "edit_data.h"
+#include "experts.h"
 #include "model_data.h"
 #include "program.h"
 #include "weight_table.h"
@@ -67,15 +68,18 @@ static const char *sites_of(const walk *w, int v) {
     return names;
 }
 
-static sonde_status tell(walk *w, sonde_operation *o, const op_call *c) {
-    const op_cost cost = c->op->cost(c);
-    const slot   *s = slot_of(w);
+static sonde_status tell_as(walk *w, sonde_operation *o, const char *name, op_cost cost) {
+    const slot *s = slot_of(w);
     o->id = w->next++;
     o->block = s ? s->block : -1;
-    o->operation = c->op->name;
+    o->operation = name;
     o->flops = cost.flops;
     o->bytes = cost.bytes;
     return w->fn(o, w->user, w->err);
+}
+
+static sonde_status tell(walk *w, sonde_operation *o, const op_call *c) {
+    return tell_as(w, o, c->op->name, c->op->cost(c));
 }
 
 /* A product reads and makes whole rows, whatever their heads are. */
@@ -125,6 +129,19 @@ static sonde_status tell_attention(walk *w, const step *s) {
     return SONDE_OK;
 }
 
+/* All chosen experts at once, under the weight that they end with. */
+static sonde_status tell_experts(walk *w, const step *s) {
+    sonde_operation row = { .site = sites_of(w, s->out), .weight = weight_name(w, W_X_OUT), .bias = bias_name(w, B_X_OUT),
+                            .n_in = 3, .out = value_shape_of(w, s->out) };
+    for (int i = 0; i < 3; i++) {
+        row.in[i] = value_shape_of(w, s->in[i]);
+        row.from[i] = w->maker[s->in[i]];
+    }
+    SONDE_TRY(tell_as(w, &row, "experts", experts_cost(w->m, slot_of(w)->block, w->n)));
+    w->maker[s->out] = row.id;
+    return SONDE_OK;
+}
+
 static sonde_status walk_stage(walk *w, int at, program_key key) {
     program *p = arena_alloc(w->a, sizeof *p);
     program_compile(p, &w->m->config, key);
@@ -136,6 +153,7 @@ static sonde_status walk_stage(walk *w, int at, program_key key) {
         const step *s = &p->step[i];
         if (s->kind == STEP_OP) SONDE_TRY(tell_op(w, s));
         if (s->kind == STEP_ATTEND) SONDE_TRY(tell_attention(w, s));
+        if (s->kind == STEP_EXPERTS) SONDE_TRY(tell_experts(w, s));
     }
     w->last = w->maker[p->out];
     return SONDE_OK;
@@ -154,7 +172,8 @@ static sonde_status find_keys(walk *w, const sonde_edit *const *edits, size_t n_
     SONDE_TRY(plan_slots(w->a, &w->m->config, edits, n_edits, &w->run, w->err));
     w->key = arena_new_array(w->a, program_key, (size_t)w->run.n + 1);
     for (int i = 0; i < w->run.n; i++)
-        w->key[i] = (program_key){ .stage = STAGE_BLOCK, .no_attn = w->run.at[i].no_attn, .no_mlp = w->run.at[i].no_mlp };
+        w->key[i] = (program_key){ .stage = STAGE_BLOCK, .no_attn = w->run.at[i].no_attn, .no_mlp = w->run.at[i].no_mlp,
+                                    .sparse = arch_sparse(&w->m->config, w->run.at[i].block) };
     for (size_t i = 0; i < n_edits; i++) {
         place_list hit;
         if (sonde_edit_is_plan(edits[i])) continue;

@@ -12,7 +12,8 @@ program_key lane_key(const lane *l, int at, bool backward) {
     const uint8_t *f = lane_flags(l, at);
     const uint8_t  any = (uint8_t)(FLAG_EDIT | FLAG_TAP | FLAG_KEEP | (backward ? FLAG_GRAD : 0));
     return (program_key){
-        .stage = STAGE_BLOCK, .no_attn = l->plan.run.at[at].no_attn, .no_cross = l->plan.run.at[at].no_cross, .no_mlp = l->plan.run.at[at].no_mlp,
+        .stage = STAGE_BLOCK, .sparse = arch_sparse(l->plan.config, l->plan.run.at[at].block),
+        .no_attn = l->plan.run.at[at].no_attn, .no_cross = l->plan.run.at[at].no_cross, .no_mlp = l->plan.run.at[at].no_mlp,
         .split_q = f[SITE_Q_INPUT] & any, .split_k = f[SITE_K_INPUT] & any, .split_v = f[SITE_V_INPUT] & any,
         .mlp_in = f[SITE_MLP_IN] & any, .result = f[SITE_RESULT] & any };
 }
@@ -30,9 +31,8 @@ static uint64_t place_key(const segment *g, site_id site) {
 static mark_view view_of(const segment *g, site_id site, float *data, int64_t keys) {
     const bound *b = &g->l->plan;
     const char  *axes = site_rows[site].axes;
-    mark_view    v = { .data = data, .rank = (int)(strlen(axes) + 1) / 2, .t_axis = axes[0] == 't' ? 0 : 1,
+    mark_view    v = { .data = data, .rank = (int)(strlen(axes) + 1) / 2, .t_axis = sonde_axes_rows(axes),
                        .first = g->first, .masked = axes[strlen(axes) - 1] == 's', .key = place_key(g, site) };
-    if (axes[0] != 't' && axes[2] != 't') v.t_axis = -1;
     if (v.masked) v.sight = site_sight(b->config, b->run.at[g->slot].block);
     for (int i = 0; i < v.rank; i++) {
         const char letter = axis_letter(axes, i);

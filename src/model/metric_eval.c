@@ -32,7 +32,7 @@ typedef struct {
 struct bound_metric {
     const sonde_metric *x;
     const int32_t      *tokens;
-    int64_t             n, vocab;
+    int64_t             n, standard, vocab;
     metric_row_state   *row;        /* [n_rows], ascending */
     size_t              n_rows;
     term_state         *term;       /* [x->n_terms] */
@@ -40,8 +40,8 @@ struct bound_metric {
 
 /* Positions */
 
-static sonde_status resolve(const metric_term *t, const char *run, int64_t n, int64_t *out, sonde_error *err) {
-    const int64_t at = t->position < 0 ? t->position + n : t->position;
+static sonde_status resolve(const metric_term *t, const char *run, metric_span s, int64_t *out, sonde_error *err) {
+    const int64_t n = s.n, at = !t->position_written ? s.standard : t->position < 0 ? t->position + n : t->position;
     const shown who = name_shown(run ? run : "");
     SONDE_FAIL_IF(at < 0 || at >= n, err, SONDE_USAGE,
                   "metric: position %lld of %s%s, expected %lld to %lld of %lld tokens",
@@ -70,14 +70,15 @@ static bool reads_loss(const sonde_metric *x) {
     return false;
 }
 
-sonde_status metric_positions(arena *a, const sonde_metric *x, int64_t n, position_list *out, sonde_error *err) {
-    const bool loss = reads_loss(x);
+sonde_status metric_positions(arena *a, const sonde_metric *x, metric_span s, position_list *out, sonde_error *err) {
+    const bool    loss = reads_loss(x);
+    const int64_t n = s.n;
     SONDE_FAIL_IF(loss && n < 2, err, SONDE_USAGE, "metric: loss of %lld token%s, expected at least two", (long long)n,
                   n == 1 ? "" : "s");
     int64_t *at = arena_new_array(a, int64_t, (size_t)x->n_terms + (loss ? (size_t)n : 0));
     size_t k = 0;
     for (int i = 0; i < x->n_terms; i++)
-        if (x->term[i].function != METRIC_LOSS) SONDE_TRY(resolve(&x->term[i], NULL, n, &at[k++], err));
+        if (x->term[i].function != METRIC_LOSS) SONDE_TRY(resolve(&x->term[i], NULL, s, &at[k++], err));
     for (int64_t i = 0; loss && i < n - 1; i++) at[k++] = i;
     *out = (position_list){ at, sorted_once(at, k) };
     return SONDE_OK;
@@ -86,13 +87,13 @@ sonde_status metric_positions(arena *a, const sonde_metric *x, int64_t n, positi
 static const char *run_of(const metric_term *t) { return t->argmax ? "A" : t->run; }
 
 /* A negative position counts from the other run's own end. */
-sonde_status metric_run_positions(arena *a, const sonde_metric *x, const char *run, int64_t n, position_list *out,
+sonde_status metric_run_positions(arena *a, const sonde_metric *x, const char *run, metric_span s, position_list *out,
                                   sonde_error *err) {
     int64_t *at = arena_new_array(a, int64_t, (size_t)x->n_terms);
     size_t k = 0;
     for (int i = 0; i < x->n_terms; i++) {
         const char *reads = run_of(&x->term[i]);
-        if (reads && strcmp(reads, run) == 0) SONDE_TRY(resolve(&x->term[i], run, n, &at[k++], err));
+        if (reads && strcmp(reads, run) == 0) SONDE_TRY(resolve(&x->term[i], run, s, &at[k++], err));
     }
     *out = (position_list){ at, sorted_once(at, k) };
     return SONDE_OK;
@@ -110,12 +111,12 @@ static size_t find_row(const bound_metric *b, int64_t position) {
     return lo < b->n_rows && b->row[lo].position == position ? lo : SIZE_MAX;
 }
 
-static sonde_status other_logits(const metric_term *t, metric_runs runs, const float **out, sonde_error *err) {
+static sonde_status other_logits(const metric_term *t, metric_runs runs, metric_span span, const float **out, sonde_error *err) {
     const char *run = run_of(t);
     const int64_t n = runs.length ? runs.length(runs.user, run) : -1;
     int64_t at;
     SONDE_FAIL_IF(n < 0, err, SONDE_USAGE, "metric: there is no run %s", name_shown(run).text);
-    SONDE_TRY(resolve(t, run, n, &at, err));
+    SONDE_TRY(resolve(t, run, metric_span_of(span, n), &at, err));
     *out = runs.logits(runs.user, run, at);
     SONDE_FAIL_IF(!*out, err, SONDE_USAGE, "metric: run %s has no logits at position %lld", name_shown(run).text,
                   (long long)at);
@@ -128,14 +129,15 @@ static sonde_status bind_term(bound_metric *b, int i, metric_runs runs, sonde_er
     *s = (term_state){ .token = t->token, .value = NAN };
     if (t->function == METRIC_LOSS) return SONDE_OK;
     int64_t at;
-    SONDE_TRY(resolve(t, NULL, b->n, &at, err));
+    const metric_span span = { b->n, b->standard };
+    SONDE_TRY(resolve(t, NULL, span, &at, err));
     s->row = find_row(b, at);
     metric_row_state *row = &b->row[s->row];
     row->needs_sum |= t->function != METRIC_LOGIT && t->function != METRIC_RANK;
     row->needs_entropy |= t->function == METRIC_ENTROPY;
     if (!run_of(t)) return SONDE_OK;
     const float *other;
-    SONDE_TRY(other_logits(t, runs, &other, err));
+    SONDE_TRY(other_logits(t, runs, span, &other, err));
     if (t->argmax) {
         sonde_logits_top(other, b->vocab, 1, &s->token);
         return SONDE_OK;
@@ -145,17 +147,30 @@ static sonde_status bind_term(bound_metric *b, int i, metric_runs runs, sonde_er
     return SONDE_OK;
 }
 
+/* A classifier answers with fewer numbers than the vocabulary has tokens. */
+static sonde_status check_tokens(const sonde_metric *x, int64_t answers, sonde_error *err) {
+    SONDE_FAIL_IF(!answers, err, SONDE_USAGE, "metric: the model has no head and answers nothing, expected a model with one");
+    for (int i = 0; i < x->n_terms; i++) {
+        const metric_term *t = &x->term[i];
+        SONDE_FAIL_IF(metric_functions[t->function].token && !t->argmax && t->token >= answers, err, SONDE_USAGE,
+                      "metric: #%d of %lld answers, expected #0 to #%lld", (int)t->token, (long long)answers,
+                      (long long)answers - 1);
+    }
+    return SONDE_OK;
+}
+
 sonde_status metric_bind(arena *a, const sonde_metric *x, const metric_prompt *p, bound_metric **out, sonde_error *err) {
     bound_metric *b = arena_alloc(a, sizeof *b);
     position_list needed;
-    *b = (bound_metric){ .x = x, .tokens = p->tokens, .n = p->n, .vocab = p->vocab };
-    SONDE_TRY(metric_positions(a, x, p->n, &needed, err));
+    *b = (bound_metric){ .x = x, .tokens = p->tokens, .n = p->span.n, .standard = p->span.standard, .vocab = p->vocab };
+    SONDE_TRY(check_tokens(x, p->vocab, err));
+    SONDE_TRY(metric_positions(a, x, p->span, &needed, err));
     b->n_rows = needed.n;
     b->row = arena_new_array(a, metric_row_state, b->n_rows);
     b->term = arena_new_array(a, term_state, (size_t)x->n_terms);
     const bool loss = reads_loss(x);
     for (size_t i = 0; i < b->n_rows; i++) {
-        const bool in_loss = loss && needed.at[i] < p->n - 1;
+        const bool in_loss = loss && needed.at[i] < p->span.n - 1;
         b->row[i] = (metric_row_state){ .position = needed.at[i], .in_loss = in_loss, .needs_sum = in_loss };
     }
     for (int i = 0; i < x->n_terms; i++) SONDE_TRY(bind_term(b, i, p->runs, err));

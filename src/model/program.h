@@ -18,16 +18,17 @@ typedef enum { STAGE_FRONT, STAGE_BLOCK, STAGE_BACK, STAGE_POOL } stage;      /*
 typedef struct {
     stage stage;
     bool  no_attn, no_cross, no_mlp;
+    bool  sparse;                                   /* the block has experts in its MLP's place */
     bool  split_q, split_k, split_v;                /* hook_q_input .. hook_v_input are edited or differentiated */
     bool  mlp_in, result;                           /* hook_mlp_in, hook_result are asked for, edited or differentiated */
 } program_key;
 
-typedef enum { STEP_OP, STEP_MARK, STEP_ATTEND } step_kind;
+typedef enum { STEP_OP, STEP_MARK, STEP_ATTEND, STEP_EXPERTS } step_kind;
 
 typedef struct {
     step_kind kind;
     int       op;                   /* enum op_id, of STEP_OP */
-    int       out, in[MAX_IN];      /* values; ATTEND: in = q, k, v; MARK: out */
+    int       out, in[MAX_IN];      /* values; ATTEND: in = q, k, v; EXPERTS: experts.h; MARK: out */
     site_id   site;                 /* MARK; the site whose edits pick heads, for ops with a mask */
     weight_id w, b;                 /* weight and bias read, W_NONE: none */
     head_split split;

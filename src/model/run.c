@@ -4,8 +4,9 @@
 #include <string.h>
 
 static bool same_key(program_key a, program_key b) {
-    return a.stage == b.stage && a.no_attn == b.no_attn && a.no_cross == b.no_cross && a.no_mlp == b.no_mlp && a.split_q == b.split_q &&
-           a.split_k == b.split_k && a.split_v == b.split_v && a.mlp_in == b.mlp_in && a.result == b.result;
+    return a.stage == b.stage && a.no_attn == b.no_attn && a.no_cross == b.no_cross && a.no_mlp == b.no_mlp && a.sparse == b.sparse &&
+           a.split_q == b.split_q && a.split_k == b.split_k && a.split_v == b.split_v && a.mlp_in == b.mlp_in &&
+           a.result == b.result;
 }
 
 static const program *program_for(sonde_session *s, program_key key) {
@@ -159,10 +160,10 @@ sonde_status run_back_rows(sonde_session *s, segment *g, int n, exec *x, sonde_e
 bool run_has_back(const arch_config *c) { return c->final_norm || (c->head & (HEAD_LM | HEAD_MLM | HEAD_QA)); }
 bool run_has_pool(const arch_config *c) { return c->head & (HEAD_POOLER | HEAD_NSP | HEAD_CLASS); }
 
-/* The classifier's logits are those of row 0. */
+/* A classifier's logits, or what the pooler answers, are those of row 0. */
 bool run_wants_pool(const lane *l, const arch_config *c) {
     if (!run_has_pool(c)) return false;
-    return l->pooled || ((c->head & HEAD_CLASS) && !run_has_back(c) && (l->every_row || l->n_rows));
+    return l->pooled || (!run_has_back(c) && (l->every_row || l->n_rows));
 }
 
 sonde_status run_pool_row(sonde_session *s, segment *g, exec *x, sonde_error *err) {
@@ -181,7 +182,7 @@ static sonde_status run_pool_stage(sonde_session *s, lane *l, sonde_error *err) 
     if (l->first > 0 || l->until != l->plan.run.n || !run_wants_pool(l, c)) return SONDE_OK;
     SONDE_TRY(run_pool_row(s, &g, &x, err));
     SONDE_TRY(exec_forward(&x, err));
-    if (!run_has_back(c) && (c->head & HEAD_CLASS) && l->on_row)
+    if (!run_has_back(c) && l->on_row)
         SONDE_TRY(l->on_row(l->row_user, 0, x.value[x.program->out], err));
     workspace_release(s->memory, here);
     return SONDE_OK;

@@ -140,7 +140,7 @@ static sonde_status longrope(const rope_words *o, const char **out) {
 /* Quoted; linear where only a factor is said, longrope where only its tables are, as llama.cpp has it. */
 static sonde_status kind_of(const rope_words *o, double *by, const char **out) {
     const meta_value *type = word(o, "rope.scaling.type");
-    SONDE_FAIL_IF(type && type->kind != META_TEXT, o->err, SONDE_FORMAT, "%srope.scaling.type is no text", o->begin);
+    SONDE_FAIL_IF(type && type->kind != META_TEXT, o->err, SONDE_FORMAT, "%srope.scaling.type is no text, expected one", o->begin);
     *by = 1;
     SONDE_TRY(number(o, "rope.scale_linear", by));
     SONDE_TRY(number(o, "rope.scaling.factor", by));

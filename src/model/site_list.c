@@ -3,6 +3,7 @@
 #include "model_data.h"
 #include "site_names.h"
 #include "sonde/site.h"
+#include "sonde/variants.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ static sonde_status tell(arena *a, const listing *l, const place *at, size_t n) 
     for (size_t i = 0; i < n; i++) {
         const site_row *row = &site_rows[at[i].site];
         sonde_site s = { .name = place_name(a, &l->slots, at[i]), .axes = row->axes, .doc = row->doc,
-                         .on_request = row->on_request, .block = -1 };
+                         .on_request = row->on_request, .no_gradient = !site_has_gradient(at[i].site), .block = -1 };
         const slot *in = row->where == AT_BLOCK ? &l->slots.at[at[i].slot] : NULL;
         if (in) s.block = in->block;
         if (!in || !in->turn) s.graph_name = site_graph_name(a, &l->m->config, row->name, s.block);
@@ -45,7 +46,7 @@ static sonde_status list_rows(sonde_site_fn fn, void *user, sonde_error *err) {
         char name[64];
         snprintf(name, sizeof name, "%s%s", row->where == AT_BLOCK ? "blocks.0." : "", row->name);
         const sonde_site s = { .name = name, .axes = row->axes, .doc = row->doc, .on_request = row->on_request,
-                               .block = row->where == AT_BLOCK ? 0 : -1, .rank = (int)(strlen(row->axes) + 1) / 2 };
+                               .no_gradient = !site_has_gradient((site_id)i), .block = row->where == AT_BLOCK ? 0 : -1, .rank = (int)(strlen(row->axes) + 1) / 2 };
         SONDE_TRY(fn(&s, user, err));
     }
     return SONDE_OK;
@@ -58,4 +59,10 @@ sonde_status sonde_sites(const sonde_model *m, const sonde_site_query *q, sonde_
     const sonde_status s = list(a, &l, q->pattern, q->edits, q->n_edits);
     arena_free(a);
     return s;
+}
+
+int sonde_axes_rows(const char *axes) {
+    const char *t = strchr(axes, 't');
+    if (t) return (int)(t - axes) / 2;
+    return axes[0] == 's' ? 0 : -1;
 }

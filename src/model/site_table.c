@@ -87,6 +87,8 @@ static bool in_layer(const arch_config *c, site_id s, int64_t layer) {
     }
 }
 
+bool site_has_gradient(site_id s) { return s != SITE_EXPERT_INDICES; }
+
 const char *place_name(arena *a, const slots *s, place p) {
     const site_row *row = &site_rows[p.site];
     if (row->where != AT_BLOCK) return row->name;

@@ -51,6 +51,8 @@ extern const norm_row norm_rows[NORM_COUNT];
 bool norm_exists(const arch_config *c, norm_place n);
 /* Does this architecture have the site at all, in any layer? */
 bool site_exists(const arch_config *c, site_id s);
+/* False of a choice: which experts were taken. */
+bool site_has_gradient(site_id s);
 /* Whole name into the arena: "blocks.4r1.attn.hook_z". */
 const char *place_name(arena *a, const slots *s, place p);
 /* All places of a run, on request ones too, in order. */

@@ -1,6 +1,7 @@
 /* Many edited versions of one run. Variants that are asked for a metric only share their matrix products; every other
  * one runs alone, since its answers leave as they come. */
 #include "batch_data.h"
+#include "experts.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,18 +80,30 @@ static void flag_sites(variant_run *v, size_t i, uint8_t flag, bool on) {
     }
 }
 
+/* Gradients pass over choices, but where nothing else is asked. */
+static sonde_status drop_choices(const variant_run *v, place_list *p, sonde_error *err) {
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        if (site_has_gradient(p->at[i].site)) p->at[n++] = p->at[i];
+    SONDE_FAIL_IF(p->n && !n, err, SONDE_USAGE, "%s: the choice of experts has no gradient, expected another site, such as "
+                  "hook_expert_weights", place_name(v->memory, &v->l.plan.run, p->at[0]));
+    p->n = n;
+    return SONDE_OK;
+}
+
 static sonde_status resolve_want(variant_run *v, size_t i, const sonde_prompt *p, uint8_t *row, sonde_error *err) {
     const sonde_want  *w = want_of(v, i);
     const arch_config *c = &v->runs->session->model->config;
     if (w->kind == SONDE_WANT_SITE || w->kind == SONDE_WANT_GRAD) {
         SONDE_TRY(places_select(v->memory, (place_scope){ c, &v->l.plan.run, false }, w->sites ? w->sites : "**",
                                 &v->wanted[i], err));
+        if (w->kind == SONDE_WANT_GRAD) SONDE_TRY(drop_choices(v, &v->wanted[i], err));
         flag_sites(v, i, w->kind == SONDE_WANT_SITE ? FLAG_TAP : FLAG_GRAD, true);
     }
     if (w->kind == SONDE_WANT_GRAD) SONDE_TRY(metric_differentiable(w->metric, err));
     if (w->metric) {
         position_list read;
-        SONDE_TRY(metric_positions(v->memory, w->metric, p->n, &read, err));
+        SONDE_TRY(metric_positions(v->memory, w->metric, prompt_span(v->runs->session->model, p), &read, err));
         for (size_t j = 0; j < read.n; j++) row[read.at[j]] = 1;
     }
     if (w->kind != SONDE_WANT_LOGITS) return SONDE_OK;
@@ -131,9 +144,10 @@ static sonde_status variant_open(variant_run *v, batch_runs *r, size_t index, so
     v->wanted = arena_new_array(v->memory, place_list, b->n_wants + 1);
     SONDE_TRY(variant_bind(v, false, err));
     const sonde_prompt *p = &b->bases[v->of.base];
-    const metric_prompt mp = { p->tokens, p->n, arch_answers(&r->session->model->config), runs_for_metrics(&v->of) };
+    const metric_prompt mp = { p->tokens, prompt_span(r->session->model, p), arch_answers(&r->session->model->config), runs_for_metrics(&v->of) };
     for (size_t i = 0; i < b->n_wants; i++)
         if (b->wants[i].metric) SONDE_TRY(metric_bind(v->memory, b->wants[i].metric, &mp, &v->metric[i], err));
+    v->l.types = p->types;
     v->l.tap = (watcher){ see, v };
     v->l.on_row = take_row;
     v->l.row_user = v;
@@ -270,15 +284,20 @@ sonde_status sonde_run(sonde_session *s, const sonde_single *r, sonde_answer_fn 
 
 /* ---- what it would cost ---- */
 
-static double flops_of_row(const arch_config *c) {
+static double flops_of_row(const sonde_model *m, int64_t layer) {
+    const arch_config *c = &m->config;
     const double d = (double)c->d, hd = (double)(c->heads * c->e), gd = (double)(c->kv_heads * c->e);
-    return 2 * (d * (2 * hd + 2 * gd) + (arch_has(c, W_GATE) ? 3 : 2) * d * (double)c->f);
+    const double attention = 2 * d * (2 * hd + 2 * gd);
+    if (arch_sparse(c, layer)) return attention + 2 * d * (double)c->experts + experts_cost(m, layer, 1).flops;
+    return attention + 2 * (arch_has(c, W_GATE) ? 3 : 2) * d * (double)c->f;
 }
 
 /* Floats that a row of a block's program holds. */
 static double floats_of_row(const arch_config *c) {
     const int64_t turned = c->rope.dims ? (c->heads + c->kv_heads) * c->e : 0;
-    return (double)(8 * c->d + (arch_has(c, W_GATE) ? 4 : 2) * c->f + 4 * c->heads * c->e + turned);
+    const int64_t dense = arch_dense_layers(c) ? (arch_has(c, W_GATE) ? 4 : 2) * c->f : 0;
+    const int64_t sparse = c->experts ? experts_floats(c) : 0;
+    return (double)(8 * c->d + (dense > sparse ? dense : sparse) + 4 * c->heads * c->e + turned);
 }
 
 sonde_status sonde_variants_cost(sonde_session *s, const sonde_batch *b, sonde_cost *out, sonde_error *err) {
@@ -295,7 +314,9 @@ sonde_status sonde_variants_cost(sonde_session *s, const sonde_batch *b, sonde_c
             const double n = (double)b->bases[v.of.base].n, blocks = (double)v.l.until;
             const double logits = v.l.every_row ? n : (double)v.l.n_rows;
             const double passes = wants_gradient(b) ? 3 : 1;
-            out->flops += passes * (n * blocks * (flops_of_row(c) + 2 * n * (double)(c->heads * c->e)) +
+            double products = 0;
+            for (int at = 0; at < v.l.until; at++) products += flops_of_row(s->model, v.l.plan.run.at[at].block);
+            out->flops += passes * (n * (products + blocks * 2 * n * (double)(c->heads * c->e)) +
                                     logits * 2 * (double)c->d * (double)arch_answers(c));
             out->rows += (int64_t)n;
             const int64_t bytes = (int64_t)(4 * n * ((double)(2 * (int64_t)v.l.plan.run.n * c->kv_heads * c->e) + (double)c->d) +

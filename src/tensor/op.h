@@ -35,6 +35,7 @@ typedef union {                     /* typed, one member per op that has any */
     struct { const float *gain, *bias; } affine;                        /* [cols]; bias may be NULL */
     struct { const kern_weight *w; const float *bias; } linear;
     struct { act_kind kind; } activation;
+    struct { int64_t k; } largest;
     struct { const float *turn; int64_t dims; bool pairs; } rotate;     /* turn [rows, 2, dims/2]: cosines, sines */
     struct { int64_t dims; } reorder;
     struct {
@@ -44,7 +45,7 @@ typedef union {                     /* typed, one member per op that has any */
         const float *bias;          /* [H, T, S] the same */
         const float *sink;          /* [H] a score in each row that no key has */
     } attention;
-    struct { float limit; } clamp;
+    struct { float limit; } clamp;                      /* clamped_glu too */
     struct { float factor; } times;
     struct { const kern_weight *w; const float *bias; head_split split; } head_linear;
     struct { const uint8_t *mask; } pick;               /* [rows, heads]: which (row, head) */

@@ -71,7 +71,7 @@ static void check_run(const sonde_metric *x) {
     sonde_error err = { 0 };
     arena *a = arena_new();
     for (int i = 0; i < POSITIONS * VOCAB; i++) rows[i] = (float)(i * 7 % 11) - 5;
-    const metric_prompt p = { tokens, POSITIONS, VOCAB, { logits_of, length_of, rows } };
+    const metric_prompt p = { tokens, { POSITIONS, POSITIONS - 1 }, VOCAB, { logits_of, length_of, rows } };
     const sonde_status s = metric_bind(a, x, &p, &b, &err);
     if (s != SONDE_OK) check_error(s, &err);
     for (int i = 0; s == SONDE_OK && i < POSITIONS; i++) metric_row(b, i, rows + i * VOCAB);

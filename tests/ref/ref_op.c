@@ -59,6 +59,30 @@ static void multiply(const ref_call *c) {
     for (int64_t i = 0; i < count(&c->out); i++) c->out.data[i] = c->in[0].data[i] * c->in[1].data[i];
 }
 
+static void clamped_glu(const ref_call *c) {
+    for (int64_t i = 0; i < count(&c->out); i++) {
+        const double a = fmin(c->in[0].data[i], c->limit), b = fmax(fmin(c->in[1].data[i], c->limit), -c->limit);
+        c->out.data[i] = (b + 1) * a / (1 + exp(-1.702 * a));
+    }
+}
+
+/* Taken out one after the other, the largest first; then put in order. */
+static void largest(const ref_call *c) {
+    const int64_t n = c->in[0].dim[3], k = c->out.dim[3];
+    for (int64_t r = 0; r < count(&c->in[0]) / n; r++) {
+        const double *x = c->in[0].data + r * n;
+        bool taken[64] = { false };
+        for (int64_t j = 0; j < k; j++) {
+            int64_t best = -1;
+            for (int64_t i = 0; i < n; i++)
+                if (!taken[i] && (best < 0 || x[i] > x[best])) best = i;
+            taken[best] = true;
+        }
+        for (int64_t i = 0, j = 0; i < n; i++)
+            if (taken[i]) c->out.data[r * k + j++] = (double)i;
+    }
+}
+
 /* As complex numbers: (a + ib) e^(i angle). */
 static void rotate(const ref_call *c) {
     const int64_t H = c->out.dim[2], e = c->out.dim[3], half = c->dims / 2;
@@ -214,7 +238,7 @@ bool ref_op(const ref_call *c) {
         { "head_linear", head_linear }, { "choose", choose }, { "head_delta", head_delta },
         { "rms_scale", rms_scale }, { "rms_normalize", rms_normalize }, { "multiply", multiply }, { "rotate", rotate },
         { "reorder", reorder }, { "reshape", copy }, { "times", times }, { "shift", shift }, { "clamp", clamp },
-        { "soft_cap", soft_cap },
+        { "soft_cap", soft_cap }, { "clamped_glu", clamped_glu }, { "largest", largest },
     };
     for (size_t i = 0; i < sizeof formula / sizeof *formula; i++)
         if (!strcmp(formula[i].name, c->op)) {
