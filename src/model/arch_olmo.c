@@ -70,9 +70,10 @@ static const weight_row rows_2[] = {
     { "intermediate_size",       .gguf = "feed_forward_length", SAYS(INT, f), .needed = true },            \
     { "max_position_embeddings", .gguf = "context_length", SAYS(INT, context), .needed = true },           \
     { "rope_theta",              .gguf = "rope.freq_base", SAYS(NUMBER, rope.base) },                      \
-    { "vocab_size",              .gguf = "vocab_size", .rows_of = W_EMBED }
+    { "vocab_size",              .gguf = "vocab_size", .rows_of = W_EMBED },                               \
+    { "attention_bias",          .there_of = B_Q }
 
-static const config_row fields_1[] = { FIELDS, { "clip_qkv", .gguf = "attention.clamp_kqv", SAYS(NUMBER, clip_qkv) }, { .hf = NULL } };
+static const config_row fields_1[] = { FIELDS, { "clip_qkv", .gguf = "attention.clamp_kqv", SAYS(NUMBER, clip_qkv), .or_null = true }, { .hf = NULL } };
 static const config_row fields_2[] = {
     FIELDS, { "rms_norm_eps", .gguf = "attention.layer_norm_rms_epsilon", SAYS(NUMBER, norm_eps), .needed = true }, { .hf = NULL },
 };

@@ -92,6 +92,7 @@ static const config_row fields[] = {
     { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
     { "rope_theta",              .gguf = "rope.freq_base",          SAYS(NUMBER, rope.base) },
     { "vocab_size",              .gguf = "vocab_size",              .rows_of = W_EMBED },
+    { "attention_bias",          .there_of = B_Q },
     { .hf = NULL },
 };
 

@@ -71,6 +71,8 @@ static const config_row fields[] = {
     { "partial_rotary_factor",   .gguf = "rope.dimension_count", SAYS(SHARE, rope.dims), .needed = true },
     { "rope_theta",              .gguf = "rope.freq_base",       SAYS(NUMBER, rope.base) },
     { "vocab_size",              .gguf = "vocab_size",           .rows_of = W_EMBED },
+    { "use_qkv_bias",            .there_of = B_Q },
+    { "qk_layernorm",            .there_of = W_QN },
     { .hf = NULL },
 };
 

@@ -92,6 +92,10 @@ static sonde_status bind_weight(binder *b, arch_config *c, const weight_row *fir
         if (!wanted || (!row_spelled(wanted, b->from.spelled) && row_spelled(r, b->from.spelled))) wanted = r;
     }
     if (!wanted || wanted->optional) return SONDE_OK;
+    if (wanted->when == WHEN_POOLER && c->head == HEAD_POOLER) {       /* of a file of embeddings, which no other head reads */
+        c->head = 0;
+        return SONDE_OK;
+    }
     if (!row_spelled(wanted, b->from.spelled) && stored_otherwise(wanted)) return SONDE_OK;
     return stored_missing(&b->from, c, wanted, layer);
 }

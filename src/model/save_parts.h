@@ -51,6 +51,11 @@ void         save_tell(const save_list *list, const sonde_save_options *o);
 sonde_status save_choose(const sonde_model *m, save_list *list, const sonde_save_options *o, int *file_type, arena *into,
                          sonde_error *err);
 
+/* What a GGUF file would say, and which tensors it would have. */
+typedef struct { const meta_value *meta; size_t n_meta; const save_list *list; arena *into; } gguf_said;
+/* Would a reader of it see the same model? What GGUF cannot say must not be lost silently: UNSUPPORTED. In save_check.c. */
+sonde_status save_check(const sonde_model *m, const gguf_said *s, sonde_error *err);
+
 sonde_status save_gguf(const sonde_model *m, const char *path, const sonde_save_options *o, sonde_error *err);
 sonde_status save_folder(const sonde_model *m, const char *path, const sonde_save_options *o, sonde_error *err);
 #endif
