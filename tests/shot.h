@@ -103,7 +103,7 @@ static inline void shoot(const setting *s, sonde_session *with, asked what, cons
     sonde_error err = { 0 };
     *x = (shot){ 0 };
     const sonde_edit *const *edits = (const sonde_edit *const *)s->edit;
-    CHECK_EQ(sonde_sites(s->model, &(sonde_site_query){ pattern, edits, s->n_edits, s->n }, add_site, x, &err), SONDE_OK);
+    CHECK_EQ(sonde_sites(s->model, &(sonde_site_query){ pattern, edits, s->n_edits, s->n, 0 }, add_site, x, &err), SONDE_OK);
     sonde_want    want[MOST_SITES + 2];
     size_t        n = 0;
     for (size_t i = 0; i < x->n && what != GRADIENTS; i++)
@@ -115,7 +115,7 @@ static inline void shoot(const setting *s, sonde_session *with, asked what, cons
     if (what != VALUES)
         want[n++] = (sonde_want){ .kind = SONDE_WANT_GRAD, .sites = what == GRADIENTS ? x->all : "hook_embed", .metric = s->metric };
     want[n++] = (sonde_want){ .kind = SONDE_WANT_METRIC, .metric = s->metric };
-    const sonde_prompt    p = { s->tokens, s->n, s->prompt };
+    const sonde_prompt    p = { .tokens = s->tokens, .n = s->n, .prompt = s->prompt };
     const sonde_variant   v = { 0, edits, s->n_edits };
     const sonde_named_run b = { .name = "B", .prompt = { s->other, s->n, 0 } };
     const sonde_batch     all = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = want, .n_wants = n,

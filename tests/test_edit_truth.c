@@ -164,7 +164,7 @@ static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
 }
 
 static void run_engine(const sonde_edit *e, bool plain) {
-    const sonde_prompt  p = { tokens_a, N, 0 };
+    const sonde_prompt  p = { .tokens = tokens_a, .n = N };
     const sonde_variant v = { 0, &e, e != NULL };
     const sonde_want    w[2] = { { .kind = SONDE_WANT_SITE, .sites = g->all },
                                  { .kind = SONDE_WANT_GRAD, .sites = g->all, .metric = g->metric } };

@@ -55,19 +55,19 @@ static void make_ref(fixture *f, kind of) {
 
 /* ---- the same as a model ---- */
 
-static weight vector(const float *x) { return (weight){ .vector = x }; }
+static weight vector(const float *x) { return (weight){ .vector = x, .stored_as = x ? "v" : NULL }; }
 
 static kern_weight linear(const float *w, int64_t n, int64_t k) {
     return (kern_weight){ .data = w, .type = KERN_F32, .n = (size_t)n, .k = (size_t)k, .stride = (size_t)k * sizeof *w };
 }
 
-static weight matrix(const float *w, int64_t n, int64_t k) { return (weight){ .matrix = linear(w, n, k) }; }
+static weight matrix(const float *w, int64_t n, int64_t k) { return (weight){ .matrix = linear(w, n, k), .stored_as = "m" }; }
 
 /* [experts, n, k] as it is */
 static weight stacked(sonde_model *m, const float *w, int64_t n, int64_t k) {
     kern_weight *each = arena_new_array(m->memory, kern_weight, X);
     for (int64_t e = 0; e < X; e++) each[e] = linear(w + e * n * k, n, k);
-    return (weight){ .matrix = linear(w, X * n, k), .expert = each };
+    return (weight){ .matrix = linear(w, X * n, k), .expert = each, .stored_as = "x" };
 }
 
 /* [experts, k, n * 2]: rows of a, of b by turns; b NULL: [experts, k, n] */
@@ -81,7 +81,7 @@ static weight in_out(sonde_model *m, const float *a, const float *b, int64_t n, 
         each[e] = (kern_weight){ .data = w + e * k * width, .type = KERN_F32, .columns = true, .n = (size_t)width,
                                  .k = (size_t)k, .stride = (size_t)width * sizeof *w };
     }
-    return (weight){ .expert = each };
+    return (weight){ .expert = each, .stored_as = "x" };
 }
 
 static const float *turns(sonde_model *m, const float *a, const float *b, int64_t n) {
@@ -90,12 +90,12 @@ static const float *turns(sonde_model *m, const float *a, const float *b, int64_
     return x;
 }
 
-static const weight_row rows[] = {
+static const weight_row family_rows[] = {
     { W_EMBED, .hf = "e" }, { W_LN2, .hf = "n.%d" }, { W_ROUTER, .hf = "r.%d", .when = WHEN_SPARSE },
     { W_GATE, .hf = "g.%d", .when = WHEN_DENSE }, { W_IN, .hf = "i.%d", .when = WHEN_DENSE },
     { W_OUT, .hf = "o.%d", .when = WHEN_DENSE }, { W_LNF, .hf = "f" }, { W_UNEMBED, .hf = "u" }, { .id = W_NONE },
 };
-static const arch family = { .name = "experts", .hf_type = "experts", .norm = NORM_RMS, .weights = rows,
+static const arch family = { .name = "experts", .hf_type = "experts", .norm = NORM_RMS, .weights = family_rows,
                              .block = { .part = { { PART_MLP, .before = NORM_2 } } } };
 
 static void fill_layer(sonde_model *m, const ref_expert_layer *l, weight *w, bool by_turns) {
@@ -460,6 +460,87 @@ static void no_weight_at_all_adds_nothing(void) {
     }
 }
 
+/* Norms go into routers and experts: the same log-probabilities within rounding. */
+static void folded_norms_change_nothing(void) {
+    static fixture f;
+    open_fixture(&f, USUAL, 9);
+    sonde_error  err = { 0 };
+    sonde_model *whole = f.s.model, *folded;
+    shot a, b;
+    CHECK_EQ(sonde_model_fold(whole, &folded, &err), SONDE_OK);
+    for (int64_t i = 0; i < D; i++) CHECK(folded->block[0][W_LN2].vector[i] == 1);
+    sonde_session *with = session(&f.s, 1);
+    shoot(&f.s, with, VALUES, "blocks.*.mlp.hook_expert_weights,blocks.*.hook_mlp_out", &a);
+    sonde_session_free(with);
+    f.s.model = folded;
+    with = session(&f.s, 1);
+    shoot(&f.s, with, VALUES, "blocks.*.mlp.hook_expert_weights,blocks.*.hook_mlp_out", &b);
+    sonde_session_free(with);
+    for (size_t i = 0; i < a.n; i++)
+        for (int64_t k = 0; k < a.site[i].n; k++)
+            CHECK_NEAR((double)b.site[i].value[k], (double)a.site[i].value[k], 1e-5 * fmax(1, fabs((double)a.site[i].value[k])));
+    drop(&a), drop(&b);
+    sonde_model_close(folded);
+    f.s.model = whole;
+    close_setting(&f.s);
+}
+
+/* ---- descriptions ---- */
+
+static const char *read_config(const char *text, arch_config *c, sonde_status want) {
+    static sonde_error err;
+    err = (sonde_error){ 0 };
+    arena       *a = arena_new();
+    arch_config  encoder;
+    const json  *tree;
+    const arch  *of;
+    CHECK_EQ(json_parse(text, strlen(text), a, &tree, &err), SONDE_OK);
+    CHECK_EQ(arch_find(tree, &of, &err), SONDE_OK);
+    CHECK_EQ(arch_read(of, tree, c, &encoder, &err), want);
+    arena_free(a);
+    return err.message;
+}
+
+#define QWEN "{\"model_type\": \"qwen3_moe\", \"num_hidden_layers\": 6, \"num_experts\": 8, \"num_experts_per_tok\": 2, "
+#define OSS  "{\"model_type\": \"gpt_oss\", \"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 100.0}, "
+
+static void configs_say_which_layers_are_sparse(void) {
+    arch_config c;
+    read_config(QWEN "\"decoder_sparse_step\": 2, \"mlp_only_layers\": [3]}", &c, SONDE_OK);
+    for (int64_t l = 0; l < 6; l++) CHECK_EQ(arch_sparse(&c, l), l == 1 || l == 5);
+    CHECK(c.experts == 8 && c.chosen == 2 && c.expert_f == 768 && c.f == 6144 && !c.renormalise);
+    read_config(QWEN "\"norm_topk_prob\": true, \"moe_intermediate_size\": 24}", &c, SONDE_OK);
+    for (int64_t l = 0; l < 6; l++) CHECK(arch_sparse(&c, l));
+    CHECK(c.renormalise && c.expert_f == 24);
+    read_config(OSS "\"num_local_experts\": 16, \"num_hidden_layers\": 4, \"swiglu_limit\": 3.5}", &c, SONDE_OK);
+    CHECK(c.clamped_glu && c.renormalise && c.experts == 16 && c.window == 128);
+    CHECK_NEAR(c.glu_limit, 3.5, 0);
+    for (int64_t l = 0; l < 4; l++) CHECK_EQ(layer_in(c.local, l), l % 2 == 0);
+}
+
+static void configs_that_cannot_be_are_named(void) {
+    static const struct { const char *text, *line; sonde_status s; } rows[] = {
+        { QWEN "\"mlp_only_layers\": [6]}", "mlp_only_layers has 6, expected layers from 0 to 5", SONDE_FORMAT },
+        { QWEN "\"mlp_only_layers\": 1}", "mlp_only_layers is 1, expected a list of layers", SONDE_FORMAT },
+        { QWEN "\"decoder_sparse_step\": 0}", "decoder_sparse_step is 0", SONDE_FORMAT },
+        { "{\"model_type\": \"mixtral\", \"num_local_experts\": 2, \"num_experts_per_tok\": 3}",
+          "num_experts_per_tok is 3, expected at most the number of experts, 2", SONDE_FORMAT },
+        { "{\"model_type\": \"mixtral\", \"num_local_experts\": 0}", "num_local_experts is 0", SONDE_FORMAT },
+        { "{\"model_type\": \"mixtral\", \"attention_bias\": true}", "attention_bias is true, expected a model without it",
+          SONDE_UNSUPPORTED },
+        { "{\"model_type\": \"olmoe\", \"sliding_window\": 8}", "sliding_window is 8, expected a model without it",
+          SONDE_UNSUPPORTED },
+        { OSS "\"swiglu_alpha\": 2.0}", "swiglu_alpha is 2, expected 1.702", SONDE_UNSUPPORTED },
+        { OSS "\"swiglu_limit\": 0.0}", "swiglu_limit is 0, expected a number above zero", SONDE_FORMAT },
+        { "{\"model_type\": \"gpt_oss\"}", "rope_parameters is not there, expected the scaling of rotary positions",
+          SONDE_UNSUPPORTED },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        arch_config c;
+        CHECK_HAS(read_config(rows[i].text, &c, rows[i].s), rows[i].line);
+    }
+}
+
 static void only_chosen_experts_cost(void) {
     static fixture f;
     open_fixture(&f, USUAL, SEVEN);
@@ -481,5 +562,8 @@ static void only_chosen_experts_cost(void) {
     X(choices_that_cannot_be_are_named) \
     X(a_choice_has_no_gradient) \
     X(no_weight_at_all_adds_nothing) \
+    X(folded_norms_change_nothing) \
+    X(configs_say_which_layers_are_sparse) \
+    X(configs_that_cannot_be_are_named) \
     X(only_chosen_experts_cost)
 TEST_MAIN(TESTS)

@@ -35,7 +35,7 @@ static scratch folder_with(const char *weights, const char *config) {
 static void hash_of(const char *folder, char out[65]) {
     setting s;
     open_setting(&s, folder, 9, "");
-    const sonde_prompt  p = { s.tokens, s.n, 0 };
+    const sonde_prompt  p = { .tokens = s.tokens, .n = s.n };
     const sonde_variant v = { 0, NULL, 0 };
     const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1 };
     sonde_session *with = session(&s, 1);

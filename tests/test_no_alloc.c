@@ -43,7 +43,7 @@ static void decode(const char *model, const char *edits, double temperature) {
     sonde_error err = { 0 };
     open_setting(&s, golden(model), 5, edits);
     sonde_session *with = session(&s, 1);
-    const sonde_prompt    p = { s.tokens, s.n, 0 };
+    const sonde_prompt    p = { .tokens = s.tokens, .n = s.n };
     const sonde_named_run b = { .name = "B", .prompt = { s.other, s.n, 0 } };
     const sonde_writing   w = { .prompts = &p, .n_prompts = 1, .edits = (const sonde_edit *const *)s.edit, .n_edits = s.n_edits,
                                 .runs = &b, .n_runs = 1,

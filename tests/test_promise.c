@@ -211,7 +211,7 @@ static void batch_is_each_alone(void) {
         sonde_prompt  p[BASES];
         size_t        n = 0;
         for (int e = 0; e < SETS; e++) open_setting(&s[e], golden(model_names[m]), 9, edit_sets[e]);
-        for (int i = 0; i < BASES; i++) p[i] = (sonde_prompt){ s[0].tokens + i, 5 + 2 * i, 0 };
+        for (int i = 0; i < BASES; i++) p[i] = (sonde_prompt){ .tokens = s[0].tokens + i, .n = 5 + 2 * i };
         for (int e = 0; e < SETS; e++)
             for (int i = 0; i < BASES; i++)
                 v[n++] = (sonde_variant){ i, (const sonde_edit *const *)s[e].edit, s[e].n_edits };
@@ -279,7 +279,7 @@ static void generated_as_run(const char *folder, int64_t n_prompt, int64_t more,
     sonde_session *with = session(&s, 1);
     spoken x = { .vocab = sonde_model_describe(s.model)->vocab };
     x.all = calloc((size_t)(12 * x.vocab), sizeof *x.all);
-    const sonde_prompt    p = { s.tokens, n_prompt, 0 };
+    const sonde_prompt    p = { .tokens = s.tokens, .n = n_prompt };
     const sonde_named_run b = { .name = "B", .prompt = { s.other, n_prompt, 0 } };
     const sonde_writing   w = { .prompts = &p, .n_prompts = 1, .edits = (const sonde_edit *const *)s.edit, .n_edits = s.n_edits,
                                 .runs = &b, .n_runs = 1,
@@ -291,7 +291,7 @@ static void generated_as_run(const char *folder, int64_t n_prompt, int64_t more,
         s.tokens[n_prompt + i] = x.id[i];
         at[i] = n_prompt - 1 + i;
     }
-    const sonde_prompt  whole = { s.tokens, n_prompt + more - 1, n_prompt };
+    const sonde_prompt  whole = { .tokens = s.tokens, .n = n_prompt + more - 1, .prompt = n_prompt };
     const sonde_variant v = { 0, w.edits, w.n_edits };
     const sonde_want    want = { .kind = SONDE_WANT_LOGITS, .at = at, .n_at = (size_t)more };
     const sonde_batch   one = { .bases = &whole, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = &want, .n_wants = 1,
@@ -331,7 +331,7 @@ static void the_hash_is_the_same_each_time(void) {
     setting s;
     char    a[65], b[65], c[65];
     open_setting(&s, golden("three"), 9, "scale:blocks.0.attn.hook_z=0.5");
-    const sonde_prompt  p = { s.tokens, s.n, 0 };
+    const sonde_prompt  p = { .tokens = s.tokens, .n = s.n };
     const sonde_variant plain = { 0, NULL, 0 }, edited = { 0, (const sonde_edit *const *)s.edit, s.n_edits };
     sonde_batch batch = { .bases = &p, .n_bases = 1, .variants = &plain, .n_variants = 1 };
     sonde_session *one = session(&s, 1), *seven = session(&s, 7);
@@ -352,7 +352,7 @@ static void print_a_hash(const char *name, int64_t n) {
     char    hex[65];
     setting s;
     open_setting(&s, golden(name), n, "scale:blocks.0.attn.hook_pattern[:,:,1]=0.25;noise:hook_embed=0.3");
-    const sonde_prompt  p = { s.tokens, s.n, 0 };
+    const sonde_prompt  p = { .tokens = s.tokens, .n = s.n };
     const sonde_variant v = { 0, (const sonde_edit *const *)s.edit, s.n_edits };
     const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1 };
     sonde_session *with = session(&s, 2);

@@ -32,7 +32,7 @@ static digest run_of(const char *path) {
     sonde_error    err = { 0 };
     sonde_model   *m = opened(path);
     sonde_session *s;
-    const sonde_prompt  p = { prompt, 6, 0 };
+    const sonde_prompt  p = { .tokens = prompt, .n = 6 };
     const sonde_variant v = { 0 };
     const sonde_want    want = { .kind = SONDE_WANT_LOGITS };
     const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = &want, .n_wants = 1 };

@@ -5,17 +5,17 @@
 #include "model/site_names.h"
 
 /* Runs of edits: at most eight, parsed against the small model. */
-typedef struct { sonde_edit *e[8]; size_t n; } edit_list;
+typedef struct { sonde_edit *e[8]; size_t n; } parsed_list;
 
-static edit_list parsed(const sonde_model *m, const char *const *texts) {
-    edit_list l = { .n = 0 };
+static parsed_list parsed(const sonde_model *m, const char *const *texts) {
+    parsed_list l = { .n = 0 };
     sonde_error err = { 0 };
     for (; texts && texts[l.n]; l.n++)
         if (sonde_edit_parse(&l.e[l.n], m, texts[l.n], NULL, &err) != SONDE_OK) FAIL_("%s", err.message);
     return l;
 }
 
-static void freed(edit_list *l) {
+static void freed(parsed_list *l) {
     for (size_t i = 0; i < l->n; i++) sonde_edit_free(l->e[i]);
 }
 
@@ -23,7 +23,7 @@ static void freed(edit_list *l) {
 static const char *run_of(const char *const *texts) {
     static char line[1200];
     sonde_model m = small_model();
-    edit_list l = parsed(&m, texts);
+    parsed_list l = parsed(&m, texts);
     arena *a = arena_new();
     slots s;
     sonde_error err = { 0 };
@@ -51,7 +51,7 @@ static const char *run_of(const char *const *texts) {
 static const char *selected_in(const char *pattern, const char *const *plans, bool every_turn) {
     static char line[1200];
     sonde_model m = small_model();
-    edit_list l = parsed(&m, plans);
+    parsed_list l = parsed(&m, plans);
     arena *a = arena_new();
     slots s;
     place_list found = { 0 };
@@ -109,18 +109,27 @@ static void every_site_has_its_name_axes_and_place(void) {
     small_model_free(&m);
 }
 
+static int dims_of(const sonde_model *m, site_id site, int64_t d[4]) {
+    arena      *a = arena_new();
+    const slots run = plain_slots(a, &m->config);
+    const int   at = site_rows[site].where == AT_BACK ? BACK : 0;
+    const int   rank = place_dims(&m->config, &run, (place){ at, site }, (run_length){ { 7, 0 } }, d);
+    arena_free(a);
+    return rank;
+}
+
 static void dims_are_the_axes_lengths(void) {
     sonde_model m = small_model();
     int64_t d[4];
-    CHECK_EQ(site_dims(&m.config, SITE_PATTERN, 7, d), 3);
+    CHECK_EQ(dims_of(&m, SITE_PATTERN, d), 3);
     CHECK(d[0] == 4 && d[1] == 7 && d[2] == 7);
-    CHECK_EQ(site_dims(&m.config, SITE_K, 7, d), 3);
+    CHECK_EQ(dims_of(&m, SITE_K, d), 3);
     CHECK(d[0] == 7 && d[1] == 2 && d[2] == 4);
-    CHECK_EQ(site_dims(&m.config, SITE_LN1_SCALE, 7, d), 2);
+    CHECK_EQ(dims_of(&m, SITE_LN1_SCALE, d), 2);
     CHECK(d[0] == 7 && d[1] == 1);
-    CHECK_EQ(site_dims(&m.config, SITE_UNEMBED_OUT, 7, d), 2);
+    CHECK_EQ(dims_of(&m, SITE_UNEMBED_OUT, d), 2);
     CHECK(d[0] == 7 && d[1] == 12);
-    CHECK_EQ(site_dims(&m.config, SITE_MLP_POST, 7, d), 2);
+    CHECK_EQ(dims_of(&m, SITE_MLP_POST, d), 2);
     CHECK(d[1] == 32);
     small_model_free(&m);
 }
@@ -420,11 +429,11 @@ static sonde_status hear(const sonde_site *s, void *user, sonde_error *err) {
 
 static void public_lists(void) {
     sonde_model m = small_model();
-    edit_list l = parsed(&m, (const char *const[]){ "order:1,0", "zero:hook_z", NULL });
+    parsed_list l = parsed(&m, (const char *const[]){ "order:1,0", "zero:hook_z", NULL });
     heard h = { .n = 0 };
     sonde_error err = { 0 };
     CHECK_EQ(sonde_sites(&m, &(sonde_site_query){ "hook_result,unembed.hook_out,hook_embed",
-                                                     (const sonde_edit *const *)l.e, l.n, 5 },
+                                                     (const sonde_edit *const *)l.e, l.n, 5, 0 },
         hear, &h,
                          &err), SONDE_OK);
     CHECK_STR(h.text, "hook_embed|t d|0|-1|2|16 blocks.1.attn.hook_result|t h d|1|1|3|16 "

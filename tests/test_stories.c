@@ -179,7 +179,7 @@ static void the_greedy_story_is_the_golden_one(void) {
         sonde_error    err = { 0 };
         const truth    t = golden_json("golden_greedy.json");
         const json    *want = truth_of(t.all, "generated_256_ids");
-        const sonde_prompt  p = { prompt, 1, 0 };
+        const sonde_prompt  p = { .tokens = prompt, .n = 1 };
         const sonde_writing w = { .prompts = &p, .n_prompts = 1, .sampling = { .n = 256, .ignore_eos = true } };
         if (sonde_generate(with, &w, hear, &x, &err)) FAIL_("%s", err.message);
         CHECK(x.n == 256 && want->len == 256);

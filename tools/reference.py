@@ -3,6 +3,8 @@
     python tools/reference.py                 makes everything in tests/golden anew
     python tools/reference.py --only three    one model (families: all of tests/golden/families)
     python tools/reference.py --prove         shows that typical mistakes break the tolerances
+    python tools/reference.py --folder DIR --out FILE TEXT [PAIR] [--target TEXT]
+                                              a capture of any folder of a known family, at all sites
 
 Random models (RANDOM below) are made from seeds and lie in tests/golden/NAME/ as Hugging Face folders; the models of
 models/ are taken as they are (SHIPPED). Every file is a trace of interface.md 6; what a file holds stands in
@@ -23,6 +25,7 @@ from reference_edits import Sources
 from reference_families import make_run
 from reference_family import DECODERS, capture_family
 from reference_files import make_random, open_model, write_safetensors, write_trace
+from reference_folder import capture_folder
 from reference_metric import metric_of
 from reference_sets import RANDOM, SHIPPED
 
@@ -216,23 +219,31 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", metavar="NAME", choices=["families", *RANDOM, *SHIPPED, *DECODERS, *encoders.MODELS])
     parser.add_argument("--prove", action="store_true")
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--target", help="what a decoder is given behind its start token")
+    parser.add_argument("texts", nargs="*", metavar="TEXT")
     args = parser.parse_args()
     logging.disable_progress_bar()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    if args.only in encoders.MODELS:
-        told(args.only, encoders.remake(args.only, GOLDEN / "families" / args.only))
-        return 0
+    if args.folder:
+        if not args.out or not 1 <= len(args.texts) <= 2:
+            parser.error("--folder needs --out FILE and a text, or a pair of texts")
+        return capture_folder(args.folder, args.out, args.texts, args.target)
     names = [args.only] if args.only else [*RANDOM, *SHIPPED, "families"]
-    families = list(DECODERS) if "families" in names else [n for n in names if n in DECODERS]
-    names = [n for n in names if n not in (*DECODERS, "families")]
+    decoders = [n for n in DECODERS if "families" in names or n in names]
+    towers = [n for n in encoders.MODELS if "families" in names or n in names]
+    names = [n for n in names if n not in (*DECODERS, *encoders.MODELS, "families")]
     for name in [n for n in names if not present(n)]:
         print(f"{name}: models/{name} is not there or has no card; its golden files are left as they are")
     names = [n for n in names if present(n)]
     if args.prove:
         from reference_prove import prove
+        from reference_prove_encoders import prove_encoders
         from reference_prove_families import prove_families
-        return max(prove(names) if names else 0, prove_families(families) if families else 0)
+        good = prove_encoders(towers)
+        return max(prove(names) if names else 0, prove_families(decoders) if decoders else 0, 0 if good else 1)
     for name in names:
         subject, spec = subject_of(name)
         for old in subject.out.glob("*.safetensors"):
@@ -240,11 +251,10 @@ def main():
                 old.unlink()
         capture(subject, spec)
         told(name, subject.out)
-    for name in families:
+    for name in decoders:
         told(name, capture_family(name))
-    if "families" in (args.only or "families"):
-        for name in encoders.MODELS:
-            told(name, encoders.remake(name, GOLDEN / "families" / name))
+    for name in towers:
+        told(name, encoders.remake(name, GOLDEN / "families" / name))
     return 0
 
 

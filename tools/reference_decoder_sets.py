@@ -120,7 +120,7 @@ DECODERS = {
                        rope_local_base_freq=50.0, rope_scaling=dict(rope_type="linear", factor=8.0)),
         edits=dict(post=["scale:blocks.1.ln1_post.hook_scale[3]=1.5"])),
     "olmo": dict(
-        sizes=dict(SIZES, num_key_value_heads=2, pad_token_id=0, clip_qkv=0.8, rope_parameters=ROPE),
+        sizes=dict(SIZES, num_key_value_heads=2, pad_token_id=0, clip_qkv=1.5, rope_parameters=ROPE),
         published=dict(rope_parameters=None, rope_theta=100.0),
         edits=dict(clipped=["set:blocks.0.attn.hook_q[3,1]=2", "scale:blocks.1.attn.hook_v[:,0]=3",
                             "add:blocks.1.attn.hook_k[2]=0.5"], norms=NORMS)),

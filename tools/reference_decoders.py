@@ -372,11 +372,16 @@ class DecoderRun:
     # experts
 
     def router(self, name):
-        """A watch over one forward of a router: softmax, then choice; or choice, then softmax of the chosen."""
-        chosen = {}
+        """A watch over one forward of a router: softmax, then choice; or choice, then softmax of the chosen, which is the
+        softmax over all, divided by its sum over the chosen."""
+        chosen, weights = {}, f"{name}.hook_expert_weights"
 
         def choose(args, call):
             values, order = call()
+            if args[0].min() < 0:       # of logits
+                chosen["all"] = self.tap(weights, args[0].softmax(-1))
+                if self.edited(weights):
+                    order = chosen["all"].topk(order.shape[-1]).indices
             site = f"{name}.hook_expert_indices"
             kept = self.tap(site, order.sort(-1).values.float()).long()
             if self.edited(site):
@@ -385,11 +390,13 @@ class DecoderRun:
             return values, order
 
         def weigh(made):
-            site = f"{name}.hook_expert_weights"
             if "order" not in chosen:
-                return self.tap(site, made)
-            wide = made.new_zeros(len(made), self.model.config.num_experts).scatter(-1, chosen["order"], made)
-            return self.tap(site, wide).gather(-1, chosen["order"])
+                return self.tap(weights, made)
+            own = chosen["all"].gather(-1, chosen["order"])
+            own = own / own.sum(-1, keepdim=True)
+            if not self.edited(weights):
+                reference_run.check(own, made, weights)
+            return own if self.flows(weights) else made
 
         def watch(func, args, kwargs, call):
             if func is torch.topk:

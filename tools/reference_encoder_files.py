@@ -20,13 +20,13 @@ from reference_towers import Tower
 from reference_words import ids_of, write_words
 
 COMMON = dict(dtype="float32")
-WIDE = {"relative": 1.2, "decoder.embed_positions": 1.0}
+WIDE = {"relative": 1.2, "decoder.embed_positions": 1.0, "shared": 0.8}
 
 
 def weight(rng, name, shape, spread):
     """Norm weights 1 +- 0.3, biases +- 0.3, everything else normal, WIDE ones so that they matter."""
     if name.endswith("bias"):
-        return rng.uniform(-0.3, 0.3, shape)
+        return rng.uniform(-0.3, 0.3, shape) * (6 if name == "final_logits_bias" else 1)
     if "norm" in name.lower():
         return rng.uniform(0.7, 1.3, shape)
     return rng.standard_normal(shape) * next((wide for part, wide in WIDE.items() if part in name), spread)
@@ -137,6 +137,9 @@ class Case:
             texts["target"] = spec["target"]
         self.about = {"weights": weights, "answer": self.row["answers"], "bos": "auto", **texts}
         self.unedited = self.run()
+        with torch.no_grad():
+            alone = self.row["answer"](self.model(**{k: torch.tensor([v]) for k, v in self.inputs.items()}))
+        assert torch.equal(alone, self.unedited.answer), "the hooks have changed the run"
         self.masked = "unembed.hook_out" in self.unedited.site and "target" not in spec
         if self.masked:
             self.mask = tokens.index({"roberta": 274}.get(self.model.config.model_type, 4))
@@ -186,6 +189,8 @@ def capture_gradients(case, metric, kind="grad", wanted=("",)):
 def capture_edit(case, kind, texts):
     """An edited run: the streams, the answer, the sites edited, and the gradients of these."""
     run, metric = case.run(texts), case.spelled(case.spec["metric"])
+    for e in run.edits:
+        assert any(e.matches(n) for n in run.site), f"{e.op}:{e.site} names no site"
     found, value = gradients(case, metric, texts)
     edited = [n for n in run.site if any(e.matches(n) for e in run.edits)]
     ends = ("hook_resid_post", "hook_normalized_resid_post", *({case.row["answers"]} - {"logits"}))

@@ -40,7 +40,7 @@ CROSS_EDITS = {
                                  "add:decoder.0.cross_attn.hook_attn_scores[:,:,1]=1.5"]),
     "cross-result": dict(texts=["scale:decoder.0.cross_attn.hook_result[:,1,2]=-2", "zero:decoder.1.cross_attn.hook_v[2,0]",
                                 "add:decoder.1.hook_resid_mid_cross[3]=0.5"]),
-    "encoder": dict(texts=["zero:encoder.1.attn.hook_z[:,1]", "add:encoder.0.hook_resid_mid[2]=0.5",
+    "encoder": dict(texts=["zero:encoder.0.attn.hook_z[:,1]", "add:encoder.0.hook_resid_mid[2]=0.5",
                            "scale:decoder.hook_embed[1]=2"]),
 }
 T5_EDITS = CROSS_EDITS | {
@@ -89,7 +89,7 @@ MODELS = {
         model="BertForMaskedLM", seed=11, sizes=bert(), text=FILL, metric=MASKED,
         metrics=("logprob(#11)",), edits=BERT_EDITS | MLM_EDITS | PLANS),
     "t5": dict(
-        model="T5ForConditionalGeneration", seed=61, spread=0.27, sizes=t5(layer_norm_epsilon=1e-5), names="t5_copies",
+        model="T5ForConditionalGeneration", seed=75, spread=0.27, sizes=t5(layer_norm_epsilon=1e-5), names="t5_copies",
         config=dict(tie_word_embeddings=None, scale_decoder_outputs=None),
         text=["the cat sees a red house by the river."], start=[0], target="a house is red", metric="logit(#11)-logit(#20)",
         metrics=("loss",), edits=T5_EDITS, generation=T5_GENERATION),
@@ -101,7 +101,7 @@ MODELS = {
         model="BertForQuestionAnswering", seed=13, text=PAIR, metric=SPAN,
         sizes=bert(hidden_act="relu", hidden_size=16, num_attention_heads=4), edits=QA_EDITS),
     "bart": dict(
-        model="BartForConditionalGeneration", seed=71, sizes=bart(), text=BYTES, start=[2, 0], target="The dog",
+        model="BartForConditionalGeneration", seed=74, sizes=bart(), text=BYTES, start=[2, 0], target="The dog",
         metric="logit(#261)-logit(#20)", metrics=("loss",), edits=BART_EDITS,
         generation=BART_GENERATION | dict(forced_bos_token_id=0)),
     "bert_pretrain": dict(
@@ -123,7 +123,7 @@ MODELS = {
         sentence=dict(longest=12, texts=["The old man likes rivers", "the cat",
                                          "a dog walks in the river and hears the small red bird ."])),
     "roberta_mlm": dict(
-        model="RobertaForMaskedLM", seed=21, sizes=roberta(hidden_act="gelu_new"), text=BYTES,
+        model="RobertaForMaskedLM", seed=24, sizes=roberta(hidden_act="gelu_new"), text=BYTES,
         metric=MASKED, metrics=("logprob(#11)",), edits=ROBERTA_EDITS | MLM_EDITS),
     "roberta_class": dict(
         model="RobertaForSequenceClassification", seed=22, text=BYTES_PAIR, metric="logit(#2)-logit(#0)",
@@ -141,7 +141,7 @@ MODELS = {
         model="DistilBertForQuestionAnswering", seed=33, text=PAIR, metric=SPAN,
         sizes=distilbert(dim=15, n_heads=3, sinusoidal_pos_embds=True), edits=QA_EDITS),
     "t5_gated": dict(
-        model="T5ForConditionalGeneration", seed=62, spread=0.27, text=["a dog is in the house"],
+        model="T5ForConditionalGeneration", seed=172, spread=0.27, text=["a dog is in the house"],
         start=[0], target="the dogs",
         sizes=t5(d_kv=7, num_heads=2, num_layers=3, num_decoder_layers=2, feed_forward_proj="gated-gelu",
                  relative_attention_num_buckets=6, relative_attention_max_distance=5),
@@ -149,11 +149,13 @@ MODELS = {
         edits=T5_EDITS,
         generation=T5_GENERATION),
     "t5_saved": dict(
-        model="T5ForConditionalGeneration", seed=63, spread=0.27, text=["the man sees"], start=[0], target="the",
-        sizes=t5(d_kv=4, num_heads=4, num_decoder_layers=2, feed_forward_proj="gated-silu", scale_decoder_outputs=False),
+        model="T5ForConditionalGeneration", seed=95, spread=0.27, text=["the man sees a bird in the house"],
+        start=[0], target="the dog is",
+        sizes=t5(d_kv=4, num_heads=4, num_decoder_layers=2, feed_forward_proj="gated-silu", scale_decoder_outputs=False,
+                 relative_attention_max_distance=6),
         untied=True, metric="logit(#11)-logit(#20)", edits={}, generation=T5_GENERATION),
     "bart_scaled": dict(
-        model="BartForConditionalGeneration", seed=72, text=BYTES, start=[2], target="The dogs", names="bart_hub",
+        model="BartForConditionalGeneration", seed=174, text=BYTES, start=[2], target="The dogs", names="bart_hub",
         sizes=bart(scale_embedding=True, activation_function="relu", encoder_layers=1, decoder_layers=2),
         metric="logit(#261)-logit(#20)", edits=CROSS_EDITS, generation=BART_GENERATION),
 }

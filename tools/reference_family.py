@@ -113,9 +113,9 @@ class Family:
         self.write(f"edit-{kind}", {n: run.value(n) for n in shown} | {f"grad/{n}": found[n] for n in wanted} | stored,
                    edits="\n".join(texts), metric=METRIC, metric_value=repr(self.metric(run.logits).item()))
 
-    def greedy(self, count):
+    def greedy(self, count, prompt, kind="greedy"):
         """Each id from a run over all tokens so far: a cache is no part of what the ids mean."""
-        tokens, gaps = list(self.tokens), []
+        tokens, gaps = list(prompt), []
         for _ in range(count):
             step = self.answer(tokens)[-1]
             first, second = step.topk(2).values.tolist()
@@ -123,8 +123,8 @@ class Family:
             tokens.append(int(step.argmax()))
             if tokens[-1] == self.model.config.eos_token_id:
                 break
-        new = np.array(tokens[len(self.tokens):], dtype=np.int32)
-        self.write("greedy", {"greedy": new}, gaps=json.dumps(gaps), min_gap=f"{min(gaps):.6f}")
+        new = np.array(tokens[len(prompt):], dtype=np.int32)
+        self.write(kind, {"greedy": new}, prompt, gaps=json.dumps(gaps), min_gap=f"{min(gaps):.6f}")
 
 
 def capture_family(name):
@@ -135,8 +135,9 @@ def capture_family(name):
     family.plain()
     for kind, count in family.spec.get("also", {}).items():
         family.plain(f"plain-{kind}", family.tokens[:count])
+        family.greedy(6, family.tokens[:count], f"greedy-{kind}")
     family.grad()
     for kind, texts in family.spec["edits"].items():
         family.edit(kind, texts)
-    family.greedy(6)
+    family.greedy(6, family.tokens)
     return family.folder

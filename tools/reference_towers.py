@@ -58,8 +58,8 @@ class Tower:
         self.site[name] = new
         return new
 
-    def norm(self, module, x, out, name, last="hook_out"):
-        """LayerNorm, or T5's, which has no mean and no bias. last: the site of its output."""
+    def norm(self, module, x, out, name, last=None):
+        """LayerNorm, or T5's, which has no mean and no bias. last: the site of its output, where it has another name."""
         mean_free = not hasattr(module, "variance_epsilon")
         centred = x - x.mean(-1, keepdim=True) if mean_free else x
         eps = module.eps if mean_free else module.variance_epsilon
@@ -72,7 +72,7 @@ class Tower:
             out = self.tap(sites[1], centred / scale) * module.weight + bias
         else:
             self.site[sites[0]], self.site[sites[1]] = scale, centred / scale
-        return self.tap(last if "." in last or name == "embed.ln" else f"{name}.{last}", out)
+        return self.tap(last or f"{name}.hook_out", out)
 
     # attention
 
@@ -133,7 +133,7 @@ class Tower:
     def named(self, site, block):
         return site if block is None else f"{self.prefix[block]}.{site}"
 
-    def norm_hook(self, site, block=None, last="hook_out"):
+    def norm_hook(self, site, block=None, last=None):
         return lambda m, a, out: self.norm(m, a[0][0], out[0], self.named(site, block), last)[None]
 
     def start_block(self, stack, layer):
@@ -177,8 +177,8 @@ class Tower:
         for site, path in row.get("in", {}).items():
             yield self.model.get_submodule(path), self.read(site), True
         for site, path in row.get("norms", {}).items():
-            last = {"embed.ln": "hook_full_embed", "decoder.embed.ln": "decoder.hook_full_embed"}
-            yield self.model.get_submodule(path), self.norm_hook(site, last=last.get(site, "hook_out")), False
+            last = site.replace("embed.ln", "hook_full_embed") if site.endswith("embed.ln") else None
+            yield self.model.get_submodule(path), self.norm_hook(site, last=last), False
 
     # the whole
 

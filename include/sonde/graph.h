@@ -11,12 +11,22 @@
 
 typedef struct { int rank; int64_t dim[4]; } sonde_shape;
 
+typedef struct {                            /* a number of a formula, or a list of them */
+    const char  *name;                      /* as the formula has it: "eps", "scale" */
+    double       value;                     /* of one number */
+    const float *list; size_t n;            /* NULL: it is one number */
+} sonde_constant;
+
 typedef struct {
     int         id;                         /* counted from 0 */
     int         block;                      /* whose weights; -1 before and behind the blocks */
     const char *operation;                  /* "linear", "scores" */
     const char *site;                       /* whole names of the sites that its value is, ", " between; or NULL */
     const char *weight, *bias;              /* whole names, or NULL */
+    const char *formula;                    /* "y = x W + bias": from what it reads, in order, its weights and constants */
+    const char *kind;                       /* lookup: what counts its rows, "tokens", "positions"; activation: which
+                                             * function, "gelu_tanh"; NULL: there is one kind */
+    const sonde_constant *constant; size_t n_constants;         /* lent for the call, as all texts */
     size_t      n_in;
     int         from[3];                    /* ids of the operations whose values it reads */
     sonde_shape in[3], out;

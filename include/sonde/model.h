@@ -32,8 +32,8 @@ SONDE_API sonde_status sonde_tokenizer_open(sonde_model **out, const char *name,
 SONDE_API sonde_model *sonde_model_share(sonde_model *m);                       /* another owner of the same model */
 SONDE_API void         sonde_model_close(sonde_model *m);                       /* accepts NULL */
 /* The same model with its norms folded into the matrices behind them, as TransformerLens folds it: norm weights and biases
- * go into W_Q, W_K, W_V, W_in, W_gate and W_U, whatever writes to the stream (behind layer norms; an RMS norm sees its mean)
- * and W_U are centred, value biases go into b_O. Its log-probabilities are equal within rounding; its weights are float32
+ * go into W_Q, W_K, W_V, W_in, W_gate (of experts too), W_router and W_U, whatever writes to the stream (behind layer norms;
+ * an RMS norm sees its mean) and W_U are centred, value biases go into b_O. Its log-probabilities are equal within rounding; its weights are float32
  * and its own. UNSUPPORTED: not for this family. */
 SONDE_API sonde_status sonde_model_fold(const sonde_model *m, sonde_model **out, sonde_error *err);
 /* Names of the shipped models, sorted, each once, the embedded one among them. */
@@ -51,7 +51,9 @@ typedef struct {
     const char *family;         /* "gpt2", "llama" */
     const char *hash;           /* 16 hex digits; tells files apart, proves nothing */
     int64_t     layers, heads, kv_heads, d, e, f, vocab, context;
+    int64_t     experts, chosen, expert_f;      /* of a layer with a mixture, how many count, an expert's MLP width; or 0 */
     int64_t     parameters;     /* tied ones once */
+    int64_t     active;         /* without the experts that a position does not choose */
     int64_t     bytes;          /* of all stored tensors that are used */
     int64_t     copied;         /* bytes that had to be copied out of the file */
     const char *container;      /* "safetensors", "gguf", ..; NULL: a tokenizer alone */

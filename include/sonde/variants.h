@@ -16,7 +16,8 @@ typedef struct {
     const int32_t *tokens;  int64_t n;
     int64_t        prompt;                          /* positions from here on were generated; 0: none */
     const int32_t *types;                           /* [n] token types, of models that have them; NULL: all 0 */
-} sonde_prompt;
+    const int32_t *target;  int64_t n_target;       /* of an encoder-decoder: its decoder's tokens, whose positions logits, */
+} sonde_prompt;                                     /* metrics and `prompt` count; NULL: the model's start token alone */
 
 typedef struct {                                    /* what edits and metrics call B: a prompt, or values of a run */
     const char          *name;

@@ -17,8 +17,10 @@ int64_t agree_items(const sonde_array_spec *s) {
     return n;
 }
 
+double agree_item(float there) { return there <= MASK ? (double)-INFINITY : (double)there; }
+
 static void see(agreement *c, float here, float there, int64_t at) {
-    const double a = here, b = there <= MASK ? (double)-INFINITY : (double)there;
+    const double a = here, b = agree_item(there);
     const bool   finite = isfinite(a) && isfinite(b);
     double       far = finite ? fabs(a - b) : 0;
     if (!finite && !(isnan(a) && isnan(b)) && a != b) far = (double)INFINITY;

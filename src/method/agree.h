@@ -21,6 +21,7 @@ typedef struct {
 agreement   agree_new(const sonde_array_file *f, size_t which, bool gradient);
 /* One view of SITE or GRAD. */
 sonde_status agree_view(agreement *c, const sonde_view *v, int64_t first, sonde_error *err);
+double       agree_item(float there);                 /* an item of a file: a mask is -inf */
 double       agree_allowed(const agreement *c);
 bool         agree_holds(const agreement *c);
 double       agree_cosine(const agreement *c);       /* 1 where both are zero */

@@ -25,7 +25,7 @@ sonde_status pattern_heads_open(pattern_heads *p, const sonde_context *cx, const
     SONDE_TRY(param_numbers(&rows[0], args[0].text, (long)info->layers, &p->layer, &p->n_layers, err));
     SONDE_TRY(param_numbers(&rows[1], args[1].text, (long)info->heads, &p->head, &p->n_heads, err));
     p->site = room_bytes(p->n_layers, sizeof *p->site);
-    SONDE_TRY(sonde_sites(cx->model, &(sonde_site_query){ NULL, cx->edits, cx->n_edits, 1 }, keep_layer, p, err));
+    SONDE_TRY(sonde_sites(cx->model, &(sonde_site_query){ NULL, cx->edits, cx->n_edits, 1, 0 }, keep_layer, p, err));
     size_t n = 0;
     for (size_t i = 0; i < p->n_layers; i++) {
         SONDE_FAIL_IF(!*p->site[i] && strcmp(args[0].text, "all") != 0, err, SONDE_USAGE,

@@ -2,6 +2,7 @@
  * writes to it, groups of neurons, and the answer on top.
  *
  * One floor for a block, in the order in which blocks run; positions go back, heads and MLP stand beside the stream. */
+#include "lookup.h"
 #include "dry.h"
 #include "prompt_runs.h"
 #include "room.h"
@@ -19,10 +20,11 @@ static const param params[] = {
     { 0 },
 };
 
-#define SITES "hook_resid_pre,hook_attn_out,hook_mlp_out,hook_resid_post,attn.hook_pattern,attn.hook_result,mlp.hook_post"
+#define SITES "hook_resid_pre,hook_attn_out,hook_mlp_out,hook_resid_post,attn.hook_pattern,attn.hook_result"
+#define NEURONS "mlp.hook_post"
 enum { RESID_PRE, ATTN_OUT, MLP_OUT, RESID_POST, PATTERN, RESULT, POST, PARTS };
 static const char *const part_names[PARTS] = { "hook_resid_pre", "hook_attn_out", "hook_mlp_out", "hook_resid_post",
-                                               "attn.hook_pattern", "attn.hook_result", "mlp.hook_post" };
+                                               "attn.hook_pattern", "attn.hook_result", NEURONS };
 
 typedef struct { double norm; int64_t key; double weight; } head_value;     /* key: where it attends most */
 
@@ -136,10 +138,21 @@ static sonde_status add_floor(const sonde_site *s, void *user, sonde_error *err)
     return SONDE_OK;
 }
 
+/* Blocks with mixtures of experts have no neurons of one MLP. */
+static sonde_status find_neurons(const sonde_site *s, void *user, sonde_error *err) {
+    (void)err;
+    *(bool *)user |= name_ends_in(s->name, "." NEURONS);
+    return SONDE_OK;
+}
+
 static sonde_status run(architecture *a, sonde_cost *cost, sonde_error *err) {
     const sonde_context *cx = a->cx;
+    const sonde_site_query every = { NULL, cx->edits, cx->n_edits, a->prompt.n };
+    bool neurons = false;
+    SONDE_TRY(sonde_sites(cx->model, &every, find_neurons, &neurons, err));
     const sonde_variant v = { 0, cx->edits, cx->n_edits };
-    const sonde_want want[] = { { .kind = SONDE_WANT_SITE, .sites = SITES }, { .kind = SONDE_WANT_SITE, .sites = "hook_embed" },
+    const sonde_want want[] = { { .kind = SONDE_WANT_SITE, .sites = neurons ? SITES "," NEURONS : SITES },
+                                { .kind = SONDE_WANT_SITE, .sites = "hook_embed" },
                                 { .kind = SONDE_WANT_LOGITS } };
     prompt_runs  runs;
     sonde_status s = prompt_runs_open(&runs, cx, 0, err);
@@ -291,7 +304,7 @@ static sonde_status measure(architecture *a, const value *args, sonde_result *ou
     const int64_t asked = args[ARCHITECTURE_POSITION].i, n = a->prompt.n;
     SONDE_FAIL_IF(asked >= n || asked < -n, err, SONDE_USAGE, "position: %" PRId64 ", the prompt has %" PRId64 " tokens", asked, n);
     a->position = asked < 0 ? asked + n : asked;
-    SONDE_TRY(sonde_sites(a->cx->model, &(sonde_site_query){ "hook_resid_post", a->cx->edits, a->cx->n_edits, n }, add_floor, a, err));
+    SONDE_TRY(sonde_sites(a->cx->model, &(sonde_site_query){ "hook_resid_post", a->cx->edits, a->cx->n_edits, n, 0 }, add_floor, a, err));
     const double boxes = (double)a->floors * ((double)n * ((double)a->heads + 2) + (double)a->groups);
     SONDE_FAIL_IF(boxes > MOST_BOXES, err, SONDE_NOMEM, "%.0f boxes, at most %d are made: a shorter prompt, or fewer --groups", boxes, MOST_BOXES);
     if (a->cx->dry_run) {

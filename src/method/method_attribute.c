@@ -140,7 +140,7 @@ static sonde_status add_layer(const sonde_site *s, void *user, sonde_error *err)
 
 static sonde_status read_layers(attribution *a, sonde_error *err) {
     if (!a->asked[WAY_ZEROING] && !a->asked[WAY_ROLLOUT]) return SONDE_OK;
-    const sonde_site_query every = { NULL, a->cx->edits, a->cx->n_edits, a->n };
+    const sonde_site_query every = { NULL, a->cx->edits, a->cx->n_edits, a->n, 0 };
     SONDE_TRY(sonde_sites(a->cx->model, &every, add_layer, a, err));
     SONDE_FAIL_IF(!a->n_layers, err, SONDE_USAGE, "method: value-zeroing and rollout need attention, that of every block is skipped");
     return SONDE_OK;

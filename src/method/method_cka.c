@@ -165,7 +165,7 @@ static sonde_status dry(alignment *a, sonde_result *out, sonde_error *err) {
 static sonde_status measure(alignment *a, sonde_result *out, sonde_error *err) {
     const sonde_context *cx = a->cx;
     int64_t n = 0;
-    SONDE_TRY(sonde_sites(cx->model, &(sonde_site_query){ a->pattern, cx->edits, cx->n_edits, 1 }, add_place, a, err));
+    SONDE_TRY(sonde_sites(cx->model, &(sonde_site_query){ a->pattern, cx->edits, cx->n_edits, 1, 0 }, add_place, a, err));
     SONDE_FAIL_IF(a->n < 2, err, SONDE_USAGE, "site: %s is one site, expected two to compare", a->pattern);
     label_places(a);
     for (size_t i = 0; i < cx->n_documents; i++) n += samples_of(a, i);

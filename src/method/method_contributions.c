@@ -38,7 +38,7 @@ static sonde_status put_dry_site(const sonde_site *site, void *user, sonde_error
 }
 
 static sonde_status put_dry(split *s, sonde_result *out, sonde_error *err) {
-    sonde_site_query q = { NULL, s->cx->edits, s->cx->n_edits, (int64_t)s->cx->prompts[0].tokens.n };
+    sonde_site_query q = { NULL, s->cx->edits, s->cx->n_edits, (int64_t)s->cx->prompts[0].tokens.n, 0 };
     sonde_table *t = dry_sites(out);
     for (size_t i = 0; i < s->n_taps; i++) {
         q.pattern = s->tap[i].site;

@@ -231,7 +231,7 @@ static void add_components(split *s) {
 
 sonde_status split_outline(split *s, sonde_error *err) {
     const sonde_model_info *info = sonde_model_describe(s->cx->model);
-    walk w = { s, { NULL, s->cx->edits, s->cx->n_edits, 1 } };
+    walk w = { s, { NULL, s->cx->edits, s->cx->n_edits, 1, 0 } };
     s->d = info->d;
     s->v = info->vocab;
     s->e = info->e;

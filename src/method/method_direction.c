@@ -292,7 +292,7 @@ static sonde_status dry(direction *x, const char *pattern, sonde_result *out, so
         if (prompt_of(x, row)->tokens.n > longest) longest = prompt_of(x, row)->tokens.n;
     }
     all.bytes += 8 * x->rows * x->place.width;
-    const sonde_site_query q = { pattern, x->cx->edits, x->cx->n_edits, longest };
+    const sonde_site_query q = { pattern, x->cx->edits, x->cx->n_edits, longest, 0 };
     SONDE_TRY(sonde_sites(x->cx->model, &q, dry_site_row, dry_sites(out), err));
     dry_cost(out, x->rows, all);
     return SONDE_OK;

@@ -73,7 +73,7 @@ static sonde_status dry(sonde_context *cx, const sonde_sampling *o, sonde_result
         memcpy(tokens, p.tokens, (size_t)p.n * sizeof *tokens);
         for (int64_t k = p.n; k < n; k++) tokens[k] = p.tokens[p.n - 1];
         const int64_t       last = n - 1;
-        const sonde_prompt  whole = { tokens, n, n > p.n ? p.n : 0 };
+        const sonde_prompt  whole = { .tokens = tokens, .n = n, .prompt = n > p.n ? p.n : 0 };
         const sonde_variant v = { 0, cx->edits, cx->n_edits };
         const sonde_want    want = { .kind = SONDE_WANT_LOGITS, .at = &last, .n_at = 1 };
         prompt_runs         runs;

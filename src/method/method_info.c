@@ -154,12 +154,18 @@ static void put_sizes(const sonde_context *cx, sonde_table *t, const sonde_model
     put_number(t, "parameters", m->parameters);
     rounded(m->parameters, text, sizeof text);
     put(t, "parameters_rounded", text);
+    if (m->experts) put_number(t, "parameters_active", m->active);
     put_number(t, "layers", m->layers);
     put_number(t, "heads", m->heads);
     put_number(t, "kv_heads", m->kv_heads);
     put_number(t, "d_model", m->d);
     put_number(t, "d_head", m->e);
     put_number(t, "d_mlp", m->f);
+    if (m->experts) {
+        put_number(t, "experts", m->experts);
+        put_number(t, "experts_chosen", m->chosen);
+        put_number(t, "d_expert", m->expert_f);
+    }
     put_number(t, "vocabulary", m->vocab);
     put_number(t, "context", m->context);
     put(t, "unembedding", m->tied ? "the embedding (tied)" : "its own");
@@ -369,7 +375,8 @@ const method method_info = {
     .name = "info",
     .summary = "the card of a model: its sizes, parts, types of weights, tokenizer and hash",
     .reference = NULL,
-    .formula = "parameters: of distinct tensors, a tied unembedding counted once; bytes: of the stored tensors that are used; "
+    .formula = "parameters: of distinct tensors, a tied unembedding counted once; parameters_active: without "
+               "the experts that a position does not choose; bytes: of the stored tensors that are used; "
                "bytes_copied: those that could not be used where they lie in the file (norms, biases, views that are not "
                "contiguous); container: the format, and of how many files; hash: 16 hex digits of SHA-256 over "
                "configuration, tokenizer and pages of every tensor, it tells files apart and proves nothing; bos_auto: what "

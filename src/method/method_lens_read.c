@@ -146,7 +146,7 @@ sonde_status lens_open(lens *l, const param *rows, const value *args, sonde_erro
     const sonde_model_info *info = sonde_model_describe(l->cx->model);
     SONDE_TRY(param_numbers(&rows[LENS_LAYERS], args[LENS_LAYERS].text, (long)info->layers, &l->layer, &l->n_layers, err));
     l->mid = args[LENS_MID].i;
-    const sonde_site_query q = { NULL, l->cx->edits, l->cx->n_edits, l->p.n };
+    const sonde_site_query q = { NULL, l->cx->edits, l->cx->n_edits, l->p.n, 0 };
     SONDE_TRY(sonde_sites(l->cx->model, &q, add_state, l, err));
     SONDE_FAIL_IF(l->n == 0, err, SONDE_USAGE, "every block is skipped: there is no residual stream to read");
     place_states(l);

@@ -72,7 +72,7 @@ sonde_status acting_open(acting *r, sonde_cost *cost, sonde_error *err) {
     const sonde_prompt p = context_prompt(cx, 0);
     packs        sites = { 0 };
     prompt_runs  runs = { 0 };
-    SONDE_TRY(sonde_sites(cx->model, &(sonde_site_query){ NULL, r->edits, r->n_edits, p.n }, add_site, r, err));
+    SONDE_TRY(sonde_sites(cx->model, &(sonde_site_query){ NULL, r->edits, r->n_edits, p.n, 0 }, add_site, r, err));
     SONDE_FAIL_IF(!r->n, err, SONDE_USAGE, "neurons: every chosen layer is skipped");
     for (size_t i = 0; i < r->n; i++) {
         r->block[i].before = ROOM(float, r->w->d);

@@ -72,9 +72,20 @@ void neurons_close(neuron_weights *w) {
     free(w->row);
 }
 
+/* Layers of experts have no W_out whose rows are neurons. */
+static sonde_status refuse_experts(const neuron_weights *w, long layer, sonde_error *err) {
+    char name[64];
+    sonde_weight_info info;
+    snprintf(name, sizeof name, "blocks.%ld.mlp.experts.W_out", layer);
+    SONDE_FAIL_IF(weight_find(w->model, name, &info) != SIZE_MAX, err, SONDE_UNSUPPORTED,
+                  "layer %ld is a mixture of experts, expected layers whose MLP has neurons of its own", layer);
+    return SONDE_OK;
+}
+
 sonde_status neurons_read(neuron_weights *w, long layer, sonde_error *err) {
     char   name[64];
     size_t at;
+    SONDE_TRY(refuse_experts(w, layer, err));
     snprintf(name, sizeof name, "blocks.%ld.mlp.W_out", layer);
     SONDE_TRY(find_matrix(w->model, name, (int64_t[]){ w->f, w->d }, &at, err));
     SONDE_TRY(sonde_model_weight_read(w->model, at, w->w_out, err));

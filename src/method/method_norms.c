@@ -191,7 +191,7 @@ static sonde_status measure(norms *x, const value *args, sonde_result *out, sond
     const sonde_model_info *info = sonde_model_describe(x->cx.model);
     SONDE_TRY(param_numbers(&params[NORMS_LAYERS], args[NORMS_LAYERS].text, (long)info->layers, &x->layer,
                             &x->n_layers, err));
-    SONDE_TRY(sonde_sites(x->cx.model, &(sonde_site_query){ NULL, x->cx.edits, x->cx.n_edits, 1 }, add_site, x, err));
+    SONDE_TRY(sonde_sites(x->cx.model, &(sonde_site_query){ NULL, x->cx.edits, x->cx.n_edits, 1, 0 }, add_site, x, err));
     SONDE_FAIL_IF(x->n_wants == 0, err, SONDE_USAGE, "layers: all blocks named are skipped, expected one that runs");
     x->d = info->d;
     if (x->cx.dry_run) return dry(x, out, err);

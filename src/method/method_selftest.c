@@ -90,7 +90,7 @@ static const sonde_case *longest(const selftest *t) {
 }
 
 static sonde_status check_threads(selftest *t, const sonde_case *c, sonde_error *err) {
-    const sonde_prompt  p = { c->t, (int64_t)c->n, 0 };
+    const sonde_prompt  p = { .tokens = c->t, .n = (int64_t)c->n };
     const sonde_variant v = { 0, NULL, 0 };
     const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1 };
     char a[65], z[65];
@@ -123,7 +123,7 @@ static sonde_status take_row(const sonde_answer *a, void *user, sonde_error *err
 
 /* Token by token with the cache, then all of it in one run. */
 static sonde_status check_cache(selftest *t, const sonde_case *c, sonde_error *err) {
-    const sonde_prompt  half = { c->t, (int64_t)c->n / 2, 0 };
+    const sonde_prompt  half = { .tokens = c->t, .n = (int64_t)c->n / 2 };
     const sonde_writing w = { .prompts = &half, .n_prompts = 1, .sampling = { .n = MOST_WRITTEN, .ignore_eos = true } };
     written x = { .vocab = sonde_model_describe(t->model)->vocab };
     SONDE_TRY(sonde_generate(t->many, &w, take_token, &x, err));
@@ -136,7 +136,7 @@ static sonde_status check_cache(selftest *t, const sonde_case *c, sonde_error *e
         at[i] = half.n - 1 + (int64_t)i;
         want[i] = (sonde_want){ .kind = SONDE_WANT_LOGITS, .at = &at[i], .n_at = 1 };
     }
-    const sonde_prompt  whole = { tokens, half.n + (int64_t)x.n, half.n };
+    const sonde_prompt  whole = { .tokens = tokens, .n = half.n + (int64_t)x.n, .prompt = half.n };
     const sonde_variant v = { 0, NULL, 0 };
     const sonde_batch   b = { .bases = &whole, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = want, .n_wants = x.n };
     const sonde_status  s = sonde_variants_run(t->many, &b, take_row, &x, err);

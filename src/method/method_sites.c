@@ -51,7 +51,7 @@ static sonde_status sites_run(sonde_context *cx, const value *args, sonde_result
     sonde_table_column(l.table, "on_request", SONDE_BOOL, "");
     sonde_table_column(l.table, "meaning", SONDE_TEXT, "");
     const int64_t n = l.sized ? cx->prompts[0].tokens.n : 1;
-    return sonde_sites(cx->model, &(sonde_site_query){ *pattern ? pattern : NULL, cx->edits, cx->n_edits, n }, put, &l, err);
+    return sonde_sites(cx->model, &(sonde_site_query){ *pattern ? pattern : NULL, cx->edits, cx->n_edits, n, 0 }, put, &l, err);
 }
 
 const method method_sites = {

@@ -127,7 +127,7 @@ static sonde_status read_one(over_reader *r, const sonde_context *cx, const char
     }
     if (s == SONDE_OK && index) s = read_parts(r, index);
     if (s == SONDE_OK && !*pattern) s = sonde_fail(r->err, SONDE_USAGE, "over \"%s\": expected SITE or SITE[INDEX]", text);
-    if (s == SONDE_OK) s = sonde_sites(cx->model, &(sonde_site_query){ pattern, cx->edits, cx->n_edits, n }, add_site, r, r->err);
+    if (s == SONDE_OK) s = sonde_sites(cx->model, &(sonde_site_query){ pattern, cx->edits, cx->n_edits, n, 0 }, add_site, r, r->err);
     for (int i = 0; i < r->parts; i++) free(r->part[i]);
     r->parts = 0;
     free(index);

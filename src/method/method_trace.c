@@ -67,7 +67,7 @@ static sonde_status plan_prompt(tracing *t, size_t i, sonde_error *err) {
     p->first = t->all.n;
     add_ids(t, "tokens", p->tokens, p->n);
     if (p->row) add_ids(t, "positions", p->row, p->rows);
-    const sonde_site_query q = { t->sites, cx->edits, cx->n_edits, p->n };
+    const sonde_site_query q = { t->sites, cx->edits, cx->n_edits, p->n, 0 };
     SONDE_TRY(sonde_sites(cx->model, &q, add_site, t, err));
     if (t->grad) SONDE_TRY(sonde_sites(cx->model, &q, add_grad, t, err));
     p->end = t->all.n;

@@ -72,7 +72,7 @@ static size_t resolve(const verification *v, const char *name) {
     if (at < v->n_sites || strpbrk(name, "*{,")) return at;
     naming x = { .v = v };
     const sonde_status s = sonde_sites(v->cx->model, &(sonde_site_query){ name, (const sonde_edit *const *)v->r->edit,
-                                                                                 v->r->n_edits, v->r->n },
+                                                                                 v->r->n_edits, v->r->n, 0 },
                                        named, &x, NULL);
     return s == SONDE_OK && x.n == 1 ? x.at : v->n_sites;
 }
@@ -113,7 +113,7 @@ static int by_order(const void *x, const void *y) {
 
 static sonde_status gather(verification *v, sonde_error *err) {
     const replay *r = v->r;
-    SONDE_TRY(sonde_sites(v->cx->model, &(sonde_site_query){ NULL, (const sonde_edit *const *)r->edit, r->n_edits, r->n },
+    SONDE_TRY(sonde_sites(v->cx->model, &(sonde_site_query){ NULL, (const sonde_edit *const *)r->edit, r->n_edits, r->n, 0 },
                           note_site, v, err));
     if (r->position) {
         v->row_of = ROOM(int64_t, r->n);
@@ -274,7 +274,7 @@ static sonde_status dry(verification *v, totals *all, sonde_error *err) {
     for (size_t i = 0; i < v->n; i++)
         if (v->tensor[i].site)
             SONDE_TRY(sonde_sites(v->cx->model, &(sonde_site_query){ v->tensor[i].site, (const sonde_edit *const *)v->r->edit,
-                                                                     v->r->n_edits, v->r->n }, put_dry, all->sites, err));
+                                                                     v->r->n_edits, v->r->n, 0 }, put_dry, all->sites, err));
     all->cost.flops += cost.flops;
     all->cost.rows += cost.rows;
     if (cost.bytes > all->cost.bytes) all->cost.bytes = cost.bytes;
@@ -307,21 +307,13 @@ static sonde_status one_run(sonde_context *cx, replay *r, totals *all, sonde_err
     return s;
 }
 
-static void warn_of_model(const sonde_context *cx, const sonde_array_file *f, sonde_result *out) {
-    const char *hash = sonde_array_file_note(f, "model_hash"), *own = sonde_model_describe(cx->model)->hash;
-    char text[160], other[60];
-    if (!hash || !strcmp(hash, own)) return;
-    sonde_token_show(hash, strlen(hash), other, sizeof other);
-    snprintf(text, sizeof text, "the reference is of another model: its hash is %s, this one's %s", other, own);
-    sonde_result_note(out, text);
-}
-
 static sonde_status all_runs(sonde_context *cx, const sonde_array_file *f, totals *all, sonde_result *out, sonde_error *err) {
     char prefix[24];
     SONDE_FAIL_IF(!replay_prefix(f, 0, prefix), err, SONDE_FORMAT, "no tensor \"tokens\" (or \"0/tokens\") in the file");
     for (size_t i = 0; replay_prefix(f, i, prefix); i++) {
         replay r;
         sonde_status s = replay_open(&r, cx->model, f, prefix, err);
+        if (s == SONDE_OK && i == 0) replay_warn(&r, cx->model, out);
         if (s == SONDE_OK) put_prompt(cx, &r, out);
         for (size_t k = 0; i == 0 && k < r.n_edits; k++) put_edit(out, r.edit[k]);
         if (s == SONDE_OK) s = one_run(cx, &r, all, err);
@@ -338,7 +330,6 @@ static sonde_status verify_run(sonde_context *cx, const value *args, sonde_resul
     totals all = { 0 };
     context_head(cx, &method_verify, out);
     SONDE_TRY(sonde_array_file_open(&f, args[VERIFY_FILE].text, err));
-    warn_of_model(cx, f, out);
     if (cx->dry_run) all.sites = dry_sites(out);
     else all.table = make_table(out);
     sonde_status s = all_runs(cx, f, &all, out, err);

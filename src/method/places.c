@@ -17,7 +17,7 @@ static sonde_status add_place(const sonde_site *s, void *user, sonde_error *err)
 }
 
 sonde_status places_find(places *p, const sonde_context *cx, const char *pattern, sonde_error *err) {
-    return sonde_sites(cx->model, &(sonde_site_query){ pattern, cx->edits, cx->n_edits, 1 }, add_place, p, err);
+    return sonde_sites(cx->model, &(sonde_site_query){ pattern, cx->edits, cx->n_edits, 1, 0 }, add_place, p, err);
 }
 
 void places_free(places *p) {

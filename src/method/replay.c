@@ -23,6 +23,15 @@ const char *replay_note(const replay *r, const char *key) {
 
 sonde_prompt replay_prompt(const replay *r) { return (sonde_prompt){ .tokens = r->tokens, .n = r->n, .prompt = r->prompt, .types = r->types }; }
 
+void replay_warn(const replay *r, const sonde_model *m, sonde_result *out) {
+    const char *hash = sonde_array_file_note(r->file, "model_hash"), *own = sonde_model_describe(m)->hash;
+    char text[160], other[60];
+    if (!hash || !strcmp(hash, own)) return;
+    sonde_token_show(hash, strlen(hash), other, sizeof other);
+    snprintf(text, sizeof text, "the reference is of another model: its hash is %s, this one's %s", other, own);
+    sonde_result_note(out, text);
+}
+
 /* A tensor of integers with one axis; *out NULL: the file has none of this name. */
 static sonde_status read_row(const replay *r, const char *name, int64_t **out, int64_t *n, sonde_error *err) {
     char whole[64];

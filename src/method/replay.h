@@ -28,4 +28,6 @@ void         replay_close(replay *r);
 /* Value of the metadata's prefix + key, else of key; NULL: none. */
 const char  *replay_note(const replay *r, const char *key);
 sonde_prompt replay_prompt(const replay *r);
+/* A note where the file's model_hash is another model's. */
+void         replay_warn(const replay *r, const sonde_model *m, sonde_result *out);
 #endif

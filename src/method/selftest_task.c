@@ -60,7 +60,7 @@ static sonde_status run_case(sonde_session *s, judging *j, sonde_error *err) {
                       "cases: task %s: an id is not in the vocabulary", j->task->name);
     int64_t *at = ROOM(int64_t, c->n_at);
     for (size_t i = 0; i < c->n_at; i++) at[i] = c->at[i];
-    const sonde_prompt  p = { c->t, (int64_t)c->n, 0 };
+    const sonde_prompt  p = { .tokens = c->t, .n = (int64_t)c->n };
     const sonde_variant v = { 0, NULL, 0 };
     const sonde_want    w = { .kind = SONDE_WANT_LOGITS, .at = at, .n_at = c->n_at };
     const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = &w, .n_wants = 1 };

@@ -78,7 +78,7 @@ sonde_status site_rows_open(site_rows *r, sonde_context *cx, const site_rows_que
     SONDE_TRY(split_index(r, q->text, name, sizeof name, err));
     SONDE_TRY(param_numbers(q->layers_row, q->layers, (long)info->layers, &layer, &f.n_layers, err));
     f.layer = layer;
-    const sonde_site_query sites = { name, cx->edits, cx->n_edits, r->positions };
+    const sonde_site_query sites = { name, cx->edits, cx->n_edits, r->positions, 0 };
     const sonde_status s = sonde_sites(cx->model, &sites, add_site, &f, err);
     free(layer);
     SONDE_TRY(s);

@@ -17,7 +17,7 @@ static sonde_status generate(traced *p, const sonde_context *cx, int64_t more, s
                   PRId64, p->n, more, p->n + more, most);
     int32_t *given = ROOM(int32_t, p->n);
     memcpy(given, p->tokens, (size_t)p->n * sizeof *given);
-    const sonde_prompt  from = { given, p->n, 0 };
+    const sonde_prompt  from = { .tokens = given, .n = p->n };
     const sonde_writing w = { .prompts = &from, .n_prompts = 1, .edits = cx->edits, .n_edits = cx->n_edits,
                               .runs = p->runs.run, .n_runs = p->runs.n, .sampling = { .n = more, .seed = cx->seed } };
     p->prompt = p->n;

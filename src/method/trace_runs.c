@@ -56,7 +56,7 @@ static sonde_status add_sites(trace_run *r, trace_tensors *all, const sonde_cont
     for (char *at = r->sites; *at; ) {
         const size_t len = strcspn(at, ",");
         char *name = room_text(at, len);
-        const sonde_status s = sonde_sites(cx->model, &(sonde_site_query){ name, NULL, 0, r->length }, add_site, &p, err);
+        const sonde_status s = sonde_sites(cx->model, &(sonde_site_query){ name, NULL, 0, r->length, 0 }, add_site, &p, err);
         free(name);
         SONDE_TRY(s);
         at += len + (at[len] == ',');

@@ -60,7 +60,7 @@ static sonde_status judge(sonde_context *cx, walk *w, sonde_error *err) {
     memcpy(tokens, r->tokens, (size_t)r->n * sizeof *tokens);
     for (int64_t i = 0; i < w->n - 1; i++) tokens[r->n + i] = w->want[i];
     for (int64_t i = 0; i < w->n; i++) at[i] = r->n - 1 + i;
-    const sonde_prompt  p = { tokens, n, r->n };
+    const sonde_prompt  p = { .tokens = tokens, .n = n, .prompt = r->n };
     const sonde_variant v = { 0, (const sonde_edit *const *)r->edit, r->n_edits };
     const sonde_want    want = { .kind = SONDE_WANT_LOGITS, .at = at, .n_at = (size_t)w->n };
     const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = &want, .n_wants = 1,
@@ -85,7 +85,7 @@ static sonde_status read_want(const replay *r, size_t which, int64_t vocab, int3
 
 static sonde_status check(sonde_context *cx, walk *w, greedy_check *out, sonde_error *err) {
     const replay      *r = w->r;
-    const sonde_prompt p = { r->tokens, r->n, 0 };
+    const sonde_prompt p = { .tokens = r->tokens, .n = r->n };
     const sonde_writing what = { .prompts = &p, .n_prompts = 1, .edits = (const sonde_edit *const *)r->edit,
                                  .n_edits = r->n_edits, .runs = r->run, .n_runs = r->n_runs,
                                  .sampling = { .n = w->n, .seed = r->seed, .ignore_eos = true } };

@@ -89,9 +89,9 @@ static void change_row_back(const bound *b, const bound_edit *e, const edit_row 
 typedef void (*row_fn)(const bound *b, const bound_edit *e, const edit_row *r, uint64_t key);
 
 /* Does the edit act at this position, and has it a number for the region's element `i` of it? */
-static bool acts_at(const bound *b, const bound_edit *e, int64_t position, int64_t i) {
-    if (e->when == WHEN_PROMPT && position >= b->prompt) return false;
-    if (e->when == WHEN_GENERATED && position < b->prompt) return false;
+static bool acts_at(const bound_edit *e, int64_t position, int64_t i) {
+    if (e->when == WHEN_PROMPT && position >= e->prompt) return false;
+    if (e->when == WHEN_GENERATED && position < e->prompt) return false;
     return i < e->value.rows;
 }
 
@@ -99,7 +99,7 @@ static bool acts_at(const bound *b, const bound_edit *e, int64_t position, int64
 static void one_row(const bound *b, const bound_edit *e, const mark_view *v, row_fn fn) {
     const edit_row r = { .data = v->data, .last = walk_axis(&e->axis[0], 0, v->dim[0]), .stride = e->value.stride[0],
                          .value = e->value.data, .live = e->live ? e->live->data : NULL };
-    if (acts_at(b, e, 0, 0)) fn(b, e, &r, v->key);
+    if (acts_at(e, 0, 0)) fn(b, e, &r, v->key);
 }
 
 /* Every row of the region inside the view. t is the first axis ("t d", "t h e") or the second ("h t s"). */
@@ -114,7 +114,7 @@ static void each_row(const bound *b, const bound_edit *e, const mark_view *v, ro
     const walk heads = three ? walk_axis(&e->axis[other], 0, v->dim[other]) : (walk){ .to = 1 };
     for (int64_t i = rows.from; i < rows.to; i++) {
         const int64_t position = at(&rows, i);
-        if (!acts_at(b, e, position, ord(&rows, i))) continue;
+        if (!acts_at(e, position, ord(&rows, i))) continue;
         const span    seen = v->masked ? keys_seen(v->sight, position, v->dim[last]) : (span){ 0, v->dim[last] };
         edit_row      r = { .last = walk_axis(&e->axis[last], seen.lo, seen.hi), .position = position,
                             .stride = e->value.stride[last] };
@@ -137,11 +137,11 @@ static void each_row(const bound *b, const bound_edit *e, const mark_view *v, ro
 void edit_apply(const bound *b, const bound_edit *e, const mark_view *v) { each_row(b, e, v, change_row); }
 void edit_back(const bound *b, const bound_edit *e, const mark_view *v)  { each_row(b, e, v, change_row_back); }
 
-void edit_touch(const bound *b, const bound_edit *e, int64_t first, int64_t n, int64_t heads, uint8_t *mask) {
+void edit_touch(const bound_edit *e, int64_t first, int64_t n, int64_t heads, uint8_t *mask) {
     const bool three = strlen(site_rows[e->at.site].axes) == 5;
     const walk rows = walk_axis(&e->axis[0], first, first + n), hs = three ? walk_axis(&e->axis[1], 0, heads) : (walk){ .to = 1 };
     for (int64_t i = rows.from; i < rows.to; i++) {
-        if (!acts_at(b, e, at(&rows, i), ord(&rows, i))) continue;
+        if (!acts_at(e, at(&rows, i), ord(&rows, i))) continue;
         for (int64_t j = hs.from; j < hs.to; j++) mask[(at(&rows, i) - first) * heads + at(&hs, j)] = 1;
     }
 }

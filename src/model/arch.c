@@ -64,6 +64,10 @@ const part_spec *arch_part(const arch_config *c, part_kind kind) {
     return NULL;
 }
 
+double arch_score_scale(const arch_config *c, int64_t layer) {
+    return c->scale_by_layer ? c->score_scale / (double)(layer + 1) : c->score_scale;
+}
+
 bool arch_sparse(const arch_config *c, int64_t layer) { return c->experts > 0 && !layer_in(c->dense, layer); }
 
 bool arch_dense_layers(const arch_config *c) {

@@ -160,6 +160,7 @@ typedef struct arch_config {    /* sizes and constants of one model, or of one o
     layer_set local;
     alibi_kind alibi;
     int64_t  buckets, max_distance;     /* of relative positions; 0: none */
+    const int64_t *bucket_from;         /* [buckets of one direction]: the least distance of each; rel_prepare makes it */
     double   clip_qkv;          /* q, k, v are clamped to +- this; 0: not */
     qk_norm  qk_norm;
     bool     attn_bias, out_bias, mlp_bias;     /* rows of weights that say so are there */
@@ -224,9 +225,12 @@ extern const arch *const arch_table[];          /* NULL-terminated, from archs.d
 bool arch_has(const arch_config *c, weight_id id);
 bool arch_row_holds(const arch_config *c, const weight_row *r);         /* by its `when`, in any layer */
 bool arch_row_in(const arch_config *c, const weight_row *r, int64_t layer);
+/* The most positions: without limit where only distances count. */
+static inline int64_t arch_context(const arch_config *c) { return c->buckets ? MOST_CONTEXT : c->context; }
 /* The part of a block, NULL: it has none. */
 const part_spec *arch_part(const arch_config *c, part_kind kind);
 bool arch_sparse(const arch_config *c, int64_t layer);  /* has the layer experts */
+double arch_score_scale(const arch_config *c, int64_t layer);   /* what q . k is multiplied with */
 bool arch_dense_layers(const arch_config *c);           /* is there a layer without */
 bool arch_changes_logits(const arch_config *c);         /* are logits more than the unembedding's product */
 /* The numbers of a row of what the model answers: the vocabulary, the labels of a classifier, start and end of a span, the

@@ -27,8 +27,9 @@ typedef struct { batch_runs *r; int base; } runs_of_base;
 bound_runs   runs_for_edits(runs_of_base *of);
 metric_runs  runs_for_metrics(runs_of_base *of);
 
-/* Where a metric that names no position is taken: the last one; encoders: the first mask token, or row 0 where heads read that
- * alone. */
-metric_span prompt_span(const sonde_model *m, const sonde_prompt *p);
-sonde_status prompt_check(const sonde_model *m, const sonde_prompt *p, sonde_error *err);
+/* Where a metric that names no position is taken, of what the main stack reads: the last one; encoders: the first mask token,
+ * or row 0 where heads read that alone. */
+metric_span prompt_span(const sonde_model *m, const positions *p);
+/* What each stack reads of a prompt, checked: with one stack, its tokens. */
+sonde_status prompt_read(const sonde_model *m, const sonde_prompt *p, positions of[2], sonde_error *err);
 #endif

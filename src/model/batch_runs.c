@@ -4,28 +4,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-metric_span prompt_span(const sonde_model *m, const sonde_prompt *p) {
+metric_span prompt_span(const sonde_model *m, const positions *p) {
     const arch_config *c = &m->config;
-    if (!c->bidirectional) return (metric_span){ p->n, p->n - 1 };
-    if (!run_has_back(c)) return (metric_span){ p->n, 0 };
-    for (int64_t i = 0; i < p->n; i++)
-        if (p->tokens[i] == m->info.mask && m->info.mask >= 0) return (metric_span){ p->n, i };
-    return (metric_span){ p->n, p->n - 1 };
+    const int64_t      n = p->length;
+    if (!c->bidirectional) return (metric_span){ n, n - 1 };
+    if (!run_has_back(c)) return (metric_span){ n, 0 };
+    for (int64_t i = 0; i < n; i++)
+        if (p->tokens[i] == m->info.mask && m->info.mask >= 0) return (metric_span){ n, i };
+    return (metric_span){ n, n - 1 };
 }
 
-sonde_status prompt_check(const sonde_model *m, const sonde_prompt *p, sonde_error *err) {
-    const arch_config *c = &m->config;
-    SONDE_FAIL_IF(p->n < 1, err, SONDE_USAGE, "the prompt has no tokens, expected at least one");
-    SONDE_FAIL_IF(p->n > c->context, err, SONDE_USAGE, "the prompt has %lld tokens, the context holds %lld",
-                  (long long)p->n, (long long)c->context);
-    for (int64_t i = 0; i < p->n; i++)
+static sonde_status check(const arch_config *c, const char *what, const positions *p, sonde_error *err) {
+    SONDE_FAIL_IF(p->length < 1, err, SONDE_USAGE, "the %s has no tokens, expected at least one", what);
+    SONDE_FAIL_IF(p->length > arch_context(c), err, SONDE_USAGE, "the %s has %lld tokens, the context holds %lld", what,
+                  (long long)p->length, (long long)arch_context(c));
+    for (int64_t i = 0; i < p->length; i++)
         SONDE_FAIL_IF(p->tokens[i] < 0 || p->tokens[i] >= c->vocab, err, SONDE_USAGE,
                       "token %lld is %d, the vocabulary has %lld", (long long)i, (int)p->tokens[i], (long long)c->vocab);
-    for (int64_t i = 0; p->types && c->types && i < p->n; i++)
+    for (int64_t i = 0; p->types && c->types && i < p->length; i++)
         SONDE_FAIL_IF(p->types[i] < 0 || p->types[i] >= c->types, err, SONDE_USAGE,
                       "token %lld has the type %d, the model has %lld types", (long long)i, (int)p->types[i],
                       (long long)c->types);
     return SONDE_OK;
+}
+
+sonde_status prompt_read(const sonde_model *m, const sonde_prompt *p, positions of[2], sonde_error *err) {
+    const arch_config *c = &m->config;
+    const positions    given = { p->tokens, p->n, p->n, p->types };
+    SONDE_FAIL_IF(p->target && !c->encoder, err, SONDE_USAGE, "the prompt has a target, and %s is no encoder-decoder",
+                  m->info.name);
+    of[STACK_ENCODER] = c->encoder ? given : (positions){ 0 };
+    of[STACK_MAIN] = given;
+    if (c->encoder) {
+        SONDE_FAIL_IF(!p->target && c->start < 0, err, SONDE_USAGE,
+                      "%s: names no token that targets start with, expected a target", m->info.name);
+        of[STACK_MAIN] = p->target ? (positions){ .tokens = p->target, .prompt = p->n_target, .length = p->n_target }
+                                   : (positions){ .tokens = &c->start, .prompt = 1, .length = 1 };
+        SONDE_TRY(check(c->encoder, "prompt", &given, err));
+    }
+    if (p->prompt) of[STACK_MAIN].prompt = p->prompt;
+    return check(c, c->encoder ? "target" : "prompt", &of[STACK_MAIN], err);
 }
 
 /* ---- what is read ---- */
@@ -59,9 +77,11 @@ static sonde_status needed_add(batch_runs *r, const char *name, int base, needed
         if (!b->wants[i].metric) continue;
         for (size_t p = 0; p < b->n_bases; p++) {
             position_list read;
+            positions     of[2];
             if (base >= 0 && (int)p != base) continue;
-            SONDE_TRY(metric_run_positions(r->memory, b->wants[i].metric, name,
-                                           metric_span_of(prompt_span(r->session->model, &b->bases[p]), out->n), &read, err));
+            SONDE_TRY(prompt_read(r->session->model, &b->bases[p], of, err));
+            const metric_span own = prompt_span(r->session->model, &of[STACK_MAIN]);
+            SONDE_TRY(metric_run_positions(r->memory, b->wants[i].metric, name, metric_span_of(own, out->n), &read, err));
             for (size_t j = 0; j < read.n; j++) out->row[read.at[j]] = 1;
         }
     }
@@ -85,18 +105,17 @@ static capture_wants needed_list(batch_runs *r, const needed *in) {
 
 /* ---- running them ---- */
 
-static sonde_status run_plain(batch_runs *r, const sonde_prompt *p, const needed *what, sonde_capture **out,
+static sonde_status run_plain(batch_runs *r, const positions of[2], const needed *what, sonde_capture **out,
                               sonde_error *err) {
     const arch_config  *c = &r->session->model->config;
     const capture_wants w = needed_list(r, what);
     *out = NULL;
     if (!w.n && !w.n_rows) return SONDE_OK;
-    *out = capture_new(c, p->tokens, p->n);
+    *out = capture_new(c, of);
     SONDE_TRY(capture_keep(*out, c, &what->run, w, &r->budget, err));
     const workspace_mark here = workspace_here(r->session->memory);
-    lane l = { .types = p->types, .keep = { capture_see, *out }, .on_row = capture_row, .row_user = *out, .row = w.rows, .n_rows = w.n_rows };
-    SONDE_TRY(bind_edits(r->memory, c, &(bound_prompt){ .tokens = p->tokens, .prompt = p->n, .length = p->n },
-                         &l.plan, err));
+    lane l = { .keep = { capture_see, *out }, .on_row = capture_row, .row_user = *out, .row = w.rows, .n_rows = w.n_rows };
+    SONDE_TRY(bind_edits(r->memory, c, &(bound_prompt){ .of = { of[0], of[1] } }, &l.plan, err));
     for (size_t i = 0; i < w.n; i++) {
         lane_flags(&l, w.at[i].slot)[w.at[i].site] |= FLAG_KEEP;
         l.every_row |= w.at[i].slot == BACK && !site_pooled(w.at[i].site);
@@ -104,30 +123,32 @@ static sonde_status run_plain(batch_runs *r, const sonde_prompt *p, const needed
     }
     lane_stop_early(&l);
     lane *const lanes[1] = { &l };
-    SONDE_TRY(lane_open(r->session, &l, p->tokens, p->n, err));
-    SONDE_TRY(lanes_run(r->session, lanes, 1, &p->n, CHUNK_ROWS, err));
+    SONDE_TRY(lane_open(r->session, &l, of, err));
+    SONDE_TRY(lanes_run(r->session, lanes, 1, &of[STACK_MAIN].length, CHUNK_ROWS, err));
     workspace_release(r->session->memory, here);
     return SONDE_OK;
 }
 
 static sonde_status run_base(batch_runs *r, int i, bool dry, sonde_error *err) {
-    const sonde_prompt *p = &r->batch->bases[i];
-    needed what;
-    SONDE_TRY(prompt_check(r->session->model, p, err));
-    SONDE_TRY(needed_open(r, p->n, &what, err));
+    positions of[2];
+    needed    what;
+    SONDE_TRY(prompt_read(r->session->model, &r->batch->bases[i], of, err));
+    of[STACK_MAIN].prompt = of[STACK_MAIN].length;
+    SONDE_TRY(needed_open(r, of[STACK_MAIN].length, &what, err));
     SONDE_TRY(needed_add(r, "A", i, &what, err));
-    return dry ? SONDE_OK : run_plain(r, p, &what, &r->base[i], err);
+    return dry ? SONDE_OK : run_plain(r, of, &what, &r->base[i], err);
 }
 
 static sonde_status run_named(batch_runs *r, size_t i, bool dry, sonde_error *err) {
     const sonde_named_run *n = &r->batch->runs[i];
-    needed what;
+    positions of[2];
+    needed    what;
     if (n->values) return SONDE_OK;
-    sonde_status s = prompt_check(r->session->model, &n->prompt, err);
+    sonde_status s = prompt_read(r->session->model, &n->prompt, of, err);
     if (s != SONDE_OK) return sonde_fail_at(err, s, "run %s", n->name);
-    SONDE_TRY(needed_open(r, n->prompt.n, &what, err));
+    SONDE_TRY(needed_open(r, of[STACK_MAIN].length, &what, err));
     SONDE_TRY(needed_add(r, n->name, -1, &what, err));
-    return dry ? SONDE_OK : run_plain(r, &n->prompt, &what, &r->named[i], err);
+    return dry ? SONDE_OK : run_plain(r, of, &what, &r->named[i], err);
 }
 
 sonde_status batch_runs_open(batch_runs *r, sonde_session *s, const sonde_batch *b, bool dry, sonde_error *err) {
@@ -158,23 +179,24 @@ static sonde_capture *values_of(const batch_runs *r, size_t i) {
     return given ? (sonde_capture *)(uintptr_t)given : r->named[i];     /* a capture locks itself when it reads its file */
 }
 
-static int64_t run_length(void *user, const char *name) {
-    const runs_of_base *of = user;
+/* What a stack reads of the base or the first run of a name; length -1: there is none. */
+static positions run_positions(const runs_of_base *of, const char *name, stack_id stack) {
     const batch_runs   *r = of->r;
-    if (!strcmp(name, "A")) return r->batch->bases[of->base].n;
-    const size_t i = next_named(r, name, 0);
-    if (i == r->batch->n_runs) return -1;
-    return r->batch->runs[i].values ? r->batch->runs[i].values->length : r->batch->runs[i].prompt.n;
+    const sonde_prompt *p = &r->batch->bases[of->base];
+    positions both[2];
+    if (strcmp(name, "A") != 0) {
+        const size_t i = next_named(r, name, 0);
+        if (i == r->batch->n_runs) return (positions){ .length = -1 };
+        const sonde_capture *c = r->batch->runs[i].values;
+        if (c) return c->of[stack];
+        p = &r->batch->runs[i].prompt;
+    }
+    return prompt_read(r->session->model, p, both, NULL) == SONDE_OK ? both[stack] : (positions){ .length = -1 };
 }
 
-static const int32_t *run_tokens(void *user, const char *name) {
-    const runs_of_base *of = user;
-    const batch_runs   *r = of->r;
-    if (!strcmp(name, "A")) return r->batch->bases[of->base].tokens;
-    const size_t i = next_named(r, name, 0);
-    if (i == r->batch->n_runs) return NULL;
-    return r->batch->runs[i].values ? r->batch->runs[i].values->tokens : r->batch->runs[i].prompt.tokens;
-}
+static int64_t length_of_run(void *user, const char *name, stack_id of) { return run_positions(user, name, of).length; }
+static const int32_t *run_tokens(void *user, const char *name, stack_id of) { return run_positions(user, name, of).tokens; }
+static int64_t run_rows(void *user, const char *name) { return length_of_run(user, name, STACK_MAIN); }
 
 /* Several runs of one name (the prompts of a reference) are one, their positions one behind the other. */
 static const kept *joined(const batch_runs *r, const char *name, const char *site) {
@@ -215,5 +237,5 @@ static const float *run_logits(void *user, const char *name, int64_t position) {
     return i < r->batch->n_runs && values_of(r, i) ? capture_logits(values_of(r, i), position) : NULL;
 }
 
-bound_runs  runs_for_edits(runs_of_base *of)   { return (bound_runs){ run_find, run_length, run_tokens, of }; }
-metric_runs runs_for_metrics(runs_of_base *of) { return (metric_runs){ run_logits, run_length, of }; }
+bound_runs  runs_for_edits(runs_of_base *of)   { return (bound_runs){ run_find, length_of_run, run_tokens, of }; }
+metric_runs runs_for_metrics(runs_of_base *of) { return (metric_runs){ run_logits, run_rows, of }; }

@@ -8,7 +8,16 @@
 
 static const int64_t NO_END = INT64_MAX / 2;
 
-typedef struct { arena *a; const arch_config *c; const bound_prompt *p; sonde_error *err; } binder;
+typedef struct { arena *a; const arch_config *c; const bound_prompt *p; const slots *run; sonde_error *err; } binder;
+
+/* The positions that an axis of the edit's place counts; where rows are keys of another stack ("s g e"), theirs. */
+static stack_id stack_along(const binder *b, const bound_edit *e, char letter) { return axis_stack(b->run, e->at, letter); }
+static const positions *along(const binder *b, const bound_edit *e, char letter) { return &b->p->of[stack_along(b, e, letter)]; }
+static char row_letter(const bound_edit *e) { return site_rows[e->at.site].axes[0] == 's' ? 's' : 't'; }
+
+static int64_t length_along(const binder *b, const bound_edit *e, char letter) {
+    return axis_length(slot_config(b->c, b->run, e->at.slot), e->at.site, letter, along(b, e, letter)->length);
+}
 
 /* One axis of a run: how long it is, and against which tokens texts and negative numbers are meant. */
 typedef struct { char letter; int64_t length, prompt; const int32_t *tokens; bool open; } axis_of;
@@ -103,20 +112,20 @@ static const index_part ALL_OF_IT = { .kind = INDEX_ALL };
 static sonde_status gather(binder *b, const bound_edit *e, const char *name, const index_spec *own, const char *site,
                            region *out) {
     const bound_runs *runs = &b->p->runs;
-    const int64_t length = runs->length(runs->user, name);
-    SONDE_FAIL_IF(length < 0, b->err, SONDE_USAGE, "no run is called %s (give --run %s=..)", name, name);
+    SONDE_FAIL_IF(runs->length(runs->user, name, STACK_MAIN) < 0, b->err, SONDE_USAGE, "no run is called %s (give --run %s=..)", name, name);
     const kept *k = runs->find(runs->user, name, site);
     SONDE_FAIL_IF(!k, b->err, SONDE_USAGE, "run %s has no values of %s", name, site);
     const char *axes = site_rows[e->at.site].axes;
     bound_axis  axis[3] = { 0 };
     int64_t     total = 1;
     for (int i = 0; i < k->rank; i++) {
-        const char letter = axis_letter(axes, i);
-        const axis_of x = { letter, k->dim[i], strcmp(name, "A") ? length : b->p->prompt,
-                            runs->tokens(runs->user, name), false };
+        const char     letter = axis_letter(axes, i);
+        const stack_id of = stack_along(b, e, letter);
+        const int64_t  length = strcmp(name, "A") ? runs->length(runs->user, name, of) : b->p->of[of].prompt;
+        const axis_of  x = { letter, k->dim[i], length, runs->tokens(runs->user, name, of), false };
         if (own->n) SONDE_TRY(resolve(b, x, i < own->n ? &own->part[i] : &ALL_OF_IT, &axis[i]));
         else axis[i] = e->axis[i];
-        if (!own->n && axis[i].kind == INDEX_ALL && along_positions(letter)) axis[i].hi = b->p->prompt;
+        if (!own->n && axis[i].kind == INDEX_ALL && along_positions(letter)) axis[i].hi = b->p->of[of].prompt;
         SONDE_FAIL_IF(axis_last(&axis[i]) >= k->dim[i], b->err, SONDE_USAGE,
                       "position %lld of run %s, which has %lld", (long long)axis_last(&axis[i]), name, (long long)k->dim[i]);
         out->dropped[i] = axis[i].kind == INDEX_ONE;
@@ -173,7 +182,8 @@ static sonde_status broadcast(binder *b, bound_edit *e, const float *data, const
         e->value.stride[i] = 0;
         if (x->kind == INDEX_ONE || v < 0) continue;
         const bool    t = axis_letter(axes, i) == 't', open = x->kind == INDEX_ALL && along_positions(axis_letter(axes, i));
-        const int64_t want = axis_count(x, open ? b->p->prompt : axis_length(b->c, e->at.site, axis_letter(axes, i), b->p->length));
+        const int64_t want = open ? axis_count(x, along(b, e, axis_letter(axes, i))->prompt)
+                                   : axis_count(x, length_along(b, e, axis_letter(axes, i)));
         SONDE_FAIL_IF(dim[v] != 1 && dim[v] != want, b->err, SONDE_USAGE,
                       "the value has %lld along axis %c, the place %lld", (long long)dim[v], axis_letter(axes, i),
                       (long long)want);
@@ -194,7 +204,7 @@ static sonde_status use_region(binder *b, bound_edit *e, const region *r) {
     for (int i = 0; i < 3; i++)
         if (!r->dropped[i]) dim[rank++] = r->dim[i];
     SONDE_TRY(broadcast(b, e, r->data, dim, rank));
-    if (e->axis[0].kind == INDEX_ALL && e->op == EDIT_PATCH) e->value.rows = b->p->prompt;
+    if (e->axis[0].kind == INDEX_ALL && e->op == EDIT_PATCH) e->value.rows = e->prompt;
     return SONDE_OK;
 }
 
@@ -221,11 +231,11 @@ static sonde_status bind_run(binder *b, bound_edit *e, const edit_value *v, cons
 /* The mean over positions: of the unedited prompt, or of the reference's prompts (their kept values are means already). */
 static sonde_status bind_mean(binder *b, bound_edit *e, const char *site) {
     const bound_runs *runs = &b->p->runs;
-    const bool  given = runs->length(runs->user, "reference") >= 0;
+    const bool  given = runs->length(runs->user, "reference", STACK_MAIN) >= 0;
     const kept *k = runs->find(runs->user, given ? "reference" : "A", site);
     SONDE_FAIL_IF(!k, b->err, SONDE_USAGE, "mean: no values of %s", site);
     SONDE_FAIL_IF(k->rank < 2, b->err, SONDE_USAGE, "mean: %s has no positions", site);
-    const int64_t rows = given ? k->dim[0] : b->p->prompt, width = k->rank == 3 ? k->dim[1] * k->dim[2] : k->dim[1];
+    const int64_t rows = given ? k->dim[0] : e->prompt, width = k->rank == 3 ? k->dim[1] * k->dim[2] : k->dim[1];
     float *mean = arena_alloc(b->a, (size_t)width * sizeof(float));
     for (int64_t i = 0; i < width; i++) {
         double sum = 0;
@@ -295,7 +305,7 @@ static bool sees_any(const bound_edit *e, sight seen, int64_t length) {
     return false;
 }
 
-static sonde_status bind_index(binder *b, bound_edit *e, const index_spec *index, int block) {
+static sonde_status bind_index(binder *b, bound_edit *e, const index_spec *index) {
     const char *axes = site_rows[e->at.site].axes;
     const int   n_axes = (int)(strlen(axes) + 1) / 2;
     SONDE_FAIL_IF(index->n > n_axes, b->err, SONDE_USAGE, "%d indices for the axes \"%s\"", index->n, axes);
@@ -304,28 +314,32 @@ static sonde_status bind_index(binder *b, bound_edit *e, const index_spec *index
             e->axis[i] = (bound_axis){ .kind = INDEX_ONE, .lo = 0, .hi = 1 };
             continue;
         }
-        const char    letter = axis_letter(axes, i);
-        const axis_of x = { letter, axis_length(b->c, e->at.site, letter, b->p->length), b->p->prompt, b->p->tokens,
-                            along_positions(letter) };
+        const char       letter = axis_letter(axes, i);
+        const positions *p = along(b, e, letter);
+        const axis_of    x = { letter, length_along(b, e, letter), p->prompt, p->tokens, along_positions(letter) };
         SONDE_TRY(resolve(b, x, i < index->n ? &index->part[i] : &ALL_OF_IT, &e->axis[i]));
     }
-    const bool masked = n_axes == 3 && axes[4] == 's' && !sees_any(e, site_sight(b->c, block), b->p->length);
+    const bool masked = n_axes == 3 && axes[4] == 's' &&
+                        !sees_any(e, place_sight(b->c, b->run, e->at), along(b, e, 's')->length);
     SONDE_FAIL_IF(masked && axis_last(&e->axis[1]) < axis_first(&e->axis[2]), b->err, SONDE_USAGE,
                   "the index names masked entries only: key %lld is behind position %lld",
                   (long long)axis_first(&e->axis[2]), (long long)axis_last(&e->axis[1]));
     SONDE_FAIL_IF(masked, b->err, SONDE_USAGE, "the index names masked entries only: keys outside the window of %lld",
-                  (long long)b->c->window);
+                  (long long)slot_config(b->c, b->run, e->at.slot)->window);
     return SONDE_OK;
 }
 
-static sonde_status bind_one(binder *b, const sonde_edit *from, place at, const slots *run, bound_edit *out) {
+static sonde_status bind_one(binder *b, const sonde_edit *from, bound_edit *out) {
     /* another run is plain: a repeated block's values are found under the block's own name */
-    slot        plain = at.slot >= 0 && at.slot < run->n ? run->at[at.slot] : (slot){ 0 };
-    const slots one = { &plain, 1 };
+    const place at = out->at;
+    const bool  listed = at.slot >= 0 && at.slot < b->run->n;
+    slot        plain = listed ? b->run->at[at.slot] : (slot){ 0 };
+    const slots one = { .at = &plain, .n = 1, .source = b->run->source };
     plain.turn = 0;
-    const place  alone = { at.slot >= 0 && at.slot < run->n ? 0 : at.slot, at.site };
+    const place  alone = { listed ? 0 : at.slot, at.site };
     char         text[256];
-    sonde_status s = bind_index(b, out, &from->index, plain.block);
+    out->prompt = along(b, out, row_letter(out))->prompt;
+    sonde_status s = bind_index(b, out, &from->index);
     if (s == SONDE_OK && !b->p->dry) s = bind_value(b, out, from, place_name(b->a, &one, alone));
     if (s == SONDE_OK) return s;
     sonde_edit_format(from, text, sizeof text);
@@ -342,8 +356,8 @@ static int by_place(const void *x, const void *y) {
 sonde_status bind_edits(arena *a, const arch_config *c, const bound_prompt *p, bound *out, sonde_error *err) {
     const sonde_edit *const *edits = p->edits.at;
     const size_t n = p->edits.n;
-    binder b = { a, c, p, err };
-    *out = (bound){ .prompt = p->prompt, .seed = p->seed, .config = c };
+    binder b = { .a = a, .c = c, .p = p, .run = &out->run, .err = err };
+    *out = (bound){ .seed = p->seed, .config = c };
     SONDE_TRY(plan_slots(a, c, edits, n, &out->run, err));
     out->flags = arena_alloc(a, (size_t)(out->run.n + 2) * SITE_COUNT);
     place_list *at = arena_new_array(a, place_list, n + 1);
@@ -358,7 +372,7 @@ sonde_status bind_edits(arena *a, const arch_config *c, const bound_prompt *p, b
         for (size_t j = 0; j < at[i].n; j++) {
             bound_edit *e = &out->edit[out->n_edits++];
             *e = (bound_edit){ .at = at[i].at[j], .order = (int)i, .op = edits[i]->op, .when = edits[i]->when };
-            SONDE_TRY(bind_one(&b, edits[i], at[i].at[j], &out->run, e));
+            SONDE_TRY(bind_one(&b, edits[i], e));
         }
     qsort(out->edit, out->n_edits, sizeof *out->edit, by_place);
     return SONDE_OK;
@@ -377,6 +391,15 @@ static bool reads_run(const sonde_edit *e, const char *name) {
     return false;
 }
 
+/* The slot of a plain run, counted from -1 (FRONT) to its n (BACK), that does what this one of another run does. */
+static int plain_slot(const slots *plain, const slots *run, int at) {
+    if (at == FRONT || at == BACK) return at == FRONT ? -1 : plain->n;
+    const slot *is = &run->at[at];
+    for (int i = 0; i < plain->n; i++)
+        if (plain->at[i].stack == is->stack && plain->at[i].kind == is->kind && plain->at[i].block == is->block) return i;
+    return plain->n;
+}
+
 sonde_status edits_read(arena *a, const arch_config *c, edit_list edits, const char *name, place_list *out,
                         sonde_error *err) {
     slots plain, run;
@@ -390,8 +413,7 @@ sonde_status edits_read(arena *a, const arch_config *c, edit_list edits, const c
         SONDE_TRY(places_select(a, (place_scope){ c, &run, true }, edits.at[i]->site, &at, err));
         for (size_t j = 0; j < at.n; j++) {
             const place p = at.at[j];
-            const int   block = p.slot == FRONT ? -1 : p.slot == BACK ? plain.n : run.at[p.slot].block;
-            uint8_t  *flag = &seen[(size_t)(block + 1) * SITE_COUNT + p.site];
+            uint8_t    *flag = &seen[(size_t)(plain_slot(&plain, &run, p.slot) + 1) * SITE_COUNT + p.site];
             most += !*flag;
             *flag = 1;
         }

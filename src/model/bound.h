@@ -32,6 +32,7 @@ typedef struct {
     int              order;         /* as given: edits of one place apply in it */
     edit_op          op;
     edit_when        when;
+    int64_t          prompt;        /* positions below are the prompt's, the others are generated */
     bound_axis       axis[3];
     bound_value      value;
     const struct kept *live;        /* not NULL: numbers are factor times the kept run's own at the same coordinates */
@@ -42,7 +43,6 @@ typedef struct {
     slots       run;
     uint8_t    *flags;              /* [run.n + 2][SITE_COUNT] */
     bound_edit *edit; size_t n_edits;       /* sorted by place, then order */
-    int64_t     prompt;             /* positions below are the prompt's, the others are generated */
     uint64_t    seed;
     const arch_config *config;
 } bound;
@@ -50,17 +50,18 @@ typedef struct {
 /* What the values of an edit are found in: another run, by name and site. */
 typedef struct {
     const struct kept *(*find)(void *user, const char *run, const char *site);
-    int64_t           (*length)(void *user, const char *run);       /* positions; -1: no such run */
-    const int32_t    *(*tokens)(void *user, const char *run);
+    int64_t           (*length)(void *user, const char *run, stack_id of);      /* positions; -1: no such run */
+    const int32_t    *(*tokens)(void *user, const char *run, stack_id of);
     void             *user;
 } bound_runs;
 
-typedef struct { const sonde_edit *const *at; size_t n; } edit_list;
+/* What a stack reads: tokens, of which the first `prompt` were given; `length`: those that the run will have in the end;
+ * types: of tokens, NULL: all 0. */
+typedef struct { const int32_t *tokens; int64_t prompt, length; const int32_t *types; } positions;
 
 typedef struct {
     edit_list      edits;           /* plans of execution among them */
-    const int32_t *tokens;
-    int64_t        prompt, length;  /* length: positions that the run will have, generated ones too */
+    positions      of[2];           /* by stack_id */
     bool           dry;             /* places and positions only: no values are read */
     uint64_t       seed;
     bound_runs     runs;
@@ -79,5 +80,5 @@ typedef struct { float *data; int64_t dim[3]; int rank; int t_axis; int64_t firs
 void edit_apply(const bound *b, const bound_edit *e, const mark_view *v);
 void edit_back(const bound *b, const bound_edit *e, const mark_view *v);        /* v holds the gradient */
 /* mask[row * heads + h] = 1 where the edit touches any element of (row, head). */
-void edit_touch(const bound *b, const bound_edit *e, int64_t first, int64_t n, int64_t heads, uint8_t *mask);
+void edit_touch(const bound_edit *e, int64_t first, int64_t n, int64_t heads, uint8_t *mask);
 #endif

@@ -12,14 +12,15 @@ static sonde_status room_for(arena *a, int64_t count, int64_t *budget, float **o
     return SONDE_OK;
 }
 
-sonde_capture *capture_new(const arch_config *c, const int32_t *tokens, int64_t n) {
+sonde_capture *capture_new(const arch_config *c, const positions of[2]) {
     sonde_capture *k = calloc(1, sizeof *k);
     if (!k) abort();
     k->memory = arena_new();
-    k->length = n;
-    int32_t *ids = arena_new_array(k->memory, int32_t, (size_t)n + 1);
-    memcpy(ids, tokens, (size_t)n * sizeof *ids);
-    k->tokens = ids;
+    for (int i = 0; i < 2; i++) {
+        int32_t *ids = arena_new_array(k->memory, int32_t, (size_t)of[i].length + 1);
+        if (of[i].length) memcpy(ids, of[i].tokens, (size_t)of[i].length * sizeof *ids);
+        k->of[i] = (positions){ .tokens = ids, .prompt = of[i].length, .length = of[i].length };
+    }
     k->vocab = arch_answers(c);
     pthread_mutex_init(&k->lock, NULL);
     return k;
@@ -33,7 +34,7 @@ sonde_status capture_keep(sonde_capture *k, const arch_config *a, const slots *r
     k->at = arena_new_array(k->memory, place, n + 1);
     for (size_t i = 0; i < n; i++) {
         int64_t dim[4], count = 1;
-        const int rank = site_dims(a, at[i].site, k->length, dim);
+        const int rank = place_dims(a, run, at[i], (run_length){ { k->of[0].length, k->of[1].length } }, dim);
         for (int j = 0; j < rank; j++) count *= dim[j];
         kept *v = &k->value[i];
         *v = (kept){ .site = place_name(k->memory, run, at[i]), .axes = site_rows[at[i].site].axes, .rank = rank,
@@ -83,8 +84,7 @@ sonde_status capture_row(void *user, int64_t position, const float *logits, sond
 
 /* ---- files ---- */
 
-static sonde_status read_tokens(sonde_capture *k, sonde_error *err) {
-    const char  *name = arena_printf(k->memory, "%stokens", k->prefix);
+static sonde_status read_ids(sonde_capture *k, const char *name, positions *out, sonde_error *err) {
     const size_t at = sonde_array_file_find(k->file, name);
     SONDE_FAIL_IF(at == SIZE_MAX, err, SONDE_FORMAT, "no tensor \"%s\" in the trace", name);
     const sonde_array_spec *s = sonde_array_file_spec(k->file, at);
@@ -96,9 +96,16 @@ static sonde_status read_tokens(sonde_capture *k, sonde_error *err) {
         SONDE_FAIL_IF(wide[i] < 0 || wide[i] > INT32_MAX, err, SONDE_FORMAT, "token %lld is no id", (long long)wide[i]);
         ids[i] = (int32_t)wide[i];
     }
-    k->tokens = ids;
-    k->length = s->dim[0];
+    *out = (positions){ .tokens = ids, .prompt = s->dim[0], .length = s->dim[0] };
     return SONDE_OK;
+}
+
+/* With `target`, the tokens are those of an encoder. */
+static sonde_status read_tokens(sonde_capture *k, sonde_error *err) {
+    const char *target = arena_printf(k->memory, "%starget", k->prefix);
+    const bool  two = sonde_array_file_find(k->file, target) != SIZE_MAX;
+    if (two) SONDE_TRY(read_ids(k, target, &k->of[STACK_MAIN], err));
+    return read_ids(k, arena_printf(k->memory, "%stokens", k->prefix), &k->of[two ? STACK_ENCODER : STACK_MAIN], err);
 }
 
 static sonde_capture *of_file(const sonde_array_file *f, const char *prefix) {
@@ -126,19 +133,29 @@ sonde_status sonde_capture_open(sonde_capture **out, const char *path, sonde_err
     return SONDE_OK;
 }
 
+/* Whose positions are the rows of a tensor of this name: the decoder's of two stacks, or those of the only one. */
+static stack_id rows_of(const char *site) {
+    const bool keys = strstr(site, "cross_attn.hook_k") || strstr(site, "cross_attn.hook_v");
+    return !strncmp(site, "encoder", 7) || keys ? STACK_ENCODER : STACK_MAIN;
+}
+
 /* A run whose tokens the file does not tell is as long as its longest tensor. */
 static sonde_status guess_length(sonde_capture *k, const char *run, sonde_error *err) {
     const size_t n = strlen(k->prefix);
     for (size_t i = 0; i < sonde_array_file_count(k->file); i++) {
         const sonde_array_spec *s = sonde_array_file_spec(k->file, i);
         if (strncmp(s->name, k->prefix, n) != 0 || s->rank < 2) continue;
-        const int t = strstr(s->name, "hook_attn_scores") || strstr(s->name, "hook_pattern") ? 1 : 0;
-        if (s->dim[t] > k->length) k->length = s->dim[t];
+        const int t = strstr(s->name, "hook_attn_scores") || strstr(s->name, "hook_pattern") || strstr(s->name, "rel_pos") ? 1 : 0;
+        positions *p = &k->of[rows_of(s->name + n)];
+        if (s->dim[t] > p->length) p->length = s->dim[t];
     }
-    SONDE_FAIL_IF(!k->length, err, SONDE_FORMAT, "the file holds no values of run %s (tensors \"%sSITE\")", run, k->prefix);
-    int32_t *unknown = arena_new_array(k->memory, int32_t, (size_t)k->length);
-    for (int64_t i = 0; i < k->length; i++) unknown[i] = -1;
-    k->tokens = unknown;
+    SONDE_FAIL_IF(!k->of[0].length && !k->of[1].length, err, SONDE_FORMAT,
+                  "the file holds no values of run %s (tensors \"%sSITE\")", run, k->prefix);
+    for (int j = 0; j < 2; j++) {
+        int32_t *unknown = arena_new_array(k->memory, int32_t, (size_t)k->of[j].length + 1);
+        for (int64_t i = 0; i < k->of[j].length; i++) unknown[i] = -1;
+        k->of[j] = (positions){ .tokens = unknown, .prompt = k->of[j].length, .length = k->of[j].length };
+    }
     return SONDE_OK;
 }
 
@@ -162,7 +179,17 @@ void sonde_capture_free(sonde_capture *c) {
     free(c);
 }
 
-int64_t sonde_capture_length(const sonde_capture *c) { return c->length; }
+/* The prompt's, which an encoder reads where there is one. */
+static const positions *given(const sonde_capture *c) { return &c->of[c->of[STACK_ENCODER].length ? STACK_ENCODER : STACK_MAIN]; }
+
+int64_t        sonde_capture_length(const sonde_capture *c) { return given(c)->length; }
+const int32_t *sonde_capture_tokens(const sonde_capture *c) { return given(c)->tokens; }
+
+const int32_t *sonde_capture_target(const sonde_capture *c, int64_t *n) {
+    const bool two = c->of[STACK_ENCODER].length > 0;
+    *n = two ? c->of[STACK_MAIN].length : 0;
+    return two ? c->of[STACK_MAIN].tokens : NULL;
+}
 
 const char *sonde_capture_site(const sonde_capture *c, size_t i) {
     if (!c->file) return i < c->n_values ? c->value[i].site : NULL;

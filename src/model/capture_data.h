@@ -9,8 +9,7 @@
 
 struct sonde_capture {
     arena         *memory;
-    int64_t        length;          /* positions */
-    const int32_t *tokens;
+    positions      of[2];           /* what each stack reads; .prompt is not used */
     /* of a run */
     kept          *value; place *at; size_t n_values;
     const int64_t *row; size_t n_rows;      /* positions whose logits are kept, ascending */
@@ -22,8 +21,8 @@ struct sonde_capture {
     pthread_mutex_t lock;           /* guards `read` and, while it fills, `memory` */
 };
 
-/* An empty capture of n positions; tokens are copied (later ones may be appended by the caller before they run). */
-sonde_capture *capture_new(const arch_config *c, const int32_t *tokens, int64_t n);
+/* An empty capture of these lengths; tokens are copied (later ones may be appended by the caller before they run). */
+sonde_capture *capture_new(const arch_config *c, const positions of[2]);
 
 typedef struct { const place *at; size_t n; const int64_t *rows; size_t n_rows; } capture_wants;     /* rows: ascending, lent */
 /* Make room for these places of a run with these slots, and for the logits of these positions. NOMEM through `budget`,

@@ -8,5 +8,3 @@ const float *sonde_capture_value(const sonde_capture *c, const char *site, sonde
     for (int i = 0; i < k->rank; i++) shape->dim[i] = k->dim[i];
     return k->data;
 }
-
-const int32_t *sonde_capture_tokens(const sonde_capture *c) { return c->tokens; }

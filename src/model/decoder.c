@@ -141,6 +141,18 @@ static int attention(builder *b, const part_spec *part, int x) {
     return k->result ? with_results(b, W_O, SITE_RESULT, z, y) : y;
 }
 
+/* Keys and values are those that the lane has of its encoder. */
+static int cross_attention(builder *b, const part_spec *part, int x) {
+    const arch_config *c = b->c;
+    const int read = norm(b, part->before, x);
+    const int q = mark(b, SITE_CROSS_Q, linear(b, W_CQ, B_CQ, read, (value_shape){ c->heads, c->e }));
+    const int z = value_new(b, c->heads, c->e);
+    step_new(b, (step){ .kind = STEP_CROSS, .out = z, .in = { q } });
+    mark(b, SITE_CROSS_Z, z);
+    const int y = linear(b, W_CO, B_CO, z, (value_shape){ 1, c->d });
+    return b->p->key.cross_result ? with_results(b, W_CO, SITE_CROSS_RESULT, z, y) : y;
+}
+
 static int mlp(builder *b, const part_spec *part, int x) {
     const arch_config *c = b->c;
     const value_shape  wide = { 1, c->f };
@@ -186,14 +198,15 @@ static int run_part(builder *b, const part_spec *p, int x) {
     switch (p->kind) {
     case PART_SELF: y = attention(b, p, x); break;
     case PART_MLP:  y = b->p->key.sparse ? experts(b, p, x) : mlp(b, p, x); break;
-    case PART_CROSS: case PART_NONE: assert(false); break;
+    case PART_CROSS: y = cross_attention(b, p, x); break;
+    case PART_NONE: assert(false); break;
     }
     return mark(b, out[p->kind], norm(b, p->after, y));
 }
 
 /* The stream between the parts: behind the sum of this one, in front of the next. */
 static void mark_middle(builder *b, const part_spec *p, int x) {
-    if (p[1].kind == PART_NONE) mark(b, SITE_RESID_POST, x);
+    if (p + 1 == b->c->block.part + 3 || p[1].kind == PART_NONE) mark(b, SITE_RESID_POST, x);
     else if (!b->c->block.parallel) mark(b, p->kind == PART_SELF ? SITE_RESID_MID : SITE_RESID_MID_CROSS, x);
 }
 
@@ -281,8 +294,15 @@ static int pool(builder *b, int x) {
     return mark(b, SITE_CLASS_OUT, linear(b, W_CLASS, B_CLASS, read, (value_shape){ 1, c->labels }));
 }
 
+/* The encoder's output to keys and values of one block. */
+static void cross(builder *b, int x) {
+    const value_shape s = { b->c->kv_heads, b->c->e };
+    b->p->out = mark(b, SITE_CROSS_K, linear(b, W_CK, B_CK, x, s));
+    b->p->also = mark(b, SITE_CROSS_V, linear(b, W_CV, B_CV, x, s));
+}
+
 void program_compile(program *p, const arch_config *c, program_key key) {
-    *p = (program){ .key = key, .in = NO_VALUE };
+    *p = (program){ .key = key, .in = NO_VALUE, .also = NO_VALUE };
     builder b = { p, c };
     if (key.stage != STAGE_FRONT) p->in = value_new(&b, 1, c->d);
     switch (key.stage) {
@@ -290,5 +310,6 @@ void program_compile(program *p, const arch_config *c, program_key key) {
     case STAGE_BLOCK: p->out = block(&b, p->in); break;
     case STAGE_BACK:  p->out = back(&b, p->in); break;
     case STAGE_POOL:  p->out = pool(&b, p->in); break;
+    case STAGE_CROSS: cross(&b, p->in); break;
     }
 }

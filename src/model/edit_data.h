@@ -69,11 +69,14 @@ struct sonde_edit {
     edit_value  value;
     edit_when   when; bool when_written;
     /* plans: blocks are counted, negative ones resolved */
-    int         block[2]; const char *part; /* SKIP block[0] (part NULL, "attn", "mlp") or a range block[0]..block[1]; SWAP both; REPEAT range */
+    stack_id    stack; const char *word;    /* whose blocks: "blocks", "encoder", "decoder" */
+    int         block[2]; const char *part; /* SKIP block[0] (part NULL, "attn", "cross_attn", "mlp") or a range block[0]..block[1]; SWAP both; REPEAT range */
     int         times;                      /* REPEAT */
     int        *order; int n_order;         /* ORDER */
 };
 extern const char *const edit_op_names[EDIT_OP_COUNT];
+
+typedef struct { const sonde_edit *const *at; size_t n; } edit_list;
 
 /* The slots of a run under these edits, in the arena: plans apply first, in order; other edits are passed over. USAGE
  * where a plan names a block that does not run (any more). */

@@ -2,13 +2,14 @@
 #include "edit_parts.h"
 #include <string.h>
 
-static void put_blocks(text_out *o, const int block[2]) {
-    text_put(o, "blocks.%d", block[0]);
-    if (block[1] != block[0]) text_put(o, "-%d", block[1]);
+static void put_blocks(text_out *o, const sonde_edit *e) {
+    text_put(o, "%s.%d", e->word, e->block[0]);
+    if (e->block[1] != e->block[0]) text_put(o, "-%d", e->block[1]);
 }
 
 /* Runs of three and more as ranges: 0,2,1,3-11. */
 static void put_order(text_out *o, const sonde_edit *e) {
+    if (strcmp(e->word, "blocks") != 0) text_put(o, "%s.", e->word);
     for (int i = 0; i < e->n_order;) {
         int n = 1;
         while (i + n < e->n_order && e->order[i + n] == e->order[i] + n) n++;
@@ -22,13 +23,13 @@ static void put_order(text_out *o, const sonde_edit *e) {
 static void put_plan(text_out *o, const sonde_edit *e) {
     switch (e->op) {
     case EDIT_ORDER:  put_order(o, e); return;
-    case EDIT_SWAP:   text_put(o, "blocks.%d,blocks.%d", e->block[0], e->block[1]); return;
+    case EDIT_SWAP:   text_put(o, "%s.%d,%s.%d", e->word, e->block[0], e->word, e->block[1]); return;
     case EDIT_REPEAT:
-        put_blocks(o, e->block);
+        put_blocks(o, e);
         text_put(o, "=%d", e->times);
         return;
     default:
-        put_blocks(o, e->block);
+        put_blocks(o, e);
         if (e->part) text_put(o, ".%s", e->part);
     }
 }

@@ -36,16 +36,31 @@ static sonde_status read_op(reader *r, edit_op *out) {
 
 /* Plans */
 
-static sonde_status read_blocks(reader *r, const char *stops, int out[2]) {
-    static const char prefix[] = "blocks.";
+/* The word that names of a stack's blocks begin with. */
+static const char *word_of(const reader *r, stack_id of) {
+    return !r->model->config.encoder ? "blocks" : of == STACK_ENCODER ? "encoder" : "decoder";
+}
+
+static bool take_word(reader *r, stack_id of) {
+    const char  *word = word_of(r, of);
+    const size_t n = strlen(word);
+    if ((of == STACK_ENCODER && !r->model->config.encoder) || strncmp(r->at, word, n) != 0 || r->at[n] != '.') return false;
+    r->at += n + 1;
+    return true;
+}
+
+static sonde_status read_blocks(reader *r, const char *stops, int out[2], stack_id *stack) {
     block_range b;
-    if (strncmp(r->at, prefix, sizeof prefix - 1) != 0) return reader_expected(r, "blocks.N");
     const char *start = r->at;
-    r->at += sizeof prefix - 1;
-    const size_t len = strcspn(r->at, stops);
-    const bool good = block_range_read(r->at, len, r->model->config.layers, &b) && b.turn < 0;
-    SONDE_FAIL_IF(!good, r->err, SONDE_USAGE, "%s: expected blocks.N or blocks.N-M, with blocks 0 to %lld",
-                  text_shown(start, len + sizeof prefix - 1).text, (long long)r->model->config.layers - 1);
+    *stack = take_word(r, STACK_ENCODER) ? STACK_ENCODER : STACK_MAIN;
+    if (*stack == STACK_MAIN && !take_word(r, STACK_MAIN))
+        return reader_expected(r, r->model->config.encoder ? "encoder.N or decoder.N" : "blocks.N");
+    const int64_t layers = stack_config(&r->model->config, *stack)->layers;
+    const char   *word = word_of(r, *stack);
+    const size_t  len = strcspn(r->at, stops);
+    const bool good = block_range_read(r->at, len, layers, &b) && b.turn < 0;
+    SONDE_FAIL_IF(!good, r->err, SONDE_USAGE, "%s: expected %s.N or %s.N-M, with blocks 0 to %lld",
+                  text_shown(start, len + strlen(word) + 1).text, word, word, (long long)layers - 1);
     r->at += len;
     out[0] = b.lo;
     out[1] = b.hi;
@@ -53,22 +68,27 @@ static sonde_status read_blocks(reader *r, const char *stops, int out[2]) {
 }
 
 static sonde_status read_skip(reader *r, sonde_edit *e) {
-    SONDE_TRY(read_blocks(r, ".=@", e->block));
+    SONDE_TRY(read_blocks(r, ".=@", e->block, &e->stack));
     if (!reader_take(r, '.')) return SONDE_OK;
+    const bool  cross = arch_part(stack_config(&r->model->config, e->stack), PART_CROSS) != NULL;
     const char *start = r->at;
     e->part = reader_name(r);
     if (e->part && (strcmp(e->part, "attn") == 0 || strcmp(e->part, "mlp") == 0)) return SONDE_OK;
+    if (e->part && cross && strcmp(e->part, "cross_attn") == 0) return SONDE_OK;
     r->at = start;
-    return reader_expected(r, "attn or mlp");
+    return reader_expected(r, cross ? "attn, cross_attn or mlp" : "attn or mlp");
 }
 
 static sonde_status read_swap(reader *r, sonde_edit *e) {
     int one[2] = { 0 }, two[2] = { 0 };
-    SONDE_TRY(read_blocks(r, ",=@", one));
-    if (!reader_take(r, ',')) return reader_expected(r, ",blocks.M behind the first block");
-    SONDE_TRY(read_blocks(r, ",=@", two));
-    SONDE_FAIL_IF(one[0] != one[1] || two[0] != two[1] || one[0] == two[0], r->err, SONDE_USAGE,
-                  "expected two different blocks, as in swap:blocks.4,blocks.5");
+    stack_id of;
+    SONDE_TRY(read_blocks(r, ",=@", one, &e->stack));
+    if (!reader_take(r, ','))
+        return reader_expected(r, arena_printf(r->a, ",%s.M behind the first block", word_of(r, e->stack)));
+    SONDE_TRY(read_blocks(r, ",=@", two, &of));
+    const char *word = word_of(r, e->stack);
+    SONDE_FAIL_IF(one[0] != one[1] || two[0] != two[1] || one[0] == two[0] || of != e->stack, r->err, SONDE_USAGE,
+                  "expected two different blocks, as in swap:%s.4,%s.5", word, word);
     e->block[0] = one[0];
     e->block[1] = two[0];
     return SONDE_OK;
@@ -76,7 +96,7 @@ static sonde_status read_swap(reader *r, sonde_edit *e) {
 
 static sonde_status read_repeat(reader *r, sonde_edit *e) {
     int64_t times;
-    SONDE_TRY(read_blocks(r, "=@", e->block));
+    SONDE_TRY(read_blocks(r, "=@", e->block, &e->stack));
     if (!reader_take(r, '=')) return reader_expected(r, "=TIMES behind the blocks");
     const char *start = r->at;
     SONDE_TRY(reader_integer(r, &times));
@@ -90,12 +110,17 @@ static sonde_status read_repeat(reader *r, sonde_edit *e) {
 
 static sonde_status read_order(reader *r, sonde_edit *e) {
     enum { MOST = 10000 };
-    const long long last = (long long)r->model->config.layers - 1;
+    if (r->model->config.encoder) {
+        e->stack = take_word(r, STACK_ENCODER) ? STACK_ENCODER : STACK_MAIN;
+        if (e->stack == STACK_MAIN && !take_word(r, STACK_MAIN)) return reader_expected(r, "encoder. or decoder. and its order");
+    }
+    const int64_t   layers = stack_config(&r->model->config, e->stack)->layers;
+    const long long last = (long long)layers - 1;
     e->order = arena_new_array(r->a, int, MOST);
     do {
         block_range b;
         const size_t len = strcspn(r->at, ",=@");
-        const bool good = block_range_read(r->at, len, r->model->config.layers, &b) && b.turn < 0;
+        const bool good = block_range_read(r->at, len, layers, &b) && b.turn < 0;
         SONDE_FAIL_IF(!good, r->err, SONDE_USAGE, "found \"%s\" in the order, expected N or N-M with blocks 0 to %lld",
                       text_shown(r->at, len).text, last);
         SONDE_FAIL_IF(e->n_order + b.hi - b.lo >= MOST, r->err, SONDE_USAGE, "more than %d blocks in the order",
@@ -112,6 +137,7 @@ static sonde_status read_plan(reader *r, sonde_edit *e) {
                                                        : e->op == EDIT_REPEAT ? read_repeat
                                                                               : read_order;
     SONDE_TRY(read(r, e));
+    e->word = word_of(r, e->stack);
     return *r->at ? reader_expected(r, "the end") : SONDE_OK;
 }
 
@@ -173,21 +199,25 @@ static sonde_status check_value_kind(const sonde_edit *e, sonde_error *err) {
     return SONDE_OK;
 }
 
+/* A site of one of the stacks. */
+typedef struct { const arch_config *c; site_id site; } stack_site;
+
 /* An index of a run, and what it leaves against what the edit changes. */
-static sonde_status check_run_index(const reader *r, const sonde_edit *e, site_id s, const index_spec *x) {
-    const arch_config *c = &r->model->config;
+static sonde_status check_run_index(const reader *r, const sonde_edit *e, stack_site at, const index_spec *x) {
+    const arch_config *c = at.c;
+    const site_id      s = at.site;
     if (x->n == 0) return SONDE_OK;
     SONDE_TRY(index_check(c, s, x, r->err));
     const known_shape from = index_shape(c, s, x), to = index_shape(c, s, &e->index);
-    SONDE_FAIL_IF(!shape_broadcasts(&from, &to, c->context), r->err, SONDE_USAGE,
+    SONDE_FAIL_IF(!shape_broadcasts(&from, &to, arch_context(c)), r->err, SONDE_USAGE,
                   "the run's values are %s, %s there is %s and expected values that numpy would broadcast to that",
                   shape_text(r->a, &from), site_rows[s].name, shape_text(r->a, &to));
     return SONDE_OK;
 }
 
-static sonde_status check_run(const reader *r, const sonde_edit *e, site_id s, const run_ref *x) {
+static sonde_status check_run(const reader *r, const sonde_edit *e, stack_site at, const run_ref *x) {
     for (int i = 0; i < 2; i++)
-        if (x->name[i]) SONDE_TRY(check_run_index(r, e, s, &x->index[i]));
+        if (x->name[i]) SONDE_TRY(check_run_index(r, e, at, &x->index[i]));
     return SONDE_OK;
 }
 
@@ -196,16 +226,17 @@ static index_kind last_kind(const sonde_edit *e, site_id s) {
     return last < e->index.n ? e->index.part[last].kind : INDEX_ALL;
 }
 
-static sonde_status check_site(const reader *r, const sonde_edit *e, site_id s) {
-    SONDE_TRY(index_check(&r->model->config, s, &e->index, r->err));
+static sonde_status check_site(const reader *r, const sonde_edit *e, stack_site at) {
+    const site_id s = at.site;
+    SONDE_TRY(index_check(at.c, s, &e->index, r->err));
     SONDE_FAIL_IF(e->op == EDIT_MEAN && strchr(site_rows[s].axes, 's'), r->err, SONDE_USAGE,
                   "mean of %s, expected a site without an s axis: its axes are %s", site_rows[s].name,
                   site_rows[s].axes);
     SONDE_FAIL_IF(e->op == EDIT_PROJECT && last_kind(e, s) == INDEX_ONE, r->err, SONDE_USAGE,
                   "project on one entry of %s's last axis, expected the whole axis or a range of it",
                   site_rows[s].name);
-    SONDE_TRY(check_run(r, e, s, &e->value.run));
-    return check_run(r, e, s, &e->value.other);
+    SONDE_TRY(check_run(r, e, at, &e->value.run));
+    return check_run(r, e, at, &e->value.other);
 }
 
 /* Every row of the vector's last axis is a direction as long as that of the sites. */
@@ -230,16 +261,18 @@ static sonde_status check_direction(const reader *r, const edit_value *v, const 
 }
 
 static sonde_status check_edit(reader *r, sonde_edit *e, stored_values values) {
-    bool named[SITE_COUNT];
-    value_target to[SITE_COUNT];
+    named_sites  named;
+    value_target to[2 * SITE_COUNT];
     size_t n = 0;
     SONDE_TRY(check_value_kind(e, r->err));
-    SONDE_TRY(sites_named(r->a, &r->model->config, e->site, named, r->err));
-    for (int i = 0; i < SITE_COUNT; i++) {
-        const site_id s = (site_id)i;
-        if (!named[s]) continue;
-        SONDE_TRY(check_site(r, e, s));
-        to[n++] = (value_target){ site_rows[s].name, index_shape(&r->model->config, s, &e->index) };
+    SONDE_TRY(sites_named(r->a, &r->model->config, e->site, &named, r->err));
+    for (int i = 0; i < 2 * SITE_COUNT; i++) {
+        const site_id s = (site_id)(i % SITE_COUNT);
+        const stack_id of = (stack_id)(i / SITE_COUNT);
+        if (!named.in[of][s]) continue;
+        const stack_site at = { stack_config(&r->model->config, of), s };
+        SONDE_TRY(check_site(r, e, at));
+        to[n++] = (value_target){ site_rows[s].name, index_shape(at.c, s, &e->index) };
     }
     if (e->value.kind != VALUE_VECTOR) return SONDE_OK;
     SONDE_TRY(read_vector(r, &e->value, values, to, n));

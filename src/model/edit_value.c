@@ -215,7 +215,7 @@ static sonde_status vector_shape(const reader *r, const edit_value *v, const son
 
 static sonde_status check_targets(const reader *r, const edit_value *v, const known_shape *have,
                                   const value_target *to, size_t n_to) {
-    const int64_t most = r->model->config.context;
+    const int64_t most = arch_context(&r->model->config);
     for (size_t i = 0; i < n_to; i++)
         SONDE_FAIL_IF(!shape_broadcasts(have, &to[i].shape, most), r->err, SONDE_USAGE,
                       "%s: its values are %s, %s there is %s and expected values that numpy would broadcast to that",

@@ -18,8 +18,10 @@ tensor exec_tensor(const exec *x, int value) {
     return (tensor){ .dim = { 1, x->rows, s.heads, s.cols }, .data = x->value[value], .grad = x->grad[value] };
 }
 
-static const weight *weight_of(const exec *x, weight_id id) {
-    return x->block >= 0 ? &x->model->block[x->block][id] : &x->model->front[id];
+const weight *exec_weight(const exec *x, weight_id id) {
+    const sonde_model *m = x->model;
+    if (x->config->stack == STACK_ENCODER) return x->block >= 0 ? &m->encoder_block[x->block][id] : &m->encoder_front[id];
+    return x->block >= 0 ? &m->block[x->block][id] : &m->front[id];
 }
 
 static const int32_t *rows_of_table(const exec *x, weight_id table) {
@@ -31,14 +33,8 @@ static const rope *rope_of(const exec *x) {
     return c->rope_local.dims && layer_in(c->local, x->block) ? &c->rope_local : &c->rope;
 }
 
-sight exec_sight(const exec *x, int64_t first) {
-    sight s = site_sight(x->config, x->block);
-    s.first = first;
-    return s;
-}
-
 static op_attr attr_of(const exec *x, const step *s) {
-    const weight *w = weight_of(x, s->w), *b = weight_of(x, s->b);
+    const weight *w = exec_weight(x, s->w), *b = exec_weight(x, s->b);
     const float  *bias = s->b == W_NONE ? NULL : b->vector;
     const rope   *r;
     switch ((enum op_id)s->op) {
@@ -83,7 +79,7 @@ static sonde_status find_mask(exec *x, const step *s, sonde_error *err) {
         const bound *b = &g->l->plan;
         for (size_t i = 0; i < b->n_edits; i++)
             if (b->edit[i].at.slot == g->slot && b->edit[i].at.site == s->site)
-                edit_touch(b, &b->edit[i], g->first, g->n, heads, mask + g->row * heads);
+                edit_touch(&b->edit[i], g->first, g->n, heads, mask + g->row * heads);
     }
     x->mask[s->site] = mask;
     return SONDE_OK;
@@ -138,7 +134,13 @@ sonde_status exec_forward(exec *x, sonde_error *err) {
 }
 
 static int inputs_of(const step *s) {
-    return s->kind == STEP_ATTEND || s->kind == STEP_EXPERTS ? 3 : s->kind == STEP_OP ? op_table[s->op]->n_in : 0;
+    switch (s->kind) {
+    case STEP_ATTEND: case STEP_EXPERTS: return 3;
+    case STEP_CROSS: return 1;
+    case STEP_OP:    return op_table[s->op]->n_in;
+    case STEP_MARK:  break;
+    }
+    return 0;
 }
 
 /* grad[value] = the parts of its readers, first reader first. */
@@ -162,8 +164,8 @@ static sonde_status add_up(exec *x, int value, sonde_error *err) {
 static sonde_status backward_op(exec *x, int at, sonde_error *err) {
     const step *s = &x->program->step[at];
     for (int j = 0; j < inputs_of(s); j++) SONDE_TRY(take(x, s->in[j], &x->part[at][j], err));
-    if (s->kind == STEP_ATTEND) return attend_backward(x, s, at, err);
     if (s->kind == STEP_EXPERTS) return experts_backward(x, s, at, err);
+    if (s->kind != STEP_OP) return attend_backward(x, s, at, err);
     bound_call b;
     make_call(x, s, &b);
     for (int j = 0; j < b.call.op->n_in; j++) {
@@ -173,10 +175,7 @@ static sonde_status backward_op(exec *x, int at, sonde_error *err) {
     return SONDE_OK;
 }
 
-sonde_status exec_backward(exec *x, float *grad_out, float **grad_in, sonde_error *err) {
-    memset(x->part, 0, sizeof x->part);
-    memset(x->grad, 0, sizeof x->grad);
-    x->grad[x->program->out] = grad_out;
+static sonde_status backward(exec *x, float **grad_in, sonde_error *err) {
     for (int i = x->program->n_steps - 1; i >= 0; i--) {
         const step *s = &x->program->step[i];
         SONDE_TRY(add_up(x, s->out, err));
@@ -188,4 +187,16 @@ sonde_status exec_backward(exec *x, float *grad_out, float **grad_in, sonde_erro
     SONDE_TRY(add_up(x, x->program->in, err));
     *grad_in = x->grad[x->program->in];
     return SONDE_OK;
+}
+
+sonde_status exec_backward_two(exec *x, float *const grad_out[2], float **grad_in, sonde_error *err) {
+    memset(x->part, 0, sizeof x->part);
+    memset(x->grad, 0, sizeof x->grad);
+    x->grad[x->program->out] = grad_out[0];
+    if (x->program->also != NO_VALUE) x->grad[x->program->also] = grad_out[1];
+    return backward(x, grad_in, err);
+}
+
+sonde_status exec_backward(exec *x, float *grad_out, float **grad_in, sonde_error *err) {
+    return exec_backward_two(x, (float *const[2]){ grad_out, NULL }, grad_in, err);
 }

@@ -19,6 +19,7 @@ typedef struct {
     const int32_t     *tokens, *positions, *types;      /* of the rows; FRONT only; types NULL: all 0 */
     bool               quiet;               /* run again for the way back: nothing is watched */
     float             *value[MOST_VALUES];  /* [rows, heads, cols] */
+    float             *cross_grad[2];       /* on the way back: of the lane's keys and values of its encoder */
     float             *turns;               /* [rows, 2, dims/2] of rope_turn; NULL until an operation rotates */
     uint8_t           *mask[SITE_COUNT];    /* [rows, heads]: which heads of a site are edited */
     float             *part[MOST_STEPS][MAX_IN];
@@ -28,15 +29,15 @@ typedef struct {
 /* value[program->in] is given (FRONT: nothing). Values stay until the caller releases the workspace. */
 sonde_status exec_forward(exec *x, sonde_error *err);
 /* After exec_forward of one lane's whole sequence: grad_out is d metric / d value[out]; *grad_in gets that of value[in]
- * (or NULL for FRONT). */
+ * (or NULL for FRONT). exec_backward_two: of a program that has two values. */
 sonde_status exec_backward(exec *x, float *grad_out, float **grad_in, sonde_error *err);
+sonde_status exec_backward_two(exec *x, float *const grad_out[2], float **grad_in, sonde_error *err);
 
 /* Attention of one step, segment by segment (attend.c). */
 sonde_status attend_forward(exec *x, const step *s, sonde_error *err);
 sonde_status attend_backward(exec *x, const step *s, int at, sonde_error *err);     /* fills part[at][0..2] */
 
-/* Which keys the rows of the block that runs see. */
-sight exec_sight(const exec *x, int64_t first);
+const weight *exec_weight(const exec *x, weight_id id);
 /* The tensor of a value, [1, rows, heads, cols]. */
 tensor exec_tensor(const exec *x, int value);
 #endif

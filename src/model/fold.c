@@ -68,6 +68,11 @@ static void copy(folding *f, weight_id id, int64_t layer) {
     const size_t k = w->matrix.k;
     to->matrix = (kern_weight){ .data = f->next, .type = KERN_F32, .n = n, .k = k, .stride = k * sizeof(float) };
     widen_rows(c, id, w, f->next);
+    if (weight_of_experts(id)) {
+        kern_weight *expert = arena_new_array(f->to->memory, kern_weight, (size_t)c->experts);
+        for (int64_t e = 0; e < c->experts; e++) expert[e] = weight_head(&to->matrix, c->experts, e, HEAD_OUTPUTS);
+        to->expert = expert;
+    }
     f->next += padded(n * k);
     to->bytes = (int64_t)(n * k * sizeof(float));
 }
@@ -89,7 +94,9 @@ static bool needed(const sonde_model *m, weight_id id, int64_t layer) {
         case B_Q: case B_K: case B_V: return bias_before(m, PART_SELF, layer);
         case B_O:       return stored(m, B_V, layer) || bias_before(m, PART_SELF, layer);
         case B_GATE:    return stored(m, W_GATE, layer) && bias_before(m, PART_MLP, layer);
-        case B_IN:      return bias_before(m, PART_MLP, layer);
+        case B_IN:      return stored(m, W_IN, layer) && bias_before(m, PART_MLP, layer);
+        case B_ROUTER: case B_X_GATE: case B_X_IN: case B_X_BOTH:
+            return stored(m, (weight_id)(id - 1), layer) && bias_before(m, PART_MLP, layer);
         case B_UNEMBED: return stored(m, B_LNF, layer);
         default:        return false;
     }
@@ -155,7 +162,7 @@ static void clear_norm(folding *f, weight_id norm, int64_t layer) {
 }
 
 static void fold_block(folding *f, int64_t layer) {
-    static const weight_id self[] = { W_Q, W_K, W_V, W_NONE }, mlp[] = { W_GATE, W_IN, W_NONE };
+    static const weight_id self[] = { W_Q, W_K, W_V, W_NONE }, mlp[] = { W_GATE, W_IN, W_ROUTER, W_X_GATE, W_X_IN, W_X_BOTH, W_NONE };
     const part_spec *parts = f->from->config.block.part;
     for (const part_spec *p = parts; p < parts + 3 && p->kind; p++)
         for (const weight_id *id = p->kind == PART_SELF ? self : mlp; p->before && *id != W_NONE; id++)

@@ -10,6 +10,7 @@
 typedef struct {
     size_t         index;
     runs_of_base   of;
+    positions      reads[2];            /* by stack_id */
     int32_t       *tokens;
     int64_t        n_prompt, n;         /* tokens there are */
     lane           edited, plain;       /* plain: run A, if anything reads it */
@@ -45,18 +46,16 @@ static sonde_status newest_row(void *user, int64_t position, const float *logits
 
 /* ---- opening ---- */
 
-static sonde_status open_plain(generation *g, writing *w, edit_list edits, int64_t length,
-                               sonde_error *err) {
+static sonde_status open_plain(generation *g, writing *w, edit_list edits, sonde_error *err) {
     const arch_config *c = &g->session->model->config;
     place_list read;
     SONDE_TRY(edits_read(g->memory, c, edits, "A", &read, err));
     if (!read.n) return SONDE_OK;
     const capture_wants want = { .at = read.at, .n = read.n };
-    SONDE_TRY(bind_edits(g->memory, c, &(bound_prompt){ .tokens = w->tokens, .prompt = w->n_prompt, .length = length },
-                         &w->plain.plan, err));
-    w->kept = capture_new(c, w->tokens, length);
+    SONDE_TRY(bind_edits(g->memory, c, &(bound_prompt){ .of = { w->reads[0], w->reads[1] } }, &w->plain.plan, err));
+    w->kept = capture_new(c, w->reads);
     SONDE_TRY(capture_keep(w->kept, c, &w->plain.plan.run, want, &g->runs.budget, err));
-    g->runs.base[w->index] = w->kept;
+    g->runs.base[w->of.base] = w->kept;
     for (size_t i = 0; i < want.n; i++) {
         lane_flags(&w->plain, want.at[i].slot)[want.at[i].site] |= FLAG_KEEP;
         w->plain.every_row |= want.at[i].slot == BACK && !site_pooled(want.at[i].site);
@@ -64,14 +63,13 @@ static sonde_status open_plain(generation *g, writing *w, edit_list edits, int64
     }
     w->plain.keep = (watcher){ capture_see, w->kept };
     lane_stop_early(&w->plain);
-    SONDE_TRY(lane_open(g->session, &w->plain, w->tokens, length, err));
+    SONDE_TRY(lane_open(g->session, &w->plain, w->reads, err));
     lane *const lanes[1] = { &w->plain };
     return lanes_run(g->session, lanes, 1, &w->n_prompt, CHUNK_ROWS, err);
 }
 
-static sonde_status open_edited(generation *g, writing *w, edit_list edits, int64_t length,
-                                sonde_error *err) {
-    const bound_prompt p = { .edits = edits, .tokens = w->tokens, .prompt = w->n_prompt, .length = length, .seed = g->o->seed,
+static sonde_status open_edited(generation *g, writing *w, edit_list edits, sonde_error *err) {
+    const bound_prompt p = { .edits = edits, .of = { w->reads[0], w->reads[1] }, .seed = g->o->seed,
                              .runs = runs_for_edits(&w->of) };
     SONDE_TRY(bind_edits(g->memory, &g->session->model->config, &p, &w->edited.plan, err));
     for (size_t i = 0; i < w->edited.plan.n_edits; i++)
@@ -81,25 +79,27 @@ static sonde_status open_edited(generation *g, writing *w, edit_list edits, int6
     w->edited.on_row = newest_row;
     w->edited.row_user = w;
     lane_stop_early(&w->edited);
-    return lane_open(g->session, &w->edited, w->tokens, length, err);
+    return lane_open(g->session, &w->edited, w->reads, err);
 }
 
+/* The tokens that go on are those of the last stack. */
 static sonde_status open_prompt(generation *g, const sonde_prompt *p, edit_list edits, writing *w, sonde_error *err) {
     const arch_config *c = &g->session->model->config;
-    const int64_t length = g->o->n ? p->n + g->o->n - 1 : p->n;
+    positions *own = &w->reads[STACK_MAIN];
     SONDE_FAIL_IF(c->bidirectional || !(c->head & HEAD_LM), err, SONDE_USAGE,
                   "%s: an encoder or a model without head writes no text, expected a language model", g->session->model->info.name);
-    SONDE_TRY(prompt_check(g->session->model, p, err));
-    SONDE_FAIL_IF(length > c->context, err, SONDE_USAGE,
+    SONDE_TRY(prompt_read(g->session->model, p, w->reads, err));
+    const int64_t n = own->length, length = g->o->n ? n + g->o->n - 1 : n;
+    SONDE_FAIL_IF(length > arch_context(c), err, SONDE_USAGE,
                   "prompt %zu has %lld tokens and %lld are to follow: %lld positions, the context holds %lld", w->index,
-                  (long long)p->n, (long long)g->o->n, (long long)length, (long long)c->context);
-    w->of = (runs_of_base){ &g->runs, (int)w->index };
-    w->tokens = arena_new_array(g->memory, int32_t, (size_t)(p->n + g->o->n) + 1);
-    w->logits = arena_new_array(g->memory, float, (size_t)c->vocab);
-    memcpy(w->tokens, p->tokens, (size_t)p->n * sizeof *w->tokens);
-    w->n = w->n_prompt = p->n;
-    SONDE_TRY(open_plain(g, w, edits, length, err));
-    return open_edited(g, w, edits, length, err);
+                  (long long)n, (long long)g->o->n, (long long)length, (long long)arch_context(c));
+    w->tokens = arena_new_array(g->memory, int32_t, (size_t)(n + g->o->n) + 1);
+    w->logits = arena_new_array(g->memory, float, (size_t)arch_answers(c));
+    memcpy(w->tokens, own->tokens, (size_t)n * sizeof *w->tokens);
+    w->n = w->n_prompt = n;
+    *own = (positions){ .tokens = w->tokens, .prompt = n, .length = length };
+    SONDE_TRY(open_plain(g, w, edits, err));
+    return open_edited(g, w, edits, err);
 }
 
 /* ---- one step ---- */
@@ -194,6 +194,7 @@ static sonde_status check(const sonde_sampling *o, sonde_error *err) {
 static sonde_status generate(generation *g, const sonde_writing *from, sonde_error *err) {
     for (size_t i = 0; i < g->n; i++) {
         g->w[i].index = from->first + i;
+        g->w[i].of = (runs_of_base){ &g->runs, (int)i };
         SONDE_TRY(open_prompt(g, &from->prompts[i], (edit_list){ from->edits, from->n_edits }, &g->w[i], err));
     }
     return from->sampling.n ? write_all(g, err) : SONDE_OK;

@@ -3,6 +3,7 @@
 #include "edit_data.h"
 #include "experts.h"
 #include "model_data.h"
+#include "graph_told.h"
 #include "program.h"
 #include "weight_table.h"
 #include <string.h>
@@ -89,12 +90,19 @@ static tensor whole_rows(tensor t) {
     return t;
 }
 
+static told_where told_of(const walk *w) {
+    const slot *s = slot_of(w);
+    return (told_where){ &w->m->config, s ? s->block : -1, w->a };
+}
+
 static sonde_status tell_op(walk *w, const step *s) {
     const op *o = op_table[s->op];
     tensor    out = tensor_of(w, s->out), in[MAX_IN];
     op_call   c = { .op = o, .out = &out };
     sonde_operation row = { .site = sites_of(w, s->out), .weight = weight_name(w, s->w), .bias = bias_name(w, s->b),
                             .n_in = (size_t)o->n_in, .out = value_shape_of(w, s->out) };
+    told_constants known;
+    tell_step(told_of(w), s, &known, &row);
     if (s->op == OP_linear) c.attr.linear.w = &weight_of(w, s->w)->matrix;
     if (s->op == OP_layer_scale || s->op == OP_layer_normalize) row.weight = NULL;      /* they read no weight */
     for (int i = 0; i < o->n_in; i++) {
@@ -112,18 +120,22 @@ static sonde_status tell_attention(walk *w, const step *s) {
     tensor q = tensor_of(w, s->in[0]), k = tensor_of(w, s->in[1]), v = tensor_of(w, s->in[2]), z = tensor_of(w, s->out);
     tensor scores = { .dim = { 1, q.dim[2], w->n, w->n } }, pattern = scores;
     const sonde_shape square = { 3, { q.dim[2], w->n, w->n } };
+    told_constants known;
     op_call c = { .op = op_table[OP_scores], .out = &scores, .in = { &q, &k } };
     sonde_operation row = { .site = joined(w, NULL, (place){ w->slot, SITE_SCORES }), .n_in = 2,
                             .from = { w->maker[s->in[0]], w->maker[s->in[1]] },
                             .in = { value_shape_of(w, s->in[0]), value_shape_of(w, s->in[1]) }, .out = square };
+    tell_attention_part(told_of(w), OP_scores, &known, &row);
     SONDE_TRY(tell(w, &row, &c));
     c = (op_call){ .op = op_table[OP_softmax], .out = &pattern, .in = { &scores } };
     row = (sonde_operation){ .site = joined(w, NULL, (place){ w->slot, SITE_PATTERN }), .n_in = 1, .from = { row.id },
                              .in = { square }, .out = square };
+    tell_attention_part(told_of(w), OP_softmax, &known, &row);
     SONDE_TRY(tell(w, &row, &c));
     c = (op_call){ .op = op_table[OP_mix], .out = &z, .in = { &pattern, &v } };
     row = (sonde_operation){ .site = sites_of(w, s->out), .n_in = 2, .from = { row.id, w->maker[s->in[2]] },
                              .in = { square, value_shape_of(w, s->in[2]) }, .out = value_shape_of(w, s->out) };
+    tell_attention_part(told_of(w), OP_mix, &known, &row);
     SONDE_TRY(tell(w, &row, &c));
     w->maker[s->out] = row.id;
     return SONDE_OK;

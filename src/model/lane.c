@@ -8,14 +8,25 @@ uint8_t *lane_flags(const lane *l, int at) {
 }
 
 program_key lane_key(const lane *l, int at, bool backward) {
-    if (at == FRONT || at == BACK) return (program_key){ .stage = at == FRONT ? STAGE_FRONT : STAGE_BACK };
+    const site_where where = slot_where(&l->plan.run, at);
+    const stack_id   stack = slot_stack(&l->plan.run, at);
+    if (where != AT_BLOCK) return (program_key){ .stage = where == AT_FRONT ? STAGE_FRONT : STAGE_BACK, .stack = stack };
     const uint8_t *f = lane_flags(l, at);
     const uint8_t  any = (uint8_t)(FLAG_EDIT | FLAG_TAP | FLAG_KEEP | (backward ? FLAG_GRAD : 0));
     return (program_key){
-        .stage = STAGE_BLOCK, .sparse = arch_sparse(l->plan.config, l->plan.run.at[at].block),
+        .stage = STAGE_BLOCK, .stack = stack,
+        .sparse = arch_sparse(slot_config(l->plan.config, &l->plan.run, at), l->plan.run.at[at].block),
         .no_attn = l->plan.run.at[at].no_attn, .no_cross = l->plan.run.at[at].no_cross, .no_mlp = l->plan.run.at[at].no_mlp,
         .split_q = f[SITE_Q_INPUT] & any, .split_k = f[SITE_K_INPUT] & any, .split_v = f[SITE_V_INPUT] & any,
-        .mlp_in = f[SITE_MLP_IN] & any, .result = f[SITE_RESULT] & any };
+        .mlp_in = f[SITE_MLP_IN] & any, .result = f[SITE_RESULT] & any, .cross_result = f[SITE_CROSS_RESULT] & any };
+}
+
+int lane_bias_slot(const lane *l) {
+    for (int i = 0; i < l->plan.run.n; i++) {
+        const slot *at = &l->plan.run.at[i];
+        if (at->stack == l->stack && at->kind == SLOT_BLOCK && at->block == 0 && at->turn == 0) return at->no_attn ? FRONT : i;
+    }
+    return FRONT;
 }
 
 /* The same name gives the same key on every run: noise depends on the place, not on when it is reached. */
@@ -24,6 +35,7 @@ static uint64_t place_key(const segment *g, site_id site) {
     const bool   in_block = g->slot >= 0 && g->slot < run->n;
     uint64_t     h = 14695981039346656037u;
     for (const char *p = site_rows[site].name; *p; p++) h = (h ^ (uint8_t)*p) * 1099511628211u;
+    if (run->source) h = (h ^ (uint64_t)slot_stack(run, g->slot)) * 1099511628211u;
     h = (h ^ (uint64_t)(in_block ? run->at[g->slot].block + 1 : 0)) * 1099511628211u;
     return (h ^ (uint64_t)(in_block ? run->at[g->slot].turn : 0)) * 1099511628211u;
 }
@@ -33,10 +45,11 @@ static mark_view view_of(const segment *g, site_id site, float *data, int64_t ke
     const char  *axes = site_rows[site].axes;
     mark_view    v = { .data = data, .rank = (int)(strlen(axes) + 1) / 2, .t_axis = sonde_axes_rows(axes),
                        .first = g->first, .masked = axes[strlen(axes) - 1] == 's', .key = place_key(g, site) };
-    if (v.masked) v.sight = site_sight(b->config, b->run.at[g->slot].block);
+    if (v.masked) v.sight = place_sight(b->config, &b->run, (place){ g->slot, site });
     for (int i = 0; i < v.rank; i++) {
         const char letter = axis_letter(axes, i);
-        v.dim[i] = letter == 't' ? g->n : letter == 's' ? keys : axis_length(b->config, site, letter, 0);
+        v.dim[i] = i == v.t_axis ? g->n : letter == 's' ? keys
+                                        : axis_length(slot_config(b->config, &b->run, g->slot), site, letter, 0);
     }
     return v;
 }

@@ -26,12 +26,17 @@ typedef struct { watch_fn fn; void *user; } watcher;
 typedef sonde_status (*row_fn)(void *user, int64_t position, const float *logits, sonde_error *err);
 
 typedef struct lane {
+    struct lane   *source;          /* of an encoder-decoder: the encoder's, which has the same plan; else NULL */
+    stack_id       stack;
     const int32_t *tokens, *types;  /* types: of tokens, NULL: all 0 */
     int64_t        length;          /* positions that the run will have in the end */
     int64_t        first, n;        /* being computed now */
     int64_t        turning;         /* positions that the run has so far: rotations may depend on it (rope.h) */
     bound          plan;
     float        **keys, **values;  /* [slots] of [length, kv_heads * e] */
+    float        **cross_keys, **cross_values;      /* [slots] of [source->length, kv_heads * e]; NULL: one stack */
+    float         *end;             /* of an encoder's lane: [length, d], what the decoder reads */
+    float         *bias_grad;       /* on the way back: [heads, length, length] of REL_POS, NULL: nobody asked */
     float         *x;               /* the stream of positions [first, first + n): [n, d] */
     float        **inputs;          /* [slots] of [length, d]: the stream before each slot, kept for the way back; or NULL */
     int            at;              /* the slot that is to run next */
@@ -46,6 +51,8 @@ typedef struct lane {
 /* Slots run from 0; flags of FRONT and BACK lie before and behind them. */
 uint8_t *lane_flags(const lane *l, int slot);           /* [SITE_COUNT] */
 program_key lane_key(const lane *l, int slot, bool backward);
+/* The slot in which the relative bias of a stack is a site: its first block's; FRONT: it has none. */
+int lane_bias_slot(const lane *l);
 
 /* Rows of a lane inside a stage: positions [first, first + n) stand in rows [row, row + n). */
 typedef struct { lane *l; int slot; int64_t first, n, row; } segment;

@@ -44,7 +44,9 @@ static void count(sonde_model *m) {
         const weight_entry *e = &m->files->list[i];
         const weight *w = weight_of(m, e);
         if (e->id == W_UNEMBED && m->config.tied) continue;
-        info->parameters += weight_size(&m->config, weight_table[e->id].axes);
+        const int64_t n = weight_size(&m->config, weight_table[e->id].axes);
+        info->parameters += n;
+        info->active += weight_of_experts(e->id) ? n / m->config.experts * m->config.chosen : n;
         info->bytes += w->bytes;
         if (w->vector) info->copied += w->bytes;
     }
@@ -79,6 +81,7 @@ void model_summarise(sonde_model *m, const char *name) {
         .name = name, .family = c->arch ? c->arch->name : "none", .hash = m->files->hash,
         .layers = c->layers, .heads = c->heads, .kv_heads = c->kv_heads, .d = c->d, .e = c->e, .f = c->f,
         .vocab = c->vocab, .context = c->context, .tied = c->tied,
+        .experts = c->experts, .chosen = c->chosen, .expert_f = c->expert_f,
         .eos = eos < c->vocab ? eos : -1, .mask = find_mask(m), .has_tokenizer = m->tokenizer != NULL,
         .tokens = m->tokenizer ? tokenizer_size(m->tokenizer) : 0,
     };

@@ -1,4 +1,4 @@
-/* Plans of execution: a list of blocks to run, changed by skip, swap, repeat and order.
+/* Plans of execution: a list of blocks to run, changed by skip, swap, repeat and order; a list a stack.
  *
  * A block's execution is counted by its place in the list: the k-th time that a block comes is turn k, however
  * that came about. Parts that are skipped belong to the block, wherever and however often it runs. */
@@ -9,8 +9,7 @@ enum { MOST_SLOTS = 4096 };
 
 typedef struct {
     int  *block, n;             /* [MOST_SLOTS] the list */
-    int   layers;
-    bool *no_attn, *no_mlp;     /* [layers] */
+    bool *no_attn, *no_cross, *no_mlp;          /* [layers] */
     sonde_error *err;
 } plan;
 
@@ -32,7 +31,7 @@ static bool within(int block, const int range[2]) { return block >= range[0] && 
 static sonde_status skip(plan *p, const sonde_edit *e) {
     SONDE_TRY(must_run(p, "skip", e->block[0], e->block[1]));
     if (e->part) {
-        bool *gone = strcmp(e->part, "attn") == 0 ? p->no_attn : p->no_mlp;
+        bool *gone = strcmp(e->part, "attn") == 0 ? p->no_attn : strcmp(e->part, "mlp") == 0 ? p->no_mlp : p->no_cross;
         for (int b = e->block[0]; b <= e->block[1]; b++) gone[b] = true;
         return SONDE_OK;
     }
@@ -90,18 +89,29 @@ static sonde_status apply(plan *p, const sonde_edit *e) {
     }
 }
 
-sonde_status plan_slots(arena *a, const arch_config *c, const sonde_edit *const *edits, size_t n, slots *out,
-                        sonde_error *err) {
+static sonde_status list_of(arena *a, const arch_config *c, edit_list edits, slot_list *out, sonde_error *err) {
     const size_t layers = (size_t)c->layers;
-    plan p = { .block = arena_new_array(a, int, layers + MOST_SLOTS), .n = (int)layers, .layers = (int)layers,
-               .no_attn = arena_new_array(a, bool, layers), .no_mlp = arena_new_array(a, bool, layers), .err = err };
+    plan p = { .block = arena_new_array(a, int, layers + MOST_SLOTS), .n = (int)layers,
+               .no_attn = arena_new_array(a, bool, layers), .no_cross = arena_new_array(a, bool, layers),
+               .no_mlp = arena_new_array(a, bool, layers), .err = err };
     for (int i = 0; i < p.n; i++) p.block[i] = i;
-    for (size_t i = 0; i < n; i++) SONDE_TRY(apply(&p, edits[i]));
+    for (size_t i = 0; i < edits.n; i++)
+        if (edits.at[i]->stack == c->stack) SONDE_TRY(apply(&p, edits.at[i]));
     int *turns = arena_new_array(a, int, layers);
-    *out = (slots){ arena_new_array(a, slot, (size_t)p.n), p.n };
+    *out = (slot_list){ arena_new_array(a, slot, (size_t)p.n), p.n };
     for (int i = 0; i < p.n; i++) {
         const int b = p.block[i];
-        out->at[i] = (slot){ .block = b, .turn = turns[b]++, .no_attn = p.no_attn[b], .no_mlp = p.no_mlp[b] };
+        out->at[i] = (slot){ .block = b, .turn = turns[b]++, .no_attn = p.no_attn[b], .no_cross = p.no_cross[b],
+                             .no_mlp = p.no_mlp[b], .stack = c->stack };
     }
+    return SONDE_OK;
+}
+
+sonde_status plan_slots(arena *a, const arch_config *c, const sonde_edit *const *edits, size_t n, slots *out,
+                        sonde_error *err) {
+    slot_list encoder = { 0 }, main;
+    if (c->encoder) SONDE_TRY(list_of(a, c->encoder, (edit_list){ edits, n }, &encoder, err));
+    SONDE_TRY(list_of(a, c, (edit_list){ edits, n }, &main, err));
+    *out = slots_join(a, c, encoder, main);
     return SONDE_OK;
 }

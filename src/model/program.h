@@ -12,23 +12,25 @@
 
 enum { MOST_VALUES = 112, MOST_STEPS = 192, MOST_READERS = 8, NO_VALUE = -1 };
 
-typedef enum { STAGE_FRONT, STAGE_BLOCK, STAGE_BACK, STAGE_POOL } stage;      /* POOL: row 0 behind the blocks */
+/* POOL: row 0 behind the blocks; CROSS: what an encoder says to keys and values of a decoder's block. */
+typedef enum { STAGE_FRONT, STAGE_BLOCK, STAGE_BACK, STAGE_POOL, STAGE_CROSS } stage;
 
 /* What a program is compiled for; equal keys share a program. */
 typedef struct {
     stage stage;
+    stack_id stack;
     bool  no_attn, no_cross, no_mlp;
     bool  sparse;                                   /* the block has experts in its MLP's place */
     bool  split_q, split_k, split_v;                /* hook_q_input .. hook_v_input are edited or differentiated */
-    bool  mlp_in, result;                           /* hook_mlp_in, hook_result are asked for, edited or differentiated */
+    bool  mlp_in, result, cross_result;             /* hook_mlp_in, hook_result are asked for, edited or differentiated */
 } program_key;
 
-typedef enum { STEP_OP, STEP_MARK, STEP_ATTEND, STEP_EXPERTS } step_kind;
+typedef enum { STEP_OP, STEP_MARK, STEP_ATTEND, STEP_CROSS, STEP_EXPERTS } step_kind;
 
 typedef struct {
     step_kind kind;
     int       op;                   /* enum op_id, of STEP_OP */
-    int       out, in[MAX_IN];      /* values; ATTEND: in = q, k, v; EXPERTS: experts.h; MARK: out */
+    int       out, in[MAX_IN];      /* values; ATTEND: in = q, k, v; CROSS: q; EXPERTS: experts.h; MARK: out */
     site_id   site;                 /* MARK; the site whose edits pick heads, for ops with a mask */
     weight_id w, b;                 /* weight and bias read, W_NONE: none */
     head_split split;
@@ -45,7 +47,8 @@ typedef struct {
     value_shape value[MOST_VALUES];
     step        step[MOST_STEPS];
     int         n_values, n_steps;
-    int         in, out;            /* the stream before and after; FRONT: in is NO_VALUE */
+    int         in, out;            /* the stream before and after; FRONT: in is NO_VALUE; CROSS: keys */
+    int         also;               /* CROSS: values; else NO_VALUE */
 } program;
 
 /* Compile for this key (decoder.c). */

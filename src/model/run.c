@@ -4,9 +4,9 @@
 #include <string.h>
 
 static bool same_key(program_key a, program_key b) {
-    return a.stage == b.stage && a.no_attn == b.no_attn && a.no_cross == b.no_cross && a.no_mlp == b.no_mlp && a.sparse == b.sparse &&
-           a.split_q == b.split_q && a.split_k == b.split_k && a.split_v == b.split_v && a.mlp_in == b.mlp_in &&
-           a.result == b.result;
+    return a.stage == b.stage && a.stack == b.stack && a.no_attn == b.no_attn && a.no_cross == b.no_cross &&
+           a.no_mlp == b.no_mlp && a.sparse == b.sparse && a.split_q == b.split_q && a.split_k == b.split_k &&
+           a.split_v == b.split_v && a.mlp_in == b.mlp_in && a.result == b.result && a.cross_result == b.cross_result;
 }
 
 static const program *program_for(sonde_session *s, program_key key) {
@@ -15,12 +15,13 @@ static const program *program_for(sonde_session *s, program_key key) {
     if (s->n_programs == MOST_PROGRAMS) free(s->program[--s->n_programs]);      /* more kinds than any plan has */
     program *p = malloc(sizeof *p);
     if (!p) abort();
-    program_compile(p, &s->model->config, key);
+    program_compile(p, stack_config(&s->model->config, key.stack), key);
     return s->program[s->n_programs++] = p;
 }
 
 exec run_exec(sonde_session *s, program_key key, int block, segment *g, int n) {
-    exec x = { .model = s->model, .config = &s->model->config, .threads = s->threads, .memory = s->memory, .block = block, .segment = g, .n_segments = n };
+    exec x = { .model = s->model, .config = stack_config(&s->model->config, key.stack), .threads = s->threads,
+               .memory = s->memory, .block = block, .segment = g, .n_segments = n };
     x.program = program_for(s, key);
     for (int i = 0; i < n; i++) {
         g[i].row = x.rows;
@@ -29,20 +30,46 @@ exec run_exec(sonde_session *s, program_key key, int block, segment *g, int n) {
     return x;
 }
 
-sonde_status lane_open(sonde_session *s, lane *l, const int32_t *tokens, int64_t length, sonde_error *err) {
-    const arch_config *c = &s->model->config;
-    const size_t       n = (size_t)l->plan.run.n;
+/* [slots] of [length, width], of the slots that are blocks of the stack. */
+static sonde_status slot_rows(sonde_session *s, const slots *run, stack_id of, int64_t count, float ***out, sonde_error *err) {
     float *pointers;
-    l->tokens = tokens;
-    l->length = length;
-    SONDE_TRY(workspace_take(s->memory, (int64_t)(2 * n * sizeof(float *) / sizeof(float)) + 1, &pointers, err));
-    l->keys = (float **)(void *)pointers;
-    l->values = l->keys + n;
-    for (size_t i = 0; i < n; i++) {
-        SONDE_TRY(workspace_take(s->memory, length * c->kv_heads * c->e, &l->keys[i], err));
-        SONDE_TRY(workspace_take(s->memory, length * c->kv_heads * c->e, &l->values[i], err));
+    SONDE_TRY(workspace_take(s->memory, (int64_t)((size_t)run->n * sizeof **out / sizeof(float)) + 1, &pointers, err));
+    *out = (float **)(void *)pointers;
+    for (int i = 0; i < run->n; i++) {
+        (*out)[i] = NULL;
+        if (run->at[i].stack == of && run->at[i].kind != SLOT_START) SONDE_TRY(workspace_take(s->memory, count, &(*out)[i], err));
     }
     return SONDE_OK;
+}
+
+static sonde_status open_stack(sonde_session *s, lane *l, positions p, sonde_error *err) {
+    const arch_config *c = stack_config(&s->model->config, l->stack);
+    const int64_t      count = p.length * c->kv_heads * c->e;
+    l->tokens = p.tokens;
+    l->types = p.types;
+    l->length = p.length;
+    SONDE_TRY(slot_rows(s, &l->plan.run, l->stack, count, &l->keys, err));
+    return slot_rows(s, &l->plan.run, l->stack, count, &l->values, err);
+}
+
+sonde_status lane_open(sonde_session *s, lane *l, const positions of[2], sonde_error *err) {
+    const arch_config *c = &s->model->config;
+    float *room;
+    SONDE_TRY(open_stack(s, l, of[STACK_MAIN], err));
+    if (!c->encoder) return SONDE_OK;
+    SONDE_TRY(workspace_take(s->memory, (int64_t)(sizeof *l / sizeof *room) + 1, &room, err));
+    l->source = (lane *)(void *)room;
+    *l->source = (lane){ .stack = STACK_ENCODER, .plan = l->plan };
+    const positions p = of[STACK_ENCODER];
+    SONDE_TRY(open_stack(s, l->source, p, err));
+    SONDE_TRY(workspace_take(s->memory, p.length * c->d, &l->source->end, err));
+    SONDE_TRY(slot_rows(s, &l->plan.run, STACK_MAIN, p.length * c->kv_heads * c->e, &l->cross_keys, err));
+    return slot_rows(s, &l->plan.run, STACK_MAIN, p.length * c->kv_heads * c->e, &l->cross_values, err);
+}
+
+sonde_status lane_keep_inputs(sonde_session *s, lane *l, sonde_error *err) {
+    SONDE_TRY(slot_rows(s, &l->plan.run, l->stack, l->length * s->model->config.d, &l->inputs, err));
+    return l->source ? lane_keep_inputs(s, l->source, err) : SONDE_OK;
 }
 
 void lane_stop_early(lane *l) {
@@ -62,34 +89,50 @@ static sonde_status segments_take(sonde_session *s, int n, segment **out, sonde_
     return SONDE_OK;
 }
 
+sonde_status run_front_rows(sonde_session *s, exec *x, sonde_error *err) {
+    float *ids;
+    SONDE_TRY(workspace_take(s->memory, 3 * x->rows, &ids, err));
+    int32_t *token = (int32_t *)(void *)ids, *position = token + x->rows, *type = position + x->rows;
+    for (const segment *g = x->segment; g < x->segment + x->n_segments; g++)
+        for (int64_t t = 0; t < g->n; t++) {
+            token[g->row + t] = g->l->tokens[g->first + t];
+            position[g->row + t] = (int32_t)(g->first + t + x->config->pos_offset);
+            type[g->row + t] = g->l->types ? g->l->types[g->first + t] : 0;
+        }
+    x->tokens = token;
+    x->positions = position;
+    x->types = type;
+    return SONDE_OK;
+}
+
+/* Where a lane of the stack begins. */
+static int first_slot(const slots *run, stack_id of) { return of == STACK_ENCODER || !run->source ? FRONT : run->source; }
+
 static sonde_status run_front(sonde_session *s, lane *const *lanes, int n, float *stream, sonde_error *err) {
     segment *g;
-    float   *ids;
     SONDE_TRY(segments_take(s, n, &g, err));
-    for (int i = 0; i < n; i++) g[i] = (segment){ .l = lanes[i], .slot = FRONT, .first = lanes[i]->first, .n = lanes[i]->n };
-    exec x = run_exec(s, (program_key){ .stage = STAGE_FRONT }, -1, g, n);
-    SONDE_TRY(workspace_take(s->memory, 3 * x.rows, &ids, err));
-    int32_t *token = (int32_t *)(void *)ids, *position = token + x.rows, *type = position + x.rows;
     for (int i = 0; i < n; i++)
-        for (int64_t t = 0; t < g[i].n; t++) {
-            token[g[i].row + t] = lanes[i]->tokens[g[i].first + t];
-            position[g[i].row + t] = (int32_t)(g[i].first + t + s->model->config.pos_offset);
-            type[g[i].row + t] = lanes[i]->types ? lanes[i]->types[g[i].first + t] : 0;
-        }
-    x.tokens = token;
-    x.positions = position;
-    x.types = type;
+        g[i] = (segment){ .l = lanes[i], .slot = first_slot(&lanes[i]->plan.run, lanes[i]->stack), .first = lanes[i]->first,
+                          .n = lanes[i]->n };
+    exec x = run_exec(s, (program_key){ .stage = STAGE_FRONT, .stack = lanes[0]->stack }, -1, g, n);
+    SONDE_TRY(run_front_rows(s, &x, err));
     SONDE_TRY(exec_forward(&x, err));
-    const int64_t d = s->model->config.d;
+    const int64_t d = x.config->d;
     for (int i = 0; i < n; i++) {
         lanes[i]->x = stream + g[i].row * d;
-        lanes[i]->at = 0;
+        lanes[i]->at = g[i].slot == FRONT ? 0 : g[i].slot + 1;
         memcpy(lanes[i]->x, x.value[x.program->out] + g[i].row * d, (size_t)(g[i].n * d) * sizeof(float));
     }
     return SONDE_OK;
 }
 
-static bool waits(const lane *l) { return l->n && l->at < l->until; }
+/* An encoder's blocks end in front of its last slot. */
+static int last_block(const lane *l) {
+    const int end = l->plan.run.source - 1;
+    return l->stack == STACK_ENCODER && end < l->until ? end : l->until;
+}
+
+static bool waits(const lane *l) { return l->n && l->at < last_block(l); }
 
 /* The lanes that wait for the earliest block, as segments; 0: nobody waits. */
 static int gather(lane *const *lanes, int n, segment *g, program_key *key, bool backward) {
@@ -110,8 +153,45 @@ static int gather(lane *const *lanes, int n, segment *g, program_key *key, bool 
     return m;
 }
 
+sonde_status run_cross(sonde_session *s, segment *g, int n, exec *x, sonde_error *err) {
+    const int64_t d = s->model->config.d;
+    for (int i = 0; i < n; i++) {
+        g[i].first = 0;
+        g[i].n = g[i].l->source->length;
+    }
+    *x = run_exec(s, (program_key){ .stage = STAGE_CROSS }, g[0].l->plan.run.at[g[0].slot].block, g, n);
+    SONDE_TRY(workspace_take(s->memory, x->rows * d, &x->value[x->program->in], err));
+    for (int i = 0; i < n; i++)
+        memcpy(x->value[x->program->in] + g[i].row * d, g[i].l->source->end, (size_t)(g[i].n * d) * sizeof(float));
+    return SONDE_OK;
+}
+
+/* What the encoder says to this block, once a lane: when its first rows come. */
+static sonde_status hear_encoders(sonde_session *s, const segment *g, int n, program_key key, sonde_error *err) {
+    const arch_config *c = &s->model->config;
+    const int64_t      w = c->kv_heads * c->e;
+    segment           *first;
+    exec               x;
+    int                m = 0;
+    if (!g[0].l->source || key.stack != STACK_MAIN || key.no_cross) return SONDE_OK;
+    SONDE_TRY(segments_take(s, n, &first, err));
+    for (int i = 0; i < n; i++)
+        if (g[i].first == 0) first[m++] = g[i];
+    if (!m) return SONDE_OK;
+    SONDE_TRY(run_cross(s, first, m, &x, err));
+    SONDE_TRY(exec_forward(&x, err));
+    for (int i = 0; i < m; i++) {
+        const lane  *l = first[i].l;
+        const size_t bytes = (size_t)(first[i].n * w) * sizeof(float);
+        memcpy(l->cross_keys[first[i].slot], x.value[x.program->out] + first[i].row * w, bytes);
+        memcpy(l->cross_values[first[i].slot], x.value[x.program->also] + first[i].row * w, bytes);
+    }
+    return SONDE_OK;
+}
+
 static sonde_status run_block(sonde_session *s, segment *g, int n, program_key key, sonde_error *err) {
     const int64_t d = s->model->config.d;
+    SONDE_TRY(hear_encoders(s, g, n, key, err));
     exec x = run_exec(s, key, g[0].l->plan.run.at[g[0].slot].block, g, n);
     SONDE_TRY(workspace_take(s->memory, x.rows * d, &x.value[x.program->in], err));
     for (int i = 0; i < n; i++) {
@@ -209,10 +289,11 @@ static sonde_status run_back_stage(sonde_session *s, lane *l, sonde_error *err) 
 
 /* ---- forward ---- */
 
-static sonde_status run_pass(sonde_session *s, lane *const *lanes, int n, bool backward, sonde_error *err) {
+static sonde_status run_blocks(sonde_session *s, lane *const *lanes, int n, bool backward, sonde_error *err) {
     int64_t rows = 0;
     float  *stream;
     for (int i = 0; i < n; i++) rows += lanes[i]->n;
+    if (!rows) return SONDE_OK;
     SONDE_TRY(workspace_take(s->memory, rows * s->model->config.d, &stream, err));
     segment *g;
     SONDE_TRY(segments_take(s, n, &g, err));
@@ -221,16 +302,71 @@ static sonde_status run_pass(sonde_session *s, lane *const *lanes, int n, bool b
     for (program_key key;;) {
         workspace_release(s->memory, here);
         const int m = gather(lanes, n, g, &key, backward);
-        if (!m) break;
+        if (!m) return SONDE_OK;
         if (s->stop && s->stop(s->stop_user)) return sonde_fail(err, SONDE_CANCELLED, "interrupted");
         SONDE_TRY(run_block(s, g, m, key, err));
     }
+}
+
+static sonde_status run_pass(sonde_session *s, lane *const *lanes, int n, bool backward, sonde_error *err) {
+    SONDE_TRY(run_blocks(s, lanes, n, backward, err));
     for (int i = 0; i < n; i++) {
         SONDE_TRY(run_back_stage(s, lanes[i], err));
         SONDE_TRY(run_pool_stage(s, lanes[i], err));
     }
     return SONDE_OK;
 }
+
+/* ---- encoders ---- */
+
+sonde_status run_end(sonde_session *s, segment *g, const float *input, exec *x, sonde_error *err) {
+    const int64_t d = s->model->config.d;
+    *x = run_exec(s, (program_key){ .stage = STAGE_BACK, .stack = STACK_ENCODER }, -1, g, 1);
+    SONDE_TRY(workspace_take(s->memory, x->rows * d, &x->value[x->program->in], err));
+    memcpy(x->value[x->program->in], input, (size_t)(x->rows * d) * sizeof(float));
+    return SONDE_OK;
+}
+
+static sonde_status end_encoder(sonde_session *s, lane *l, sonde_error *err) {
+    const size_t         bytes = (size_t)(l->length * s->model->config.d) * sizeof(float);
+    const workspace_mark here = workspace_here(s->memory);
+    const int            end = l->plan.run.source - 1;
+    segment              g = { .l = l, .slot = end, .first = 0, .n = l->length };
+    exec                 x;
+    l->first = l->length;
+    if (l->until <= end) return SONDE_OK;
+    if (l->inputs) memcpy(l->inputs[end], l->x, bytes);
+    SONDE_TRY(run_end(s, &g, l->x, &x, err));
+    SONDE_TRY(exec_forward(&x, err));
+    memcpy(l->end, x.value[x.program->out], bytes);
+    workspace_release(s->memory, here);
+    return SONDE_OK;
+}
+
+/* The encoders that have not run, side by side and whole; who watches the lane watches them. */
+static sonde_status run_sources(sonde_session *s, lane *const *lanes, int n, bool backward, sonde_error *err) {
+    const workspace_mark here = workspace_here(s->memory);
+    float *room;
+    int    m = 0;
+    SONDE_TRY(workspace_take(s->memory, (int64_t)((size_t)n * sizeof *lanes / sizeof *room) + 1, &room, err));
+    lane **sources = (lane **)(void *)room;
+    for (int i = 0; i < n; i++) {
+        lane *l = lanes[i]->source;
+        if (!l || l->first) continue;
+        l->tap = lanes[i]->tap;
+        l->keep = lanes[i]->keep;
+        l->until = lanes[i]->until;
+        l->n = l->length;
+        sources[m++] = l;
+    }
+    if (m) SONDE_TRY(run_blocks(s, sources, m, backward, err));
+    for (int i = 0; i < m; i++) SONDE_TRY(end_encoder(s, sources[i], err));
+    workspace_release(s->memory, here);
+    return SONDE_OK;
+}
+
+/* Does the lane's own stack run at all? */
+static bool goes_on(const lane *l) { return !l->source || l->until > l->plan.run.source; }
 
 /* A run of `goal` positions from now on. Where its rotations are other ones than those of the keys that are there, every
  * number of the lane is another one, streams and values too: it starts again. So whatever was added bit by bit is
@@ -242,18 +378,19 @@ static void extend(const rope *r, lane *l, int64_t goal) {
 
 sonde_status lanes_run(sonde_session *s, lane *const *lanes, int n, const int64_t *goal, int64_t chunk, sonde_error *err) {
     for (int i = 0; i < n; i++) extend(&s->model->config.rope, lanes[i], goal[i]);
+    SONDE_TRY(run_sources(s, lanes, n, chunk == 0, err));
     for (bool more = true; more;) {
         const workspace_mark here = workspace_here(s->memory);
         more = false;
         for (int i = 0; i < n; i++) {
-            const int64_t left = goal[i] - lanes[i]->first;
+            const int64_t left = goes_on(lanes[i]) ? goal[i] - lanes[i]->first : 0;
             lanes[i]->n = chunk && left > chunk && !s->model->config.bidirectional ? chunk : left;
         }
         SONDE_TRY(run_pass(s, lanes, n, chunk == 0, err));
         if (chunk == 0) return SONDE_OK;            /* the stream stays for the way back */
         for (int i = 0; i < n; i++) {
             lanes[i]->first += lanes[i]->n;
-            more |= lanes[i]->first < goal[i];
+            more |= goes_on(lanes[i]) && lanes[i]->first < goal[i];
         }
         workspace_release(s->memory, here);
     }

@@ -21,13 +21,15 @@ struct sonde_session {
     void              *stop_user;
 };
 
-/* A lane for `length` positions with this plan: keys and values from the session's memory. Flags are set by the caller
- * before lanes_run. */
-sonde_status lane_open(sonde_session *s, lane *l, const int32_t *tokens, int64_t length, sonde_error *err);
+/* A lane with this plan for what each stack reads: keys and values from the session's memory. Flags and watchers are set by
+ * the caller before lanes_run. */
+sonde_status lane_open(sonde_session *s, lane *l, const positions of[2], sonde_error *err);
+/* Room for each slot's input, before lanes_run of a lane that is to go back. */
+sonde_status lane_keep_inputs(sonde_session *s, lane *l, sonde_error *err);
 /* Flags of what `until` must reach; call it after the flags and rows are set. */
 void         lane_stop_early(lane *l);
 
-/* Positions [first, goal) of every lane, `chunk` at a time (0: all at once, and inputs are kept for the way back; where rows
+/* Encoders first, each once. Positions [first, goal) of every lane, `chunk` at a time (0: all at once, and inputs are kept for the way back; where rows
  * see what comes behind them, all at once too). */
 sonde_status lanes_run(sonde_session *s, lane *const *lanes, int n, const int64_t *goal, int64_t chunk, sonde_error *err);
 

@@ -10,12 +10,27 @@ static bool asked(const lane *l, int at) {
     return false;
 }
 
-/* The first slot that the way back must reach; FRONT if the tables' sites are asked for. */
-static int lowest(const lane *l) {
-    if (asked(l, FRONT)) return FRONT;
-    for (int at = 0; at < l->plan.run.n; at++)
-        if (asked(l, at)) return at;
-    return l->plan.run.n;
+/* A stack on the way back: its slots, and what stands in front of them. */
+typedef struct { lane *l; int front, first, end; } stretch;
+
+static stretch stretch_of(lane *l) {
+    const slots *run = &l->plan.run;
+    if (l->stack == STACK_ENCODER) return (stretch){ l, FRONT, 0, run->source };
+    return run->source ? (stretch){ l, run->source, run->source + 1, run->n } : (stretch){ l, FRONT, 0, run->n };
+}
+
+static bool bias_asked(const stretch *x) {
+    const int at = lane_bias_slot(x->l);
+    return at != FRONT && lane_flags(x->l, at)[SITE_REL_POS] & FLAG_GRAD;
+}
+
+/* The first slot that the way back must reach; x->front if the tables' sites are asked for, x->end if nothing is. */
+static int lowest(const stretch *x) {
+    if (asked(x->l, x->front)) return x->front;
+    if (bias_asked(x)) return x->first;
+    for (int at = x->first; at < x->end; at++)
+        if (asked(x->l, at)) return at;
+    return x->end;
 }
 
 /* dx [length, d] = the gradient of the stream behind the last slot. */
@@ -66,37 +81,55 @@ static sonde_status back_of_pool(sonde_session *s, lane *l, seeding by, float *d
     return SONDE_OK;
 }
 
-static sonde_status back_of_slot(sonde_session *s, lane *l, int at, float *dx, sonde_error *err) {
-    const workspace_mark here = workspace_here(s->memory);
-    const size_t bytes = (size_t)(l->length * s->model->config.d) * sizeof *dx;
-    segment      g = { .l = l, .slot = at, .first = 0, .n = l->length };
-    exec   x = run_exec(s, lane_key(l, at, true), l->plan.run.at[at].block, &g, 1);
+/* dx becomes the gradient in front of a slot that runs `x`. */
+static sonde_status back_through(exec *x, const float *input, float *dx, sonde_error *err) {
+    const size_t bytes = (size_t)(x->rows * x->config->d) * sizeof *dx;
     float *back;
-    x.quiet = true;
-    SONDE_TRY(workspace_take(s->memory, x.rows * s->model->config.d, &x.value[x.program->in], err));
-    memcpy(x.value[x.program->in], l->inputs[at], bytes);
-    SONDE_TRY(exec_forward(&x, err));
-    SONDE_TRY(exec_backward(&x, dx, &back, err));
+    x->quiet = true;
+    if (!x->value[x->program->in]) SONDE_TRY(workspace_take(x->memory, x->rows * x->config->d, &x->value[x->program->in], err));
+    memcpy(x->value[x->program->in], input, bytes);
+    SONDE_TRY(exec_forward(x, err));
+    SONDE_TRY(exec_backward(x, dx, &back, err));
     if (back != dx) memcpy(dx, back, bytes);
+    return SONDE_OK;
+}
+
+/* What a decoder's slot passes to the encoder it heard is added to dend [source length, d]. */
+static sonde_status back_of_cross(sonde_session *s, lane *l, int at, float *const dkv[2], float *dend, sonde_error *err) {
+    segment g = { .l = l, .slot = at };
+    exec    x;
+    float  *back;
+    SONDE_TRY(run_cross(s, &g, 1, &x, err));
+    x.quiet = true;
+    SONDE_TRY(exec_forward(&x, err));
+    SONDE_TRY(exec_backward_two(&x, dkv, &back, err));
+    kern->add(dend, dend, back, (size_t)(x.rows * x.config->d));
+    return SONDE_OK;
+}
+
+static sonde_status back_of_slot(sonde_session *s, lane *l, int at, float *dx, float *dend, sonde_error *err) {
+    const workspace_mark here = workspace_here(s->memory);
+    const slot *is = &l->plan.run.at[at];
+    segment     g = { .l = l, .slot = at, .first = 0, .n = l->length };
+    exec        x;
+    if (is->kind == SLOT_END) SONDE_TRY(run_end(s, &g, l->inputs[at], &x, err));
+    else x = run_exec(s, lane_key(l, at, true), is->block, &g, 1);
+    const bool hears = dend && !is->no_cross;
+    for (int i = 0; hears && i < 2; i++)
+        SONDE_TRY(workspace_take(s->memory, l->source->length * x.config->kv_heads * x.config->e, &x.cross_grad[i], err));
+    SONDE_TRY(back_through(&x, l->inputs[at], dx, err));
+    if (hears) SONDE_TRY(back_of_cross(s, l, at, x.cross_grad, dend, err));
     workspace_release(s->memory, here);
     return SONDE_OK;
 }
 
 /* The tables have no inputs: what reaches their sum reaches their sites. */
-static sonde_status back_of_front(sonde_session *s, lane *l, float *dx, sonde_error *err) {
+static sonde_status back_of_front(sonde_session *s, const stretch *of, float *dx, sonde_error *err) {
     const workspace_mark here = workspace_here(s->memory);
-    segment g = { .l = l, .slot = FRONT, .first = 0, .n = l->length };
-    exec    x = run_exec(s, lane_key(l, FRONT, true), -1, &g, 1);
-    float  *none, *room;
-    SONDE_TRY(workspace_take(s->memory, 2 * x.rows, &room, err));
-    int32_t *position = (int32_t *)(void *)room, *type = position + x.rows;
-    for (int64_t t = 0; t < x.rows; t++) {
-        position[t] = (int32_t)(t + s->model->config.pos_offset);
-        type[t] = l->types ? l->types[t] : 0;
-    }
-    x.tokens = l->tokens;
-    x.positions = position;
-    x.types = type;
+    segment g = { .l = of->l, .slot = of->front, .first = 0, .n = of->l->length };
+    exec    x = run_exec(s, lane_key(of->l, of->front, true), -1, &g, 1);
+    float  *none;
+    SONDE_TRY(run_front_rows(s, &x, err));
     x.quiet = true;
     SONDE_TRY(exec_forward(&x, err));
     SONDE_TRY(exec_backward(&x, dx, &none, err));
@@ -104,18 +137,51 @@ static sonde_status back_of_front(sonde_session *s, lane *l, float *dx, sonde_er
     return SONDE_OK;
 }
 
+/* The relative bias is one value for all layers of a stack: its gradient is the sum of theirs. */
+static sonde_status open_bias(sonde_session *s, const stretch *x, sonde_error *err) {
+    const int64_t n = stack_config(&s->model->config, x->l->stack)->heads * x->l->length * x->l->length;
+    x->l->bias_grad = NULL;
+    if (!bias_asked(x)) return SONDE_OK;
+    SONDE_TRY(workspace_take(s->memory, n, &x->l->bias_grad, err));
+    memset(x->l->bias_grad, 0, (size_t)n * sizeof(float));
+    return SONDE_OK;
+}
+
+static sonde_status close_bias(const stretch *x, sonde_error *err) {
+    if (!x->l->bias_grad) return SONDE_OK;
+    const segment g = { .l = x->l, .slot = lane_bias_slot(x->l), .first = 0, .n = x->l->length };
+    return lane_mark_back(&g, SITE_REL_POS, x->l->bias_grad, x->l->length, err);
+}
+
+/* Back through the slots of a stack; dx is the gradient behind them, dend gets what goes to the encoder. */
+static sonde_status back_of_stack(sonde_session *s, const stretch *x, int until, float *dx, float *dend, sonde_error *err) {
+    SONDE_TRY(open_bias(s, x, err));
+    for (int at = x->end - 1; at >= x->first && at >= until; at--) {
+        if (s->stop && s->stop(s->stop_user)) return sonde_fail(err, SONDE_CANCELLED, "interrupted");
+        SONDE_TRY(back_of_slot(s, x->l, at, dx, dend, err));
+    }
+    SONDE_TRY(close_bias(x, err));
+    return until == x->front ? back_of_front(s, x, dx, err) : SONDE_OK;
+}
+
 sonde_status lane_run_back(sonde_session *s, lane *l, seed_fn seed, void *user, sonde_error *err) {
     const workspace_mark here = workspace_here(s->memory);
-    const int until = lowest(l);
-    float    *dx;
-    SONDE_TRY(workspace_take(s->memory, l->length * s->model->config.d, &dx, err));
+    const int64_t d = s->model->config.d;
+    stretch own = stretch_of(l), source;
+    int     until = lowest(&own), deeper = 0;
+    float  *dx, *dend = NULL;
+    SONDE_TRY(workspace_take(s->memory, l->length * d, &dx, err));
+    if (l->source) {
+        source = stretch_of(l->source);
+        deeper = lowest(&source);
+        if (deeper < source.end && until > own.first) until = own.first;
+        SONDE_TRY(workspace_take(s->memory, l->source->length * d, &dend, err));
+        memset(dend, 0, (size_t)(l->source->length * d) * sizeof *dend);
+    }
     SONDE_TRY(back_of_logits(s, l, seed, user, dx, err));
     SONDE_TRY(back_of_pool(s, l, (seeding){ seed, user }, dx, err));
-    for (int at = l->plan.run.n - 1; at >= 0 && at >= until; at--) {
-        if (s->stop && s->stop(s->stop_user)) return sonde_fail(err, SONDE_CANCELLED, "interrupted");
-        SONDE_TRY(back_of_slot(s, l, at, dx, err));
-    }
-    if (until == FRONT) SONDE_TRY(back_of_front(s, l, dx, err));
+    SONDE_TRY(back_of_stack(s, &own, until, dx, dend, err));
+    if (l->source && deeper < source.end) SONDE_TRY(back_of_stack(s, &source, deeper, dend, NULL, err));
     workspace_release(s->memory, here);
     return SONDE_OK;
 }

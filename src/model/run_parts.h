@@ -7,6 +7,12 @@ enum { ROWS_OF_LOGITS = 64 };       /* rows that go through the unembedding at o
 
 /* A program ready to run on these segments (their rows are laid out). */
 exec run_exec(sonde_session *s, program_key key, int block, segment *g, int n);
+/* Tokens, positions and types of the segments' rows, for a front stage. */
+sonde_status run_front_rows(sonde_session *s, exec *x, sonde_error *err);
+/* The encoder's end ready to run on the whole of its lane, behind the stream `input`. */
+sonde_status run_end(sonde_session *s, segment *g, const float *input, exec *x, sonde_error *err);
+/* Keys and values of a decoder's slot from the ends of the encoders of these segments' lanes, ready to run. */
+sonde_status run_cross(sonde_session *s, segment *g, int n, exec *x, sonde_error *err);
 /* Up to ROWS_OF_LOGITS wanted rows of a lane from `position` on, as segments of neighbours; *position moves behind. */
 int  run_wanted_rows(lane *l, int64_t *position, segment *g);
 /* Has the model something behind its blocks for every row; for row 0 alone; and does the lane want the latter? */

@@ -42,7 +42,7 @@ static const char *site_of(const arch_config *c, const char *names) {
     while (*names) {
         const size_t len = strcspn(names, "|");
         for (int i = 0; i < SITE_COUNT; i++)
-            if (site_exists(c, (site_id)i) && same(site_rows[i].name, names, len)) return site_rows[i].name;
+            if ((site_exists(c, (site_id)i) || (c->encoder && site_exists(c->encoder, (site_id)i))) && same(site_rows[i].name, names, len)) return site_rows[i].name;
         names += len + (names[len] == '|');
     }
     return NULL;
@@ -77,15 +77,15 @@ const char *site_alias(arena *a, const arch_config *c, const char *name) {
     for (int i = 0; i < ROWS; i++) {
         if (!row_fits(&rows[i], name)) continue;
         const char *site = site_of(c, rows[i].site);
-        if (!site) return NULL;
         const alias_parts p = split(name, rows[i].style == STYLE_LLAMA);
+        if (!site || (p.n_digits && c->encoder)) return NULL;       /* of two blocks of that number none is meant */
         return p.n_digits ? arena_printf(a, "blocks.%.*s.%s", (int)p.n_digits, p.digits, site) : site;
     }
     return NULL;
 }
 
 const char *site_graph_name(arena *a, const arch_config *c, const char *site, int block) {
-    for (int i = 0; i < ROWS; i++) {
+    for (int i = 0; i < ROWS && !c->encoder; i++) {
         if (rows[i].style != STYLE_LLAMA && rows[i].style != STYLE_GRAPH) continue;
         const char *meant = site_of(c, rows[i].site);
         if (!meant || strcmp(meant, site) != 0) continue;

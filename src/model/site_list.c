@@ -10,7 +10,7 @@
 typedef struct {
     const sonde_model *m;
     slots              slots;
-    int64_t            n;
+    run_length         n;
     sonde_site_fn      fn;
     void              *user;
     sonde_error       *err;
@@ -21,10 +21,10 @@ static sonde_status tell(arena *a, const listing *l, const place *at, size_t n) 
         const site_row *row = &site_rows[at[i].site];
         sonde_site s = { .name = place_name(a, &l->slots, at[i]), .axes = row->axes, .doc = row->doc,
                          .on_request = row->on_request, .no_gradient = !site_has_gradient(at[i].site), .block = -1 };
-        const slot *in = row->where == AT_BLOCK ? &l->slots.at[at[i].slot] : NULL;
+        const slot *in = slot_where(&l->slots, at[i].slot) == AT_BLOCK ? &l->slots.at[at[i].slot] : NULL;
         if (in) s.block = in->block;
         if (!in || !in->turn) s.graph_name = site_graph_name(a, &l->m->config, row->name, s.block);
-        s.rank = site_dims(&l->m->config, at[i].site, l->n, s.dim);
+        s.rank = place_dims(&l->m->config, &l->slots, at[i], l->n, s.dim);
         SONDE_TRY(l->fn(&s, l->user, l->err));
     }
     return SONDE_OK;
@@ -54,7 +54,7 @@ static sonde_status list_rows(sonde_site_fn fn, void *user, sonde_error *err) {
 
 sonde_status sonde_sites(const sonde_model *m, const sonde_site_query *q, sonde_site_fn fn, void *user, sonde_error *err) {
     if (!m) return list_rows(fn, user, err);
-    listing l = { .m = m, .n = q->n, .fn = fn, .user = user, .err = err };
+    listing l = { .m = m, .n = { { [STACK_MAIN] = m->config.encoder ? q->n_target : q->n, [STACK_ENCODER] = q->n } }, .fn = fn, .user = user, .err = err };
     arena *a = arena_new();
     const sonde_status s = list(a, &l, q->pattern, q->edits, q->n_edits);
     arena_free(a);

@@ -15,7 +15,8 @@ const char *site_graph_name(arena *a, const arch_config *c, const char *site, in
 /* The words of all aliases, without layers, for messages; returns how many. */
 size_t site_alias_words(arena *a, const char *const **out);
 
-/* The kinds of sites that a pattern selects in some run of this model, whatever its plan: what an edit can be checked
- * against before there is a run. USAGE as places_select. */
-sonde_status sites_named(arena *a, const arch_config *c, const char *pattern, bool named[SITE_COUNT], sonde_error *err);
+/* The kinds of sites that a pattern selects in some run of this model, whatever its plan, by stack: what an edit can be
+ * checked against before there is a run. USAGE as places_select. */
+typedef struct { bool in[2][SITE_COUNT]; } named_sites;
+sonde_status sites_named(arena *a, const arch_config *c, const char *pattern, named_sites *out, sonde_error *err);
 #endif

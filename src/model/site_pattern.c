@@ -77,6 +77,8 @@ static piece block_part(const search *f, const slot *at) {
     return (piece){ text, strlen(text) };
 }
 
+static bool starts_stack(const slots *s, int at) { return at >= 0 && at < s->n && s->at[at].kind == SLOT_START; }
+
 static void list_candidates(search *f) {
     place *all;
     piece block = { "", 0 };
@@ -86,17 +88,19 @@ static void list_candidates(search *f) {
     f->chosen = arena_new_array(f->a, bool, f->n);
     for (size_t i = 0; i < f->n; i++) {
         candidate *k = &f->all[i];
-        const site_row *row = &site_rows[all[i].site];
+        const char *word = slot_word(f->slots, all[i].slot);
         *k = (candidate){ .at = all[i], .in = { .block = NO_BLOCK } };
-        if (row->where == AT_BLOCK) {
+        if (site_rows[all[i].site].where == AT_BLOCK) {
             k->in = f->slots->at[all[i].slot];
             if (all[i].slot != last) block = block_part(f, &k->in);
             last = all[i].slot;
-            k->part[0] = (piece){ "blocks", 6 };
+            k->part[0] = (piece){ word, strlen(word) };
             k->part[1] = block;
             k->n = 2;
+        } else if (starts_stack(f->slots, all[i].slot)) {
+            k->part[k->n++] = (piece){ word, strlen(word) };
         }
-        k->n += cut(row->name, k->part + k->n, MOST_PARTS / 2 - k->n);
+        k->n += cut(place_tail(f->slots, all[i]), k->part + k->n, MOST_PARTS / 2 - k->n);
     }
 }
 
@@ -126,7 +130,7 @@ static bool has_star(piece p) { return memchr(p.text, '*', p.len) != NULL; }
 static bool part_matches(const search *f, piece p, const candidate *k, int part) {
     if (k->in.block == NO_BLOCK || part != 1 || has_star(p)) return text_matches(p, k->part[part]);
     block_range r;
-    if (!block_range_read(p.text, p.len, f->c->layers, &r)) return false;
+    if (!block_range_read(p.text, p.len, stack_config(f->c, k->in.stack)->layers, &r)) return false;
     if (k->in.block < r.lo || k->in.block > r.hi) return false;
     if (f->turns == ANY_TURN) return true;
     if (r.turn >= 0) return k->in.turn == r.turn;
@@ -175,10 +179,14 @@ static const char *last_part(const char *name) {
     return dot ? dot + 1 : name;
 }
 
+static bool in_model(const arch_config *c, int site) {
+    return site_exists(c, (site_id)site) || (c->encoder && site_exists(c->encoder, (site_id)site));
+}
+
 /* Is this the only layer site whose last part is this? */
 static bool alone(const arch_config *c, int site) {
     for (int i = 0; i < SITE_COUNT; i++)
-        if (i != site && site_rows[i].where == AT_BLOCK && site_exists(c, (site_id)i) &&
+        if (i != site && site_rows[i].where == AT_BLOCK && in_model(c, i) &&
             strcmp(last_part(site_rows[i].name), last_part(site_rows[site].name)) == 0)
             return false;
     return true;
@@ -191,7 +199,7 @@ static size_t list_names(const search *f, const char *name, const char ***out) {
     const char **names = arena_new_array(f->a, const char *, f->n + n_words + 2 * (size_t)SITE_COUNT);
     size_t n = 0;
     for (int i = 0; i < SITE_COUNT; i++) {
-        if (site_rows[i].where != AT_BLOCK || !site_exists(f->c, (site_id)i)) continue;
+        if (site_rows[i].where != AT_BLOCK || !in_model(f->c, i)) continue;
         const char *last = last_part(site_rows[i].name);
         if (alone(f->c, i)) names[n++] = last;
         if (last != site_rows[i].name) names[n++] = site_rows[i].name;
@@ -221,9 +229,13 @@ static sonde_status no_such_site(const search *f, const char *name) {
 static const char *kind_name(const candidate *k) { return site_rows[k->at.site].name; }
 
 /* A name that the model has, in a run that does not have it. */
-static sonde_status not_in_run(const search *f, const char *name, int block, int turn) {
-    int runs = 0;
-    for (int i = 0; i < f->slots->n; i++) runs += f->slots->at[i].block == block;
+static sonde_status not_in_run(const search *f, const char *name, slot in, int turn) {
+    const int block = in.block;
+    int       runs = 0;
+    for (int i = 0; i < f->slots->n; i++) {
+        const slot *at = &f->slots->at[i];
+        runs += at->kind == SLOT_BLOCK && at->stack == in.stack && at->block == block;
+    }
     const shown who = name_shown(name);
     SONDE_FAIL_IF(runs == 0, f->err, SONDE_USAGE, "site \"%s\": block %d does not run under this plan", who.text,
                   block);
@@ -234,16 +246,11 @@ static sonde_status not_in_run(const search *f, const char *name, int block, int
 
 /* Looking a name up */
 
-static void plain_slots(arena *a, const arch_config *c, slots *out) {
-    *out = (slots){ arena_new_array(a, slot, (size_t)c->layers), (int)c->layers };
-    for (int i = 0; i < out->n; i++) out->at[i].block = i;
-}
-
 /* The same search in a run without plans, where every execution could be. */
 static const search *anywhere(search *f) {
     if (f->anywhere) return f->anywhere;
     slots *plain = arena_alloc(f->a, sizeof *plain);
-    plain_slots(f->a, f->c, plain);
+    *plain = plain_slots(f->a, f->c);
     search *w = arena_alloc(f->a, sizeof *w);
     *w = (search){ .a = f->a, .c = f->c, .slots = plain, .turns = ANY_TURN, .err = f->err };
     list_candidates(w);
@@ -292,8 +299,20 @@ static sonde_status find_whole(search *f, const char *name, const dotted *p, boo
     *done = k != NULL;
     if (!k) return SONDE_OK;
     block_range r = { .turn = -1 };
-    if (p->n > 1) (void)block_range_read(p->part[1].text, p->part[1].len, f->c->layers, &r);
-    return not_in_run(f, name, k->in.block, r.turn);
+    if (p->n > 1 && k->in.block != NO_BLOCK)
+        (void)block_range_read(p->part[1].text, p->part[1].len, stack_config(f->c, k->in.stack)->layers, &r);
+    return not_in_run(f, name, k->in, r.turn);
+}
+
+/* Where a block has no norms in front of its parts, ln1 and ln2 are those behind them. */
+static void only_norms(const search *f, dotted *p) {
+    static const struct { const char *other, *name; norm_place before, after; } norms[] = {
+        { "ln1", "ln1_post", NORM_1, NORM_1_POST }, { "ln2", "ln2_post", NORM_2, NORM_2_POST },
+    };
+    for (size_t k = 0; k < sizeof norms / sizeof *norms; k++)
+        for (int i = 0; i < p->n && !norm_exists(f->c, norms[k].before) && norm_exists(f->c, norms[k].after); i++)
+            if (p->part[i].len == strlen(norms[k].other) && memcmp(p->part[i].text, norms[k].other, p->part[i].len) == 0)
+                p->part[i] = (piece){ norms[k].name, strlen(norms[k].name) };
 }
 
 static sonde_status find_name(search *f, const char *name) {
@@ -303,6 +322,7 @@ static sonde_status find_name(search *f, const char *name) {
                   "sites: more than %d names with all alternatives written out, expected fewer", MOST_NAMES);
     p.n = cut(name, p.part, MOST_PARTS);
     if (p.n > MOST_PARTS) return no_such_site(f, name);
+    only_norms(f, &p);
     const char *other = site_alias(f->a, f->c, name);
     if (strchr(name, '*')) {
         if (other) p.n = cut(other, p.part, MOST_PARTS);
@@ -389,15 +409,13 @@ sonde_status places_select(arena *a, place_scope in, const char *pattern, place_
     return SONDE_OK;
 }
 
-sonde_status sites_named(arena *a, const arch_config *c, const char *pattern, bool named[SITE_COUNT],
-                         sonde_error *err) {
-    slots plain;
-    plain_slots(a, c, &plain);
+sonde_status sites_named(arena *a, const arch_config *c, const char *pattern, named_sites *out, sonde_error *err) {
+    const slots plain = plain_slots(a, c);
     search f = { .a = a, .c = c, .slots = &plain, .turns = ANY_TURN, .err = err };
     f.anywhere = &f;
     SONDE_TRY(find_all(&f, pattern));
-    memset(named, 0, SITE_COUNT * sizeof *named);
+    *out = (named_sites){ 0 };
     for (size_t i = 0; i < f.n; i++)
-        if (f.chosen[i]) named[f.all[i].at.site] = true;
+        if (f.chosen[i]) out->in[slot_stack(&plain, f.all[i].at.slot)][f.all[i].at.site] = true;
     return SONDE_OK;
 }

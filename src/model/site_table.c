@@ -65,6 +65,7 @@ bool site_exists(const arch_config *c, site_id s) {
     case SITE_MLP_PRE: case SITE_MLP_POST: return arch_dense_layers(c);
     case SITE_MLP_PRE_LINEAR: return arch_dense_layers(c) && arch_has(c, W_GATE);
     case SITE_EXPERT_WEIGHTS: case SITE_EXPERT_INDICES: return c->experts > 0;
+    case SITE_RESID_MID_CROSS: return arch_part(c, PART_CROSS) != NULL;
     case SITE_RESID_MID:  return !c->block.parallel && arch_part(c, PART_SELF) && arch_part(c, PART_MLP);
     case SITE_RESID_NORM: return post_norm(c);
     case SITE_UNEMBED_IN: case SITE_UNEMBED_OUT: return lm;
@@ -89,12 +90,64 @@ static bool in_layer(const arch_config *c, site_id s, int64_t layer) {
 
 bool site_has_gradient(site_id s) { return s != SITE_EXPERT_INDICES; }
 
+slots slots_join(arena *a, const arch_config *c, slot_list encoder, slot_list main) {
+    if (!c->encoder) return (slots){ .at = main.at, .n = main.n };
+    slots s = { .at = arena_new_array(a, slot, (size_t)encoder.n + (size_t)main.n + 2), .source = encoder.n + 1 };
+    for (int i = 0; i < encoder.n; i++) s.at[s.n++] = encoder.at[i];
+    s.at[s.n++] = (slot){ .stack = STACK_ENCODER, .kind = SLOT_END };
+    s.at[s.n++] = (slot){ .kind = SLOT_START };
+    for (int i = 0; i < main.n; i++) s.at[s.n++] = main.at[i];
+    return s;
+}
+
+static slot_list all_blocks(arena *a, const arch_config *c) {
+    slot_list l = { arena_new_array(a, slot, (size_t)c->layers), (int)c->layers };
+    for (int i = 0; i < l.n; i++) l.at[i] = (slot){ .block = i, .stack = c->stack };
+    return l;
+}
+
+slots plain_slots(arena *a, const arch_config *c) {
+    const slot_list encoder = c->encoder ? all_blocks(a, c->encoder) : (slot_list){ 0 };
+    return slots_join(a, c, encoder, all_blocks(a, c));
+}
+
+static bool in_list(const slots *s, int at) { return at >= 0 && at < s->n; }
+
+stack_id slot_stack(const slots *s, int at) {
+    if (in_list(s, at)) return s->at[at].stack;
+    return at == FRONT && s->source ? STACK_ENCODER : STACK_MAIN;
+}
+
+const arch_config *slot_config(const arch_config *c, const slots *s, int at) { return stack_config(c, slot_stack(s, at)); }
+
+site_where slot_where(const slots *s, int at) {
+    if (in_list(s, at) && s->at[at].kind == SLOT_BLOCK) return AT_BLOCK;
+    return at == FRONT || (in_list(s, at) && s->at[at].kind == SLOT_START) ? AT_FRONT : AT_BACK;
+}
+
+const char *slot_word(const slots *s, int at) {
+    return !s->source ? "blocks" : slot_stack(s, at) == STACK_ENCODER ? "encoder" : "decoder";
+}
+
+/* Final norms of two stacks are told apart by their names, tables by the word in front of them. */
+const char *place_tail(const slots *s, place p) {
+    static const struct { site_id site; const char *name[2]; } two[] = {
+        { SITE_LNF_SCALE, { "decoder_final_ln.hook_scale", "encoder_final_ln.hook_scale" } },
+        { SITE_LNF_NORM,  { "decoder_final_ln.hook_normalized", "encoder_final_ln.hook_normalized" } },
+        { SITE_LNF_OUT,   { "decoder_final_ln.hook_out", "encoder_final_ln.hook_out" } },
+    };
+    for (size_t i = 0; s->source && i < sizeof two / sizeof *two; i++)
+        if (two[i].site == p.site) return two[i].name[slot_stack(s, p.slot)];
+    return site_rows[p.site].name;
+}
+
 const char *place_name(arena *a, const slots *s, place p) {
-    const site_row *row = &site_rows[p.site];
-    if (row->where != AT_BLOCK) return row->name;
-    const slot *at = &s->at[p.slot];
-    if (at->turn == 0) return arena_printf(a, "blocks.%d.%s", at->block, row->name);
-    return arena_printf(a, "blocks.%dr%d.%s", at->block, at->turn, row->name);
+    const char *tail = place_tail(s, p);
+    const slot *at = in_list(s, p.slot) ? &s->at[p.slot] : NULL;
+    if (!at || at->kind == SLOT_END) return tail;
+    if (at->kind == SLOT_START) return arena_printf(a, "%s.%s", slot_word(s, p.slot), tail);
+    if (at->turn == 0) return arena_printf(a, "%s.%d.%s", slot_word(s, p.slot), at->block, tail);
+    return arena_printf(a, "%s.%dr%d.%s", slot_word(s, p.slot), at->block, at->turn, tail);
 }
 
 /* The part whose norm a site belongs to, else the site's own. */
@@ -110,12 +163,14 @@ static site_part part_of(const arch_config *c, site_id s) {
 static bool in_slot(const arch_config *c, const slot *at, site_id s) {
     const site_part part = part_of(c, s);
     if ((at->no_attn && part == SITE_OF_ATTN) || (at->no_cross && part == SITE_OF_CROSS)) return false;
+    if (s == SITE_REL_POS && at->turn) return false;        /* it is made once, whatever runs it again */
     return !(at->no_mlp && part == SITE_OF_MLP) && in_layer(c, s, at->block);
 }
 
 static size_t add_places(const arch_config *c, const slots *s, int at, place *out) {
-    const site_where where = at == FRONT ? AT_FRONT : at == BACK ? AT_BACK : AT_BLOCK;
+    const site_where where = slot_where(s, at);
     size_t n = 0;
+    c = slot_config(c, s, at);
     for (int i = 0; i < SITE_COUNT; i++) {
         const site_id id = (site_id)i;
         if (site_rows[id].where != where || !site_exists(c, id)) continue;
@@ -153,13 +208,20 @@ int64_t axis_length(const arch_config *c, site_id s, char axis, int64_t n) {
 
 bool site_pooled(site_id s) { return site_rows[s].where == AT_BACK && site_rows[s].axes[0] != 't'; }
 
-sight site_sight(const arch_config *c, int64_t layer) {
-    return (sight){ 0, layer_in(c->local, layer) ? c->window : 0, c->bidirectional };
+sight place_sight(const arch_config *c, const slots *s, place p) {
+    const arch_config *of = slot_config(c, s, p.slot);
+    if (site_rows[p.site].part == SITE_OF_CROSS || p.site == SITE_REL_POS) return (sight){ .every = true };
+    return (sight){ 0, layer_in(of->local, s->at[p.slot].block) ? of->window : 0, of->bidirectional };
 }
 
-int site_dims(const arch_config *c, site_id s, int64_t n, int64_t dim[4]) {
+stack_id axis_stack(const slots *s, place p, char letter) {
+    return letter == 's' && site_rows[p.site].part == SITE_OF_CROSS ? STACK_ENCODER : slot_stack(s, p.slot);
+}
+
+int place_dims(const arch_config *c, const slots *s, place p, run_length n, int64_t dim[4]) {
     int rank = 0;
-    for (const char *axis = site_rows[s].axes; *axis; axis++)
-        if (*axis != ' ') dim[rank++] = axis_length(c, s, *axis, n);
+    for (const char *axis = site_rows[p.site].axes; *axis; axis++)
+        if (*axis != ' ')
+            dim[rank++] = axis_length(slot_config(c, s, p.slot), p.site, *axis, n.of[axis_stack(s, p, *axis)]);
     return rank;
 }

@@ -11,6 +11,7 @@ typedef struct {                        /* one variant on its way */
     batch_runs     *runs;
     runs_of_base    of;
     size_t          index;
+    positions       reads[2];           /* by stack_id */
     arena          *memory;             /* ends with the variant */
     lane            l;
     bound_metric  **metric;             /* [n_wants], NULL where a want has none */
@@ -91,7 +92,7 @@ static sonde_status drop_choices(const variant_run *v, place_list *p, sonde_erro
     return SONDE_OK;
 }
 
-static sonde_status resolve_want(variant_run *v, size_t i, const sonde_prompt *p, uint8_t *row, sonde_error *err) {
+static sonde_status resolve_want(variant_run *v, size_t i, int64_t n, uint8_t *row, sonde_error *err) {
     const sonde_want  *w = want_of(v, i);
     const arch_config *c = &v->runs->session->model->config;
     if (w->kind == SONDE_WANT_SITE || w->kind == SONDE_WANT_GRAD) {
@@ -103,14 +104,13 @@ static sonde_status resolve_want(variant_run *v, size_t i, const sonde_prompt *p
     if (w->kind == SONDE_WANT_GRAD) SONDE_TRY(metric_differentiable(w->metric, err));
     if (w->metric) {
         position_list read;
-        SONDE_TRY(metric_positions(v->memory, w->metric, prompt_span(v->runs->session->model, p), &read, err));
+        SONDE_TRY(metric_positions(v->memory, w->metric, prompt_span(v->runs->session->model, &v->reads[STACK_MAIN]), &read, err));
         for (size_t j = 0; j < read.n; j++) row[read.at[j]] = 1;
     }
     if (w->kind != SONDE_WANT_LOGITS) return SONDE_OK;
     v->l.every_row |= w->n_at == 0;
     for (size_t j = 0; j < w->n_at; j++) {
-        SONDE_FAIL_IF(w->at[j] < 0 || w->at[j] >= p->n, err, SONDE_USAGE, "position %lld of %lld", (long long)w->at[j],
-                      (long long)p->n);
+        SONDE_FAIL_IF(w->at[j] < 0 || w->at[j] >= n, err, SONDE_USAGE, "position %lld of %lld", (long long)w->at[j], (long long)n);
         row[w->at[j]] = 1;
     }
     return SONDE_OK;
@@ -121,16 +121,17 @@ static sonde_status variant_bind(variant_run *v, bool dry, sonde_error *err) {
     const sonde_variant *x = &b->variants[v->index];
     SONDE_FAIL_IF(x->base < 0 || (size_t)x->base >= b->n_bases, err, SONDE_USAGE, "variant %zu is of base %d, there are %zu",
                   v->index, x->base, b->n_bases);
-    const sonde_prompt *p = &b->bases[x->base];
-    const bound_prompt  bp = { .edits = { x->edits, x->n_edits }, .tokens = p->tokens, .dry = dry, .seed = b->seed,
-                               .prompt = p->prompt ? p->prompt : p->n, .length = p->n, .runs = runs_for_edits(&v->of) };
+    SONDE_TRY(prompt_read(v->runs->session->model, &b->bases[x->base], v->reads, err));
+    const int64_t      n = v->reads[STACK_MAIN].length;
+    const bound_prompt bp = { .edits = { x->edits, x->n_edits }, .of = { v->reads[0], v->reads[1] }, .dry = dry,
+                              .seed = b->seed, .runs = runs_for_edits(&v->of) };
     SONDE_TRY(bind_edits(v->memory, &v->runs->session->model->config, &bp, &v->l.plan, err));
     for (size_t i = 0; i < v->l.plan.n_edits; i++)
         lane_flags(&v->l, v->l.plan.edit[i].at.slot)[v->l.plan.edit[i].at.site] |= FLAG_EDIT;
-    uint8_t *row = arena_alloc(v->memory, (size_t)p->n + 1);
-    int64_t *list = arena_new_array(v->memory, int64_t, (size_t)p->n + 1);
-    for (size_t i = 0; i < b->n_wants; i++) SONDE_TRY(resolve_want(v, i, p, row, err));
-    for (int64_t i = 0; i < p->n; i++)
+    uint8_t *row = arena_alloc(v->memory, (size_t)n + 1);
+    int64_t *list = arena_new_array(v->memory, int64_t, (size_t)n + 1);
+    for (size_t i = 0; i < b->n_wants; i++) SONDE_TRY(resolve_want(v, i, n, row, err));
+    for (int64_t i = 0; i < n; i++)
         if (row[i]) list[v->l.n_rows++] = i;
     v->l.row = list;
     return SONDE_OK;
@@ -143,16 +144,16 @@ static sonde_status variant_open(variant_run *v, batch_runs *r, size_t index, so
     v->metric = arena_new_array(v->memory, bound_metric *, b->n_wants + 1);
     v->wanted = arena_new_array(v->memory, place_list, b->n_wants + 1);
     SONDE_TRY(variant_bind(v, false, err));
-    const sonde_prompt *p = &b->bases[v->of.base];
-    const metric_prompt mp = { p->tokens, prompt_span(r->session->model, p), arch_answers(&r->session->model->config), runs_for_metrics(&v->of) };
+    const positions    *p = &v->reads[STACK_MAIN];
+    const metric_prompt mp = { p->tokens, prompt_span(r->session->model, p), arch_answers(&r->session->model->config),
+                               runs_for_metrics(&v->of) };
     for (size_t i = 0; i < b->n_wants; i++)
         if (b->wants[i].metric) SONDE_TRY(metric_bind(v->memory, b->wants[i].metric, &mp, &v->metric[i], err));
-    v->l.types = p->types;
     v->l.tap = (watcher){ see, v };
     v->l.on_row = take_row;
     v->l.row_user = v;
     lane_stop_early(&v->l);
-    return lane_open(r->session, &v->l, p->tokens, p->n, err);
+    return lane_open(r->session, &v->l, v->reads, err);
 }
 
 /* ---- running ---- */
@@ -179,14 +180,6 @@ static bool wants_gradient(const sonde_batch *b) {
     return false;
 }
 
-static sonde_status keep_inputs(variant_run *v, sonde_error *err) {
-    sonde_session *s = v->runs->session;
-    v->l.inputs = arena_new_array(v->memory, float *, (size_t)v->l.plan.run.n + 1);
-    for (int i = 0; i < v->l.plan.run.n; i++)
-        SONDE_TRY(workspace_take(s->memory, v->l.length * s->model->config.d, &v->l.inputs[i], err));
-    return SONDE_OK;
-}
-
 /* Gradients of one want after the other: each has a metric of its own. */
 static sonde_status run_gradients(variant_run *v, sonde_error *err) {
     for (size_t i = 0; i < wants(v); i++)
@@ -204,7 +197,7 @@ static sonde_status run_gradients(variant_run *v, sonde_error *err) {
 static sonde_status run_alone(variant_run *v, sonde_error *err) {
     lane *const  lanes[1] = { &v->l };
     const bool   back = wants_gradient(v->runs->batch);
-    if (back) SONDE_TRY(keep_inputs(v, err));
+    if (back) SONDE_TRY(lane_keep_inputs(v->runs->session, &v->l, err));
     SONDE_TRY(lanes_run(v->runs->session, lanes, 1, &v->l.length, back ? 0 : CHUNK_ROWS, err));
     SONDE_TRY(answer_metrics(v, err));
     return back ? run_gradients(v, err) : SONDE_OK;
@@ -234,7 +227,7 @@ static int group_of(const sonde_batch *b, size_t from) {
     int     n = 0;
     for (; from + (size_t)n < b->n_variants && n < MOST_LANES; n++) {
         const int base = b->variants[from + (size_t)n].base;
-        rows += base >= 0 && (size_t)base < b->n_bases ? b->bases[base].n : 0;
+        rows += base >= 0 && (size_t)base < b->n_bases ? b->bases[base].n + b->bases[base].n_target : 0;
         if (n && (rows > GROUP_ROWS || !may_share(b))) break;
     }
     return n;
@@ -284,10 +277,9 @@ sonde_status sonde_run(sonde_session *s, const sonde_single *r, sonde_answer_fn 
 
 /* ---- what it would cost ---- */
 
-static double flops_of_row(const sonde_model *m, int64_t layer) {
-    const arch_config *c = &m->config;
+static double flops_of_row(const sonde_model *m, const arch_config *c, int64_t layer) {
     const double d = (double)c->d, hd = (double)(c->heads * c->e), gd = (double)(c->kv_heads * c->e);
-    const double attention = 2 * d * (2 * hd + 2 * gd);
+    const double cross = arch_part(c, PART_CROSS) ? 2 * hd : 0, attention = 2 * d * (2 * hd + 2 * gd + cross);
     if (arch_sparse(c, layer)) return attention + 2 * d * (double)c->experts + experts_cost(m, layer, 1).flops;
     return attention + 2 * (arch_has(c, W_GATE) ? 3 : 2) * d * (double)c->f;
 }
@@ -300,8 +292,45 @@ static double floats_of_row(const arch_config *c) {
     return (double)(8 * c->d + (dense > sparse ? dense : sparse) + 4 * c->heads * c->e + turned);
 }
 
+/* A pass over n rows of a stack's blocks among the first `until` slots, each of which reads n keys, and those of an encoder
+ * (`heard`). */
+static double flops_of_stack(const variant_run *v, stack_id of, double n, double heard) {
+    const sonde_model *m = v->runs->session->model;
+    const arch_config *c = stack_config(&m->config, of);
+    const double hd = (double)(c->heads * c->e), gd = (double)(c->kv_heads * c->e);
+    const slots *run = &v->l.plan.run;
+    double       flops = 0;
+    for (int at = 0; at < v->l.until && at < run->n; at++) {
+        if (slot_stack(run, at) != of || slot_where(run, at) != AT_BLOCK) continue;
+        flops += n * (flops_of_row(m, c, run->at[at].block) + 2 * (n + 2 * heard) * hd) + heard * 4 * (double)c->d * gd;
+    }
+    return flops;
+}
+
+static double bytes_of_stack(const arch_config *c, double n, int blocks, bool whole) {
+    return 4 * n * ((double)(2 * (int64_t)blocks * c->kv_heads * c->e) + (double)c->d) +
+           4 * (n < CHUNK_ROWS || whole ? n : CHUNK_ROWS) * floats_of_row(c);
+}
+
+static void add_cost(const variant_run *v, sonde_cost *out) {
+    const arch_config *c = &v->runs->session->model->config;
+    const slots *run = &v->l.plan.run;
+    const bool   back = wants_gradient(v->runs->batch);
+    const double n = (double)v->reads[STACK_MAIN].length, heard = (double)v->reads[STACK_ENCODER].length;
+    const double logits = v->l.every_row ? n : (double)v->l.n_rows, passes = back ? 3 : 1;
+    double flops = flops_of_stack(v, STACK_MAIN, n, heard) + logits * 2 * (double)c->d * (double)arch_answers(c);
+    double bytes = bytes_of_stack(c, n, run->n - run->source, back);
+    if (c->encoder) {
+        flops += flops_of_stack(v, STACK_ENCODER, heard, 0);
+        bytes += bytes_of_stack(c->encoder, heard, run->source, true) +
+                 4 * heard * (double)(2 * (run->n - run->source) * c->kv_heads * c->e);
+    }
+    out->flops += passes * flops;
+    out->rows += (int64_t)(n + heard);
+    if ((int64_t)bytes > out->bytes) out->bytes = (int64_t)bytes;
+}
+
 sonde_status sonde_variants_cost(sonde_session *s, const sonde_batch *b, sonde_cost *out, sonde_error *err) {
-    const arch_config *c = &s->model->config;
     batch_runs   r;
     sonde_status status = batch_runs_open(&r, s, b, true, err);
     *out = (sonde_cost){ 0 };
@@ -311,18 +340,7 @@ sonde_status sonde_variants_cost(sonde_session *s, const sonde_batch *b, sonde_c
         status = variant_bind(&v, true, err);
         if (status == SONDE_OK) {
             lane_stop_early(&v.l);
-            const double n = (double)b->bases[v.of.base].n, blocks = (double)v.l.until;
-            const double logits = v.l.every_row ? n : (double)v.l.n_rows;
-            const double passes = wants_gradient(b) ? 3 : 1;
-            double products = 0;
-            for (int at = 0; at < v.l.until; at++) products += flops_of_row(s->model, v.l.plan.run.at[at].block);
-            out->flops += passes * (n * (products + blocks * 2 * n * (double)(c->heads * c->e)) +
-                                    logits * 2 * (double)c->d * (double)arch_answers(c));
-            out->rows += (int64_t)n;
-            const int64_t bytes = (int64_t)(4 * n * ((double)(2 * (int64_t)v.l.plan.run.n * c->kv_heads * c->e) + (double)c->d) +
-                                            4 * (n < CHUNK_ROWS || passes > 1 ? n : CHUNK_ROWS) *
-                                                floats_of_row(c));
-            if (bytes > out->bytes) out->bytes = bytes;
+            add_cost(&v, out);
         }
         arena_free(v.memory);
     }

@@ -43,6 +43,7 @@ static op_cost cost(const op_call *c) {
 }
 
 const op op_rotate = {
-    .name = "rotate", .doc = "each head's points of the plane, turned by the row's angles", .n_in = 1,
+    .name = "rotate", .n_in = 1,
+    .doc = "each head's points (x, x') turned by a = position * frequency: (x cos a - x' sin a, x' cos a + x sin a)",
     .shape = shape, .units = units_are_positions, .fwd = fwd, .bwd = bwd, .cost = cost,
 };

@@ -1,0 +1,320 @@
+/* Every operation once more, as its formula stands: plain loops in double over float32 weights as the file has them.
+ * Nothing is shared with the engine, so an agreement of the two says something. Where models define a step in
+ * float32 (the angles of rotations), it is float32 here too. */
+#include "method_rebuild.h"
+#include "room.h"
+#include <math.h>
+
+static const int64_t AT_ONCE = 1 << 22;         /* numbers of a matrix that are in memory */
+
+int64_t rebuild_items(const sonde_shape *s) {
+    int64_t n = 1;
+    for (int i = 0; i < s->rank; i++) n *= s->dim[i];
+    return n;
+}
+
+static int64_t cols(const sonde_shape *s) { return s->dim[s->rank - 1]; }
+static int64_t heads(const sonde_shape *s) { return s->rank == 3 ? s->dim[1] : 1; }     /* positions come first */
+static int64_t positions(const sonde_shape *s) { return s->dim[0]; }
+static int64_t rows(const sonde_shape *s) { return rebuild_items(s) / cols(s); }
+
+static const sonde_constant *constant(const rebuild_call *c, const char *name) {
+    for (size_t i = 0; i < c->o->n_constants; i++)
+        if (!strcmp(c->o->constant[i].name, name)) return &c->o->constant[i];
+    return NULL;
+}
+
+static double number(const rebuild_call *c, const char *name, double fallback) {
+    const sonde_constant *x = constant(c, name);
+    return x ? x->value : fallback;
+}
+
+/* ---- weights ---- */
+
+static sonde_status find(const rebuild_call *c, const char *name, size_t *at, sonde_error *err) {
+    *at = name ? rebuild_weight(c->r, name) : SIZE_MAX;
+    SONDE_FAIL_IF(*at == SIZE_MAX, err, SONDE_UNSUPPORTED, "operation %d (%s) reads %s, and the model lists no such weight",
+                  c->o->id, c->o->operation, name ? name : "a weight");
+    return SONDE_OK;
+}
+
+static int64_t numbers_of(const sonde_weight_info *w) {
+    int64_t n = 1;
+    for (int i = 0; i < w->rank; i++) n *= w->dim[i];
+    return n;
+}
+
+/* All of it; *out NULL where `name` is. */
+static sonde_status read_whole(const rebuild_call *c, const char *name, float **out, sonde_error *err) {
+    size_t at;
+    *out = NULL;
+    if (!name) return SONDE_OK;
+    SONDE_TRY(find(c, name, &at, err));
+    const int64_t n = numbers_of(&c->r->weight[at]);
+    *out = malloc((size_t)n * sizeof **out);
+    SONDE_FAIL_IF(!*out, err, SONDE_NOMEM, "%s needs %lld bytes, and there are not that many free", name,
+                  (long long)n * (long long)sizeof **out);
+    return sonde_model_weight_read(c->r->cx->model, at, *out, err);
+}
+
+/* ---- products ---- */
+
+/* y[t,j] = sum_i x[t,i] w[j,i] for outputs [first, first + n); `step` from input to input, `next` from output to output. */
+typedef struct { const float *w; int64_t step, next, first, n; } outputs;
+
+static void product(const rebuild_call *c, outputs o, int64_t in, int64_t out, double *y) {
+    const int64_t t_all = rebuild_items(&c->o->in[0]) / in;
+    for (int64_t j = 0; j < o.n; j++)
+        for (int64_t t = 0; t < t_all; t++) {
+            const double *x = c->in[0] + t * in;
+            const float  *w = o.w + j * o.next;
+            double        sum = 0;
+            for (int64_t i = 0; i < in; i++) sum += x[i] * (double)w[i * o.step];
+            y[t * out + o.first + j] = sum;
+        }
+}
+
+/* [heads, in, width]: each head makes its own outputs. Else heads are inputs, [heads, width, out]. */
+static sonde_status by_heads(const rebuild_call *c, const sonde_weight_info *w, double *y, sonde_error *err) {
+    const bool outer = w->axes[2] == 'd';
+    float     *data;
+    sonde_status s = read_whole(c, w->name, &data, err);
+    const int64_t in = outer ? w->dim[1] : w->dim[0] * w->dim[1], width = w->dim[2], out = outer ? w->dim[0] * width : width;
+    for (int64_t h = 0; s == SONDE_OK && h < (outer ? w->dim[0] : 1); h++)
+        for (int64_t j = 0; j < width; j++)
+            product(c, (outputs){ data + h * in * width + j, width, 0, h * width + j, 1 }, in, out, y);
+    free(data);
+    return s;
+}
+
+/* Some outputs of a [in, out] matrix at a time. */
+static sonde_status by_columns(const rebuild_call *c, size_t at, double *y, sonde_error *err) {
+    const sonde_weight_info *w = &c->r->weight[at];
+    const int64_t in = w->dim[0], out = w->dim[1], most = AT_ONCE / in > 0 ? AT_ONCE / in : 1;
+    float        *data = ROOM(float, (most < out ? most : out) * in);
+    sonde_status  s = SONDE_OK;
+    for (int64_t first = 0; first < out && s == SONDE_OK; first += most) {
+        const int64_t n = out - first < most ? out - first : most;
+        s = sonde_model_weight_vectors(c->r->cx->model, (sonde_weight_part){ at, 1, first, n }, data, err);
+        if (s == SONDE_OK) product(c, (outputs){ data, 1, in, first, n }, in, out, y);
+        if (s == SONDE_OK && sonde_session_stopped(c->r->cx->session)) s = sonde_fail(err, SONDE_CANCELLED, "interrupted");
+    }
+    free(data);
+    return s;
+}
+
+static sonde_status add_bias(const rebuild_call *c, double *y, sonde_error *err) {
+    float *b;
+    sonde_status s = read_whole(c, c->o->bias, &b, err);
+    size_t at = c->o->bias ? rebuild_weight(c->r, c->o->bias) : SIZE_MAX;
+    const int64_t n = s == SONDE_OK && b ? numbers_of(&c->r->weight[at]) : 1, all = rebuild_items(&c->o->out);
+    for (int64_t i = 0; s == SONDE_OK && b && i < all; i++) y[i] += (double)b[i % n];
+    free(b);
+    return s;
+}
+
+static sonde_status linear(const rebuild_call *c, double *y, sonde_error *err) {
+    size_t at;
+    SONDE_TRY(find(c, c->o->weight, &at, err));
+    const sonde_weight_info *w = &c->r->weight[at];
+    SONDE_TRY(w->rank == 3 ? by_heads(c, w, y, err) : by_columns(c, at, y, err));
+    return add_bias(c, y, err);
+}
+
+static sonde_status lookup(const rebuild_call *c, double *y, sonde_error *err) {
+    const method_prompt *p = &c->r->cx->prompts[0];
+    const bool    by_position = c->o->kind && !strcmp(c->o->kind, "positions");
+    const int64_t width = cols(&c->o->out), n = positions(&c->o->out);
+    size_t at;
+    SONDE_TRY(find(c, c->o->weight, &at, err));
+    float *row = ROOM(float, width);
+    sonde_status s = SONDE_OK;
+    for (int64_t t = 0; t < n && s == SONDE_OK; t++) {
+        const int64_t id = by_position ? t + (int64_t)number(c, "offset", 0) : p->tokens.id[t];
+        s = sonde_model_weight_vectors(c->r->cx->model, (sonde_weight_part){ at, 0, id, 1 }, row, err);
+        for (int64_t i = 0; i < width; i++) y[t * width + i] = (double)row[i];
+    }
+    free(row);
+    return s;
+}
+
+/* ---- number by number ---- */
+
+static sonde_status add(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    for (int64_t i = 0, n = rebuild_items(&c->o->out); i < n; i++) y[i] = c->in[0][i] + c->in[1][i];
+    return SONDE_OK;
+}
+
+static sonde_status multiply(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    for (int64_t i = 0, n = rebuild_items(&c->o->out); i < n; i++) y[i] = c->in[0][i] * c->in[1][i];
+    return SONDE_OK;
+}
+
+/* Of reorder too: weights are told in the order that sites have, whatever the file's is. */
+static sonde_status same(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    memcpy(y, c->in[0], (size_t)rebuild_items(&c->o->out) * sizeof *y);
+    return SONDE_OK;
+}
+
+static const double PI = 3.14159265358979323846;
+static double gelu_tanh(double x) { return 0.5 * x * (1 + tanh(sqrt(2 / PI) * (x + 0.044715 * x * x * x))); }
+static double gelu(double x) { return 0.5 * x * (1 + erf(x / sqrt(2))); }
+static double silu(double x) { return x / (1 + exp(-x)); }
+static double relu(double x) { return fmax(x, 0); }
+
+static const struct { const char *name; double (*f)(double x); } functions[] = {
+    { "gelu_tanh", gelu_tanh }, { "gelu", gelu }, { "silu", silu }, { "relu", relu },
+};
+enum { FUNCTIONS = sizeof functions / sizeof *functions };
+
+static sonde_status activation(const rebuild_call *c, double *y, sonde_error *err) {
+    size_t k = 0;
+    while (k < FUNCTIONS && (!c->o->kind || strcmp(c->o->kind, functions[k].name) != 0)) k++;
+    SONDE_FAIL_IF(k == FUNCTIONS, err, SONDE_UNSUPPORTED, "operation %d: activation %s has no reference", c->o->id,
+                  c->o->kind ? c->o->kind : "without a name");
+    for (int64_t i = 0, n = rebuild_items(&c->o->out); i < n; i++) y[i] = functions[k].f(c->in[0][i]);
+    return SONDE_OK;
+}
+
+/* ---- norms ---- */
+
+static double mean_of(const double *x, int64_t n) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += x[i];
+    return sum / (double)n;
+}
+
+static double spread_of(const double *x, int64_t n, double about, double eps) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += (x[i] - about) * (x[i] - about);
+    return sqrt(sum / (double)n + eps);
+}
+
+static sonde_status layer_scale(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    const int64_t d = cols(&c->o->in[0]);
+    for (int64_t r = 0; r < rows(&c->o->in[0]); r++)
+        y[r] = spread_of(c->in[0] + r * d, d, mean_of(c->in[0] + r * d, d), number(c, "eps", 0));
+    return SONDE_OK;
+}
+
+static sonde_status rms_scale(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    const int64_t d = cols(&c->o->in[0]);
+    for (int64_t r = 0; r < rows(&c->o->in[0]); r++) y[r] = spread_of(c->in[0] + r * d, d, 0, number(c, "eps", 0));
+    return SONDE_OK;
+}
+
+static void normalize(const rebuild_call *c, bool centred, double *y) {
+    const int64_t d = cols(&c->o->in[0]);
+    for (int64_t r = 0; r < rows(&c->o->in[0]); r++) {
+        const double *x = c->in[0] + r * d, mean = centred ? mean_of(x, d) : 0;
+        for (int64_t i = 0; i < d; i++) y[r * d + i] = (x[i] - mean) / c->in[1][r];
+    }
+}
+
+static sonde_status layer_normalize(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    normalize(c, true, y);
+    return SONDE_OK;
+}
+
+static sonde_status rms_normalize(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    normalize(c, false, y);
+    return SONDE_OK;
+}
+
+static sonde_status affine(const rebuild_call *c, double *y, sonde_error *err) {
+    size_t at;
+    float *gain;
+    SONDE_TRY(find(c, c->o->weight, &at, err));
+    sonde_status s = read_whole(c, c->o->weight, &gain, err);
+    const int64_t n = numbers_of(&c->r->weight[at]), all = rebuild_items(&c->o->out);
+    for (int64_t i = 0; s == SONDE_OK && i < all; i++) y[i] = c->in[0][i] * (double)gain[i % n];
+    free(gain);
+    return s == SONDE_OK ? add_bias(c, y, err) : s;
+}
+
+/* ---- attention ---- */
+
+/* The angle is a product of two float32 numbers, rounded: that is how models were trained. */
+static sonde_status rotate(const rebuild_call *c, double *y, sonde_error *err) {
+    const sonde_constant *f = constant(c, "frequency");
+    const int64_t e = cols(&c->o->out), per = heads(&c->o->out), half = f ? (int64_t)f->n : 0;
+    SONDE_FAIL_IF(!f || 2 * half > e, err, SONDE_UNSUPPORTED, "operation %d: rotate tells no frequencies", c->o->id);
+    const bool    pairs = number(c, "pairs", 0) != 0;
+    const int64_t step = pairs ? 2 : 1, apart = pairs ? 1 : half;
+    for (int64_t r = 0; r < rows(&c->o->out); r++) {
+        const double *x = c->in[0] + r * e;
+        double       *to = y + r * e;
+        memcpy(to, x, (size_t)e * sizeof *to);
+        for (int64_t i = 0; i < half; i++) {
+            const double angle = (double)((float)(r / per) * f->list[i]), a = x[step * i], b = x[step * i + apart];
+            to[step * i] = a * cos(angle) - b * sin(angle);
+            to[step * i + apart] = b * cos(angle) + a * sin(angle);
+        }
+    }
+    return SONDE_OK;
+}
+
+static sonde_status scores(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    const sonde_shape *q = &c->o->in[0], *k = &c->o->in[1];
+    const int64_t T = positions(q), S = positions(k), H = heads(q), G = heads(k), e = cols(q);
+    const bool causal = number(c, "causal", 0) != 0;
+    for (int64_t h = 0; h < H; h++)
+        for (int64_t t = 0; t < T; t++)
+            for (int64_t s = 0; s < S; s++) {
+                const double *a = c->in[0] + (t * H + h) * e, *b = c->in[1] + (s * G + h / (H / G)) * e;
+                double sum = 0;
+                for (int64_t i = 0; i < e; i++) sum += a[i] * b[i];
+                y[(h * T + t) * S + s] = causal && s > t ? (double)-INFINITY : number(c, "scale", 1) * sum;
+            }
+    return SONDE_OK;
+}
+
+static sonde_status softmax(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    const int64_t n = cols(&c->o->out);
+    for (int64_t r = 0; r < rows(&c->o->out); r++) {
+        const double *x = c->in[0] + r * n;
+        double most = (double)-INFINITY, sum = 0;
+        for (int64_t s = 0; s < n; s++) most = fmax(most, x[s]);
+        for (int64_t s = 0; s < n; s++) sum += exp(x[s] - most);
+        for (int64_t s = 0; s < n; s++) y[r * n + s] = exp(x[s] - most) / sum;
+    }
+    return SONDE_OK;
+}
+
+static sonde_status mix(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    const sonde_shape *p = &c->o->in[0], *v = &c->o->in[1];
+    const int64_t H = p->dim[0], T = p->dim[1], S = p->dim[2], G = heads(v), e = cols(v);
+    for (int64_t h = 0; h < H; h++)
+        for (int64_t t = 0; t < T; t++)
+            for (int64_t i = 0; i < e; i++) {
+                double sum = 0;
+                for (int64_t s = 0; s < S; s++)
+                    sum += c->in[0][(h * T + t) * S + s] * c->in[1][(s * G + h / (H / G)) * e + i];
+                y[(t * H + h) * e + i] = sum;
+            }
+    return SONDE_OK;
+}
+
+static const struct { const char *operation; rebuild_fn fn; } references[] = {
+    { "lookup", lookup }, { "linear", linear }, { "add", add }, { "multiply", multiply }, { "copy", same }, 
+    { "reorder", same },
+    { "activation", activation }, { "layer_scale", layer_scale }, { "layer_normalize", layer_normalize },
+    { "rms_scale", rms_scale }, { "rms_normalize", rms_normalize }, { "affine", affine }, { "rotate", rotate },
+    { "scores", scores }, { "softmax", softmax }, { "mix", mix },
+};
+
+rebuild_fn rebuild_reference(const char *operation) {
+    for (size_t i = 0; i < sizeof references / sizeof *references; i++)
+        if (!strcmp(references[i].operation, operation)) return references[i].fn;
+    return NULL;
+}
