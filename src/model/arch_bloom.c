@@ -60,7 +60,7 @@ static const config_row fields[] = {
     { "seq_length",         .gguf = "context_length", SAYS(INT, context), .needed = true },
     { "n_inner",            .gguf = "feed_forward_length", SAYS(INT, f) },
     { "layer_norm_epsilon", .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
-    { "vocab_size",         .gguf = "vocab_size", .rows_of = W_EMBED },
+    { "vocab_size",         .gguf = "vocab_size", SAYS(INT, vocab), .rows_of = W_EMBED },
     { .hf = NULL },
 };
 

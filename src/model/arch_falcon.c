@@ -76,7 +76,7 @@ static const config_row fields[] = {
     { "max_position_embeddings", .gguf = "context_length", SAYS(INT, context), .needed = true },
     { "layer_norm_epsilon",      .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
     { "rope_theta",              .gguf = "rope.freq_base", SAYS(NUMBER, rope.base) },
-    { "vocab_size",              .gguf = "vocab_size", .rows_of = W_EMBED },
+    { "vocab_size",              .gguf = "vocab_size", SAYS(INT, vocab), .rows_of = W_EMBED },
     { "bias",                    .there_of = B_Q },
     { .hf = NULL },
 };

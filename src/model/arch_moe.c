@@ -186,7 +186,7 @@ static const weight_row gpt_oss_rows[] = {
     { "max_position_embeddings", .gguf = "context_length",             SAYS(INT, context), .needed = true },            \
     { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", SAYS(NUMBER, norm_eps), .needed = true },  \
     { "rope_theta",              .gguf = "rope.freq_base",             SAYS(NUMBER, rope.base) },                       \
-    { "vocab_size",              .gguf = "vocab_size",                 .rows_of = W_EMBED },                            \
+    { "vocab_size",              .gguf = "vocab_size",                 SAYS(INT, vocab), .rows_of = W_EMBED },                            \
     { "num_local_experts",       .gguf = "expert_count",               SAYS(INT, experts), .needed = true },            \
     { "num_experts_per_tok",     .gguf = "expert_used_count",          SAYS(INT, chosen), .needed = true }
 #define HEAD_DIM                                                                                                        \
@@ -205,6 +205,11 @@ static const config_row qwen_fields[] = {
 };
 static const char *qwen_more(const gguf_words *o) {
     return json_get(o->said, "norm_topk_prob") ? "" : "\"norm_topk_prob\": true";
+}
+
+/* Without a word for a scaling there is none. */
+static const char *gpt_oss_more(const gguf_words *o) {
+    return json_get(o->said, "rope_scaling") ? "" : "\"rope_scaling\": {\"rope_type\": \"default\"}";
 }
 
 static const config_row olmoe_fields[] = { FIELDS, RENORMALISE, { .hf = NULL } };
@@ -240,5 +245,5 @@ const arch arch_olmoe = {
 
 const arch arch_gpt_oss = {
     .name = "gpt_oss", .hf_classes = gpt_oss_classes, .hf_type = "gpt_oss", .prefixes = prefixes, BLOCK,
-    .gguf = "gpt-oss", .weights = gpt_oss_rows, .fields = gpt_oss_fields, .config = read_gpt_oss,
+    .gguf = "gpt-oss", .weights = gpt_oss_rows, .fields = gpt_oss_fields, .gguf_more = gpt_oss_more, .config = read_gpt_oss,
 };
