@@ -194,8 +194,9 @@ static const config_row bert_fields[] = {
     { "intermediate_size",       .gguf = "feed_forward_length", SAYS(INT, f), .needed = true },
     { "max_position_embeddings", .gguf = "context_length", SAYS(INT, context), .needed = true },
     { "layer_norm_eps",          .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
-    { "vocab_size",              .gguf = "vocab_size", .rows_of = W_EMBED },
-    { "type_vocab_size",         .gguf = "token_type_count", .rows_of = W_TYPE },
+    { "vocab_size",              .gguf = "vocab_size", SAYS(INT, vocab), .rows_of = W_EMBED },
+    { "type_vocab_size",         .rows_of = W_TYPE },
+    { "is_decoder",              .gguf = "attention.causal" },
     { .hf = NULL },
 };
 

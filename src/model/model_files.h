@@ -27,6 +27,7 @@ struct model_files {
     const char     *warning[3];                 /* of the settings, the tokenizer, the arrays; NULL: none */
     settings_text   settings;                   /* config.json, or what stands for it; in the model's memory */
     weights        *weights;
+    const char     *prefix;                     /* of its names, where they are Hugging Face's; else NULL */
     float          *vectors;                    /* all of them, each at a multiple of 64 bytes; folded: all weights */
     sonde_model    *folded;                     /* the model that this one is folded from, which lends it its tokenizer */
     weight_entry   *list;
