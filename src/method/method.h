@@ -12,7 +12,8 @@ typedef struct method_prompt {
     const char  *text; size_t len;      /* NULL when it was given as tokens */
     sonde_tokens tokens;
     const char  *answer, *wrong;        /* of a file of prompts, or NULL */
-    const char  *b;                     /* text of its run B, or NULL */
+    const char  *b, *b_pair;            /* texts of its run B, or NULL (b_pair: then pair) */
+    const char  *pair; size_t pair_len; /* the text beside it, or NULL */
 } method_prompt;
 
 typedef struct sonde_context {
@@ -41,7 +42,8 @@ enum {                                  /* what a method takes */
     NEEDS_TEXT = 64, TAKES_TEXT = 128,      /* documents: --text; TAKES_TEXT beside NEEDS_PROMPT: one of the two */
     KEEPS_CELLS = 256,                      /* work over prompts that --results, if given, keeps */
     READS_TEXTS = 512,                      /* parameters of its own name texts, which --bos and --plain are about too */
-    TAKES_BARE = 1024                       /* a tokenizer is enough of a model; then there is no session */
+    TAKES_BARE = 1024,                      /* a tokenizer is enough of a model; then there is no session */
+    MANY_WORDS = 2048                       /* every word of the command line is a prompt */
 };
 
 typedef struct method {

@@ -52,7 +52,7 @@ static sonde_status choose_rows(traced *p, const trace_wish *wish, sonde_error *
 
 sonde_status traced_open(traced *p, const sonde_context *cx, size_t i, const trace_wish *wish, sonde_error *err) {
     const method_prompt *from = &cx->prompts[i];
-    *p = (traced){ .n = from->tokens.n, .value = (double)NAN, .tokens = ROOM(int32_t, from->tokens.n + wish->n) };
+    *p = (traced){ .n = from->tokens.n, .types = from->tokens.type, .value = (double)NAN, .tokens = ROOM(int32_t, from->tokens.n + wish->n) };
     memcpy(p->tokens, from->tokens.id, (size_t)p->n * sizeof *p->tokens);
     SONDE_TRY(prompt_runs_open(&p->runs, cx, i, err));
     if (*wish->metric) SONDE_TRY(sonde_metric_parse(&p->metric, cx->model, wish->metric, from->answer, from->wrong, err));
@@ -69,4 +69,6 @@ void traced_close(traced *p) {
     prompt_runs_close(&p->runs);
 }
 
-sonde_prompt traced_prompt(const traced *p) { return (sonde_prompt){ .tokens = p->tokens, .n = p->n, .prompt = p->prompt }; }
+sonde_prompt traced_prompt(const traced *p) {
+    return (sonde_prompt){ .tokens = p->tokens, .n = p->n, .prompt = p->prompt, .types = p->types };
+}

@@ -12,6 +12,7 @@ typedef struct {
 
 typedef struct {
     int32_t      *tokens; int64_t n, prompt;    /* prompt: where generated tokens begin, 0: none */
+    const int32_t *types;                       /* [n], lent; NULL: all 0 */
     int32_t      *row; int64_t rows;            /* positions kept, ascending; row NULL: all */
     int64_t      *row_of;                       /* [n], NULL: all */
     sonde_metric *metric;                       /* NULL: none */
