@@ -232,6 +232,7 @@ static inline int64_t arch_context(const arch_config *c) { return c->buckets ? M
 /* The part of a block, NULL: it has none. */
 const part_spec *arch_part(const arch_config *c, part_kind kind);
 bool arch_sparse(const arch_config *c, int64_t layer);  /* has the layer experts */
+const rope *arch_rope(const arch_config *c, int64_t layer);     /* which one turns its queries and keys */
 double arch_score_scale(const arch_config *c, int64_t layer);   /* what q . k is multiplied with */
 bool arch_dense_layers(const arch_config *c);           /* is there a layer without */
 bool arch_changes_logits(const arch_config *c);         /* are logits more than the unembedding's product */

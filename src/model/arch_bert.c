@@ -53,21 +53,23 @@ static sonde_status refuse_relatives(const json *file, sonde_error *err) {
     return SONDE_OK;
 }
 
-/* The heads follow from the class; a file without one is read as the plain model. */
+/* The heads follow from the classes, all that are named; a file without one is read as the plain model. */
 static void read_heads(const json *file, arch_config *c) {
     static const struct { const char *ending; unsigned heads; } rows[] = {
         { "ForMaskedLM", HEAD_MLM }, { "ForPreTraining", HEAD_MLM | HEAD_POOLER | HEAD_NSP },
         { "ForSequenceClassification", HEAD_CLASS }, { "ForQuestionAnswering", HEAD_QA },
         { "ForNextSentencePrediction", HEAD_POOLER | HEAD_NSP },
     };
-    const json *classes = json_get(file, "architectures"), *class = classes ? classes->child : NULL;
-    const char *name;
-    size_t      len;
+    const json *classes = json_get(file, "architectures");
     c->head = 0;
-    if (!class || !json_string(class, &name, &len)) return;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const size_t n = strlen(rows[i].ending);
-        if (len >= n && memcmp(name + len - n, rows[i].ending, n) == 0) c->head = rows[i].heads;
+    for (const json *class = classes ? classes->child : NULL; class; class = class->next) {
+        const char *name;
+        size_t      len;
+        if (!json_string(class, &name, &len)) continue;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            const size_t n = strlen(rows[i].ending);
+            if (len >= n && memcmp(name + len - n, rows[i].ending, n) == 0) c->head |= rows[i].heads;
+        }
     }
 }
 
