@@ -3,6 +3,7 @@
 #include "method_run.h"
 #include "method/method_rebuild.h"
 #include "scratch.h"
+#include <dirent.h>
 #include <math.h>
 
 #define GOLDEN SONDE_SOURCE_DIR "/tests/golden/"
@@ -78,6 +79,43 @@ static void every_stage_is_the_official_one_and_what_its_inputs_give(void) {
         check_model(name[i], model);
     }
     check_model("demo", NULL);
+}
+
+/* Every operation of every family that opens has a second form, and it gives what the run gives. */
+static bool check_family(const char *folder) {
+    char capture[600];
+    sonde_model *m;
+    sonde_error  err = { 0 };
+    const sonde_status opened = sonde_model_open(&m, folder, NULL, &err);
+    if (opened == SONDE_UNSUPPORTED) return false;
+    if (opened != SONDE_OK) FAIL_("%s", err.message);
+    sonde_model_close(m);
+    snprintf(capture, sizeof capture, "%s/plain.safetensors", folder);
+    method_run *r = open_golden(folder, capture);
+    RUN_OK(r, "rebuild", NULL);
+    const sonde_table *t = run_table(r, "stages");
+    for (size_t i = 1; i < t->rows; i++) {
+        if (run_null(t, i, "recomputed_max_diff")) FAIL_("%s: %s has no second form", folder, run_text(t, i, "title"));
+        CHECK(run_float(t, i, "recomputed_max_diff") <= 5e-6 * size_of(r, i));
+    }
+    run_close(r);
+    return true;
+}
+
+static void every_family_is_what_its_formulas_give(void) {
+    size_t models = 0;
+    DIR   *d = opendir(GOLDEN "families");
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char folder[512];
+        if (e->d_name[0] == '.') continue;
+        snprintf(folder, sizeof folder, GOLDEN "families/%s", e->d_name);
+        models += check_family(folder);
+    }
+    if (d) closedir(d);
+    CHECK(models >= 30);
+    check_model("families/bert_plain", GOLDEN "families/bert_plain");       /* two texts: token types */
+    check_model("families/gemma2", GOLDEN "families/gemma2");
+    check_model("families/olmoe", GOLDEN "families/olmoe");
 }
 
 /* Weights, formulas, inputs of a few stages by hand. */
@@ -457,11 +495,40 @@ static void references_of_attention_are_closed_forms(void) {
     CHECK(y[0] == 1 && y[1] == 2 && y[2] == 4 && y[3] == 5);
 }
 
+static void references_of_caps_biases_and_choices_are_closed_forms(void) {
+    double y[16];
+    const sonde_constant two = { .name = "limit", .value = 2 };
+    const sonde_shape    row = { 2, { 1, 3 } };
+    sonde_operation o = { .in = { row }, .out = row, .constant = &two, .n_constants = 1 };
+    compute("clamp", &o, (double[]){ -3, 1, 5 }, NULL, y);
+    CHECK(y[0] == -2 && y[1] == 1 && y[2] == 2);
+    compute("soft_cap", &o, (double[]){ -INFINITY, 0, 2 }, NULL, y);
+    CHECK(isinf(y[0]) && y[1] == 0);
+    CHECK_NEAR(y[2], 2 * 0.76159415595576489, 1e-12);
+    o = (sonde_operation){ .in = { { 2, { 1, 4 } } }, .out = { 2, { 1, 2 } } };
+    compute("largest", &o, (double[]){ 0.2, 0.3, 0.2, 0.3 }, NULL, y);
+    CHECK(y[0] == 1 && y[1] == 3);
+    o.in[0].dim[1] = 3;
+    compute("largest", &o, (double[]){ 0.2, 0.2, 0.6 }, NULL, y);
+    CHECK(y[0] == 0 && y[1] == 2);
+    const sonde_shape    three = { 3, { 2, 3, 1 } };            /* 3 heads: slopes 2^-4, 2^-8, 2^-2 */
+    const sonde_constant alibi[] = { { .name = "alibi", .value = 1 }, { .name = "causal", .value = 1 },
+                                     { .name = "window", .value = 1 } };
+    o = (sonde_operation){ .in = { three, three }, .out = { 3, { 3, 2, 2 } }, .constant = alibi, .n_constants = 2 };
+    compute("scores", &o, (double[6]){ 0 }, (double[6]){ 0 }, y);
+    CHECK(y[3] == 0.0625 && y[7] == 1.0 / 256 && y[11] == 0.25);
+    CHECK(isinf(y[1]) && y[2] == 0);
+    o.n_constants = 3;
+    compute("scores", &o, (double[6]){ 0 }, (double[6]){ 0 }, y);
+    CHECK(isinf(y[2]) && y[3] == 0.0625);
+}
+
 #define TESTS(T) \
     T(every_stage_is_the_official_one_and_what_its_inputs_give) T(a_stage_says_what_it_reads) T(tokens_come_with_offsets) \
     T(a_changed_weight_fails_first_at_the_stage_that_reads_it) T(a_reference_of_another_run_is_noticed) \
     T(of_several_runs_the_one_with_these_tokens_counts) T(a_trace_of_our_own_says_so) \
     T(one_stage_has_the_corners_of_its_matrices) T(stages_are_chosen_by_number) T(what_is_exported_reads_back_equal) \
     T(an_export_of_one_stage_is_small_and_an_interrupted_one_has_no_index) T(references_are_closed_forms) \
-    T(references_of_attention_are_closed_forms)
+    T(references_of_attention_are_closed_forms) T(every_family_is_what_its_formulas_give) \
+    T(references_of_caps_biases_and_choices_are_closed_forms)
 TEST_MAIN(TESTS)

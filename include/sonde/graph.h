@@ -23,6 +23,7 @@ typedef struct {
     const char *operation;                  /* "linear", "scores" */
     const char *site;                       /* whole names of the sites that its value is, ", " between; or NULL */
     const char *weight, *bias;              /* whole names, or NULL */
+    const char *more;                       /* further weights that it reads, ", " between; or NULL */
     const char *formula;                    /* "y = x W + bias": from what it reads, in order, its weights and constants */
     const char *kind;                       /* lookup: what counts its rows, "tokens", "positions"; activation: which
                                              * function, "gelu_tanh"; NULL: there is one kind */

@@ -46,6 +46,18 @@ SONDE_API const char  *sonde_demo_text(size_t *size);
 /* And 600 pairs of texts with a word in common, for sonde_pairs_read. */
 SONDE_API const char  *sonde_demo_pairs(size_t *size);
 
+/* What a model ends in. */
+typedef enum {
+    SONDE_HEAD_LM = 1,          /* the next token */
+    SONDE_HEAD_MLM = 2,         /* the token of a mask, at every position */
+    SONDE_HEAD_POOLER = 4,      /* one vector of the text */
+    SONDE_HEAD_NSP = 8,         /* does the second text follow the first: yes, no */
+    SONDE_HEAD_CLASS = 16,      /* labels of the text */
+    SONDE_HEAD_QA = 32,         /* start and end of a span, at every position */
+} sonde_head;
+/* "lm", "mlm", "pooler", "nsp", "classifier", "qa"; NULL: no such head. */
+SONDE_API const char *sonde_head_name(sonde_head h);
+
 typedef struct {
     const char *name;           /* what sonde_model_open would take */
     const char *family;         /* "gpt2", "llama" */
@@ -63,14 +75,22 @@ typedef struct {
     const char *tokenizer_kind, *tokenizer_from;        /* "WordPiece", "vocab.txt"; NULL: none */
     bool        tied;           /* the unembedding is the embedding */
     bool        adds_bos;       /* what --bos auto does */
+    bool        takes_pairs;    /* the tokenizer has a template for pairs of texts */
     int32_t     bos, eos;       /* -1: none; bos falls back to the end-of-text token for --bos yes */
     int32_t     mask;           /* what stands for a word that a masked LM fills in; -1: none */
+    unsigned    head;           /* sonde_head, or'ed */
+    bool        bidirectional;  /* every position sees every other one */
+    int64_t     types;          /* token types; 0: none */
+    int64_t     labels;         /* of SONDE_HEAD_CLASS; 0: none */
+    const char *problem;        /* config.json's problem_type: "regression", "multi_label_classification", ..; NULL: none */
     const char *refused;        /* NULL; of sonde_tokenizer_open: why the rest of it was not opened */
     bool        has_tokenizer;
     int64_t     tokens;         /* 1 + the tokenizer's largest id; rows from there on are padding. 0: none */
 } sonde_model_info;
 SONDE_API const sonde_model_info *sonde_model_describe(const sonde_model *m);   /* lent, as long as the model */
 
+/* Name of label i as config.json has it, else LABEL_i; NULL past the last. Fit to be shown. */
+SONDE_API const char *sonde_model_label(const sonde_model *m, int64_t i);
 /* One line each about what was odd in the files and read all the same (a key that stands twice); NULL past the last. */
 SONDE_API const char *sonde_model_warning(const sonde_model *m, size_t i);
 /* What the files hold, by their own names, sorted; 0 for a tokenizer alone. Of a model that does not run too. */
@@ -100,13 +120,17 @@ typedef enum { SONDE_BOS_AUTO, SONDE_BOS_YES, SONDE_BOS_NO } sonde_bos;
 typedef struct {
     sonde_bos bos;
     bool      plain;            /* texts of special tokens are ordinary text */
+    const char *pair;  size_t pair_len;         /* a second text beside the first, by the tokenizer's template for pairs; NULL: none */
 } sonde_token_options;
 typedef struct {
     int64_t  n;
     int32_t *id;                /* [n] */
-    int64_t *start, *end;       /* [n] bytes of the text; -1 for a token that the text does not have (BOS) */
+    int64_t *start, *end;       /* [n] bytes of its text; -1 for a token that the text does not have (BOS) */
+    int32_t *text;              /* [n] 0: of the text, 1: of its pair, -1: of neither; NULL: not known */
+    int32_t *type;              /* [n] token types by the template; NULL: all 0, or the model does not tell types apart */
 } sonde_tokens;
-/* USAGE for an empty result and for bytes that the tokenizer cannot take; UNSUPPORTED without a tokenizer. */
+/* USAGE for an empty result and for bytes that the tokenizer cannot take; UNSUPPORTED for a pair where the tokenizer has no
+ * template; FORMAT without a tokenizer. */
 SONDE_API sonde_status sonde_tokenize(const sonde_model *m, const char *text, size_t len, sonde_token_options o,
                                       sonde_tokens *out, sonde_error *err);
 SONDE_API void         sonde_tokens_free(sonde_tokens *t);                      /* accepts a zeroed one */

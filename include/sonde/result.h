@@ -38,6 +38,8 @@ SONDE_API const char *sonde_result_note_at(const sonde_result *r, size_t i);
 
 /* Prompts: returns the index. start, end: bytes in the text; -1: not known. */
 SONDE_API size_t sonde_result_prompt(sonde_result *r, const char *text, size_t len);
+/* The text beside it; its tokens' bytes are those of this text. */
+SONDE_API void   sonde_result_pair(sonde_result *r, size_t prompt, const char *text, size_t len);
 SONDE_API void   sonde_result_prompt_token(sonde_result *r, size_t prompt, sonde_token t, int64_t start, int64_t end);
 typedef struct {
     sonde_token token; double prob;             /* at temperature 1 */

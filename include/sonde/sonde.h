@@ -26,6 +26,7 @@
 #include "sonde/random.h"
 #include "sonde/result.h"
 #include "sonde/save.h"
+#include "sonde/sentence.h"
 #include "sonde/session.h"
 #include "sonde/site.h"
 #include "sonde/variants.h"

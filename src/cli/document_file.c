@@ -97,7 +97,7 @@ static sonde_status read_packed(const reading *r, inputs *in, sonde_error *err) 
     SONDE_FAIL_IF(text.n == 0, err, SONDE_USAGE, "%s: is empty, expected a text", name_shown(r->path).text);
     const int64_t step = r->most - bos_in_front(r);
     SONDE_FAIL_IF(step < 1, err, SONDE_USAGE, "cut: %" PRId64 ", expected a token behind BOS", r->most);
-    const sonde_status s = sonde_tokenize(r->m, text.at, text.n, (sonde_token_options){ SONDE_BOS_NO, r->how.plain }, &all, err);
+    const sonde_status s = sonde_tokenize(r->m, text.at, text.n, (sonde_token_options){ .bos = SONDE_BOS_NO, .plain = r->how.plain }, &all, err);
     if (s != SONDE_OK) return sonde_fail_at(err, s, "%s", name_shown(r->path).text);
     size_t count;
     const int64_t *order = choose(r, (size_t)((all.n + step - 1) / step), &count);

@@ -6,7 +6,7 @@ const char *param_type_name(param_type t) {
     static const char *const names[] = {
         [PARAM_TEXT] = "text", [PARAM_INT] = "int", [PARAM_REAL] = "real", [PARAM_SITE] = "site",
         [PARAM_LAYERS] = "layers", [PARAM_NUMBERS] = "numbers", [PARAM_FLAG] = "flag", [PARAM_LIST] = "list",
-        [PARAM_PROMPTS] = "prompts", [PARAM_FILE] = "file",
+        [PARAM_PROMPTS] = "prompts", [PARAM_PAIR] = "text", [PARAM_FILE] = "file",
     };
     return names[t];
 }
@@ -15,7 +15,7 @@ const char *option_shape(arena *into, const char *name, param_type type) {
     static const char *const values[] = {
         [PARAM_TEXT] = " TEXT", [PARAM_INT] = " N", [PARAM_REAL] = " X", [PARAM_SITE] = " SITE",
         [PARAM_LAYERS] = " LAYERS", [PARAM_NUMBERS] = " NUMBERS", [PARAM_FLAG] = "", [PARAM_LIST] = " TEXT ..",
-        [PARAM_PROMPTS] = " FILE ..", [PARAM_FILE] = " FILE",
+        [PARAM_PROMPTS] = " FILE ..", [PARAM_PAIR] = " TEXT", [PARAM_FILE] = " FILE",
     };
     const char letter = option_letter(name);
     const bool alone = letter && !name[1];

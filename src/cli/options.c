@@ -142,7 +142,7 @@ static sonde_status place_words(command *c, sonde_error *err) {
     const verb *v = verb_find(c->about->name);
     const size_t n = count_params(c->about);
     size_t used = 0, may = v ? (size_t)v->words : n;
-    if (prompt) used = may = c->n_words > 0;
+    if (prompt) used = may = c->about->takes & MANY_WORDS ? c->n_words : c->n_words > 0;
     for (size_t i = 0; i < n && i < may && used < c->n_words && !prompt; i++) {
         const bool list = !v && i == 0 && c->about->params[i].type == PARAM_LIST;
         const bool wanted = v || list || !c->about->params[i].fallback;

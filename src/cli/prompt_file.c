@@ -1,5 +1,6 @@
-/* Files of prompts. JSON lines: one object a line, with `prompt` or `text` (a text) or `tokens` (ids), perhaps `B`, `answer`,
- * `wrong`, `target` (a text) or `target_tokens` (ids); other members are passed over. Any other file: one prompt a line, byte for byte; empty lines are passed over. */
+/* Files of prompts. JSON lines: one object a line, with `prompt` or `text` (a text) or `tokens` (ids), perhaps `pair` (the text
+ * beside it), `types` (of the tokens), `target` (a text) or `target_tokens` (ids), `B`, `B_pair`, `answer`, `wrong`; other
+ * members are passed over. Any other file: one prompt a line, byte for byte; empty lines are passed over. */
 #include "prompts.h"
 #include "source.h"
 #include "base/json.h"
@@ -16,11 +17,13 @@ void prompts_drop(method_prompt *p, size_t n) {
     }
 }
 
-static sonde_tokens tokens_new(size_t n) {
-    sonde_tokens t = { .n = (int64_t)n, .id = malloc((n + !n) * sizeof *t.id) };
-    if (!t.id) abort();
-    return t;
+static int32_t *ids_new(size_t n) {
+    int32_t *ids = malloc((n + !n) * sizeof *ids);
+    if (!ids) abort();
+    return ids;
 }
+
+static sonde_tokens tokens_new(size_t n) { return (sonde_tokens){ .n = (int64_t)n, .id = ids_new(n) }; }
 
 sonde_status prompt_ids(const char *text, sonde_tokens *out, sonde_error *err) {
     size_t room = 1;
@@ -45,20 +48,27 @@ sonde_status prompt_ids(const char *text, sonde_tokens *out, sonde_error *err) {
     return SONDE_OK;
 }
 
-static sonde_status read_ids(const json *list, const char *what, sonde_tokens *out, sonde_error *err) {
-    SONDE_FAIL_IF(list->kind != JSON_ARRAY || !list->len, err, SONDE_FORMAT, "%s is no list of ids", what);
-    sonde_tokens t = tokens_new(list->len);
+static sonde_status read_list(const json *list, const char *name, int32_t *out, sonde_error *err) {
     size_t n = 0;
     for (const json *j = list->child; j; j = j->next) {
         int64_t id;
-        if (!json_int(j, &id) || id < 0 || id > INT32_MAX) {
-            sonde_tokens_free(&t);
-            return sonde_fail(err, SONDE_FORMAT, "%s[%zu] is no id, expected a whole number from 0", what, n);
-        }
-        t.id[n++] = (int32_t)id;
+        SONDE_FAIL_IF(!json_int(j, &id) || id < 0 || id > INT32_MAX, err, SONDE_FORMAT,
+                      "%s[%zu] is no id, expected a whole number from 0", name, n);
+        out[n++] = (int32_t)id;
     }
-    *out = t;
     return SONDE_OK;
+}
+
+/* `types`: one for each of them, NULL: none. */
+static sonde_status read_ids(const json *list, const char *name, const json *types, sonde_tokens *out, sonde_error *err) {
+    SONDE_FAIL_IF(list->kind != JSON_ARRAY || !list->len, err, SONDE_FORMAT, "%s is no list of ids", name);
+    SONDE_FAIL_IF(types && (types->kind != JSON_ARRAY || types->len != list->len), err, SONDE_FORMAT,
+                  "types is no list of %zu numbers, one for each of %s", list->len, name);
+    *out = tokens_new(list->len);
+    SONDE_TRY(read_list(list, name, out->id, err));
+    if (!types) return SONDE_OK;
+    out->type = ids_new(list->len);
+    return read_list(types, "types", out->type, err);
 }
 
 static sonde_status read_text(const json *object, const char *key, const char **out, size_t *len, sonde_error *err) {
@@ -78,14 +88,17 @@ static sonde_status read_object(arena *into, bytes line, method_prompt *p, sonde
     SONDE_TRY(read_text(object, "answer", &p->answer, &len, err));
     SONDE_TRY(read_text(object, "wrong", &p->wrong, &len, err));
     SONDE_TRY(read_text(object, "B", &p->b, &len, err));
+    SONDE_TRY(read_text(object, "B_pair", &p->b_pair, &len, err));
+    SONDE_TRY(read_text(object, "pair", &p->pair, &p->pair_len, err));
     SONDE_TRY(read_text(object, "target", &p->target_text, &p->target_len, err));
     const json *target = json_get(object, "target_tokens");
     SONDE_FAIL_IF(target && p->target_text, err, SONDE_FORMAT, "has target and target_tokens, expected one of them");
-    if (target) SONDE_TRY(read_ids(target, "target_tokens", &p->target, err));
-    const json *ids = json_get(object, "tokens");
+    if (target) SONDE_TRY(read_ids(target, "target_tokens", NULL, &p->target, err));
+    const json *ids = json_get(object, "tokens"), *types = json_get(object, "types");
     SONDE_FAIL_IF(!ids == !p->text, err, SONDE_FORMAT, "has %s, expected one of them",
                   ids ? "prompt and tokens" : "neither prompt nor tokens");
-    return ids ? read_ids(ids, "tokens", &p->tokens, err) : SONDE_OK;
+    SONDE_FAIL_IF(types && !ids, err, SONDE_FORMAT, "has types and no tokens, expected both");
+    return ids ? read_ids(ids, "tokens", types, &p->tokens, err) : SONDE_OK;
 }
 
 static bool ends_in(const char *text, const char *ending) {
@@ -124,8 +137,8 @@ sonde_status prompt_lines(command *c, const char *path, bytes rest, prompt_list 
         sonde_status s = SONDE_OK;
         if (objects) s = read_object(c->memory, line, &p[*n], err);
         else p[*n].text = line.at, p[*n].len = line.n;
-        if (s != SONDE_OK) return sonde_fail_at(err, s, "%s: line %zu", name_shown(path).text, number);
         ++*n;
+        if (s != SONDE_OK) return sonde_fail_at(err, s, "%s: line %zu", name_shown(path).text, number);
     }
     SONDE_FAIL_IF(*n == 0, err, SONDE_USAGE, "%s: holds no prompt", name_shown(path).text);
     return SONDE_OK;

@@ -51,26 +51,71 @@ static sonde_status read_target(const command *c, const sonde_model *m, method_p
     return s == SONDE_OK ? s : sonde_fail_at(err, s, "target");
 }
 
+static sonde_status unescape(const command *c, const char **text, size_t *len, sonde_error *err) {
+    bytes raw;
+    SONDE_TRY(source_unescape(c->memory, (bytes){ *text, *len }, &raw, err));
+    *text = raw.at;
+    *len = raw.n;
+    return SONDE_OK;
+}
+
 sonde_status prompt_tokens(const command *c, const sonde_model *m, method_prompt *p, sonde_error *err) {
     SONDE_TRY(read_target(c, m, p, err));
+    SONDE_FAIL_IF(!p->text && p->pair, err, SONDE_USAGE, "pair: stands beside a text, found ids");
     if (!p->text) return check_ids(m, &p->tokens, err);
     if (option_given(c, OPTION_ESCAPE)) {
-        bytes text;
-        SONDE_TRY(source_unescape(c->memory, (bytes){ p->text, p->len }, &text, err));
-        p->text = text.at;
-        p->len = text.n;
+        SONDE_TRY(unescape(c, &p->text, &p->len, err));
+        if (p->pair) SONDE_TRY(unescape(c, &p->pair, &p->pair_len, err));
     }
     sonde_token_options how;
     SONDE_TRY(inputs_options(c, &how, err));
+    how.pair = p->pair;
+    how.pair_len = p->pair_len;
     return sonde_tokenize(m, p->text, p->len, how, &p->tokens, err);
+}
+
+/* --pair, or the method's own option for it. */
+static sonde_status pair_given(const command *c, const char **out, sonde_error *err) {
+    *out = option_text(c, OPTION_PAIR);
+    for (size_t i = 0; c->about->params && c->about->params[i].name; i++) {
+        if (c->about->params[i].type != PARAM_PAIR || !c->args[i].given) continue;
+        SONDE_FAIL_IF(*out, err, SONDE_USAGE, "pair: found --pair and --%s, expected one of them", c->about->params[i].name);
+        *out = c->args[i].text;
+    }
+    SONDE_FAIL_IF(*out && option_text(c, OPTION_TEXT), err, SONDE_USAGE, "pair: stands beside a prompt, found documents");
+    return SONDE_OK;
+}
+
+/* Of prompts that have none of their own. */
+static sonde_status take_pair(const command *c, method_prompt *p, sonde_error *err) {
+    const char *pair;
+    SONDE_TRY(pair_given(c, &pair, err));
+    if (!pair || p->pair) return SONDE_OK;
+    p->pair = pair;
+    p->pair_len = strlen(pair);
+    return SONDE_OK;
 }
 
 static sonde_status tokenize_file(command *c, const sonde_model *m, const char *path, method_prompt **out, size_t *n,
                                   sonde_error *err) {
     SONDE_TRY(prompt_file(c, path, out, n, err));
     for (size_t i = 0; i < *n; i++) {
-        const sonde_status s = prompt_tokens(c, m, &(*out)[i], err);
+        sonde_status s = take_pair(c, &(*out)[i], err);
+        if (s == SONDE_OK) s = prompt_tokens(c, m, &(*out)[i], err);
         if (s != SONDE_OK) return sonde_fail_at(err, s, "%s: prompt %zu", name_shown(path).text, i);
+    }
+    return SONDE_OK;
+}
+
+/* Every word is a prompt. */
+static sonde_status read_words(inputs *in, command *c, const sonde_model *m, sonde_error *err) {
+    in->prompt = arena_new_array(c->memory, method_prompt, c->n_words);
+    for (size_t i = 0; i < c->n_words; i++) {
+        method_prompt *p = &in->prompt[in->n_prompts++];
+        *p = (method_prompt){ .text = c->word[i], .len = strlen(c->word[i]) };
+        SONDE_TRY(take_pair(c, p, err));
+        const sonde_status s = prompt_tokens(c, m, p, err);
+        if (s != SONDE_OK) return sonde_fail_at(err, s, "prompt %zu", i);
     }
     return SONDE_OK;
 }
@@ -97,6 +142,7 @@ static sonde_status read_one(inputs *in, command *c, const sonde_model *m, sonde
         p->text = c->word[0];
         p->len = strlen(p->text);
     }
+    SONDE_TRY(take_pair(c, p, err));
     const sonde_status s = prompt_tokens(c, m, p, err);
     return s == SONDE_OK || ids ? s : sonde_fail_at(err, s, "prompt");
 }
@@ -117,7 +163,8 @@ static sonde_status read_prompts(inputs *in, command *c, const sonde_model *m, s
     const char *file = option_text(c, OPTION_PROMPTS);
     SONDE_FAIL_IF(file && (option_given(c, OPTION_TARGET) || option_given(c, OPTION_TARGET_TOKENS)), err, SONDE_USAGE,
                   "target: of a file of prompts each names its own, as in {\"prompt\": .., \"target\": ..}");
-    return file ? tokenize_file(c, m, file, &in->prompt, &in->n_prompts, err) : read_one(in, c, m, err);
+    if (file) return tokenize_file(c, m, file, &in->prompt, &in->n_prompts, err);
+    return c->n_words > 1 ? read_words(in, c, m, err) : read_one(in, c, m, err);
 }
 
 /* NAME=TEXT or NAME=@FILE */
@@ -145,11 +192,12 @@ static sonde_status read_run(inputs *in, command *c, const sonde_model *m, const
     } else {
         method_prompt *p = &in->another[in->n_another++];
         *p = (method_prompt){ .text = what, .len = strlen(what) };
-        const sonde_status s = prompt_tokens(c, m, p, err);
+        sonde_status s = take_pair(c, p, err);
+        if (s == SONDE_OK) s = prompt_tokens(c, m, p, err);
         if (s != SONDE_OK) return sonde_fail_at(err, s, "run %s", name);
         const sonde_tokens *target = in->n_prompts ? &in->prompt[0].target : &p->target;    /* the prompt's own */
-        r->prompt = (sonde_prompt){ .tokens = p->tokens.id, .n = p->tokens.n, .target = target->n ? target->id : NULL,
-                                    .n_target = target->n };
+        r->prompt = (sonde_prompt){ .tokens = p->tokens.id, .n = p->tokens.n, .types = p->tokens.type,
+                                    .target = target->n ? target->id : NULL, .n_target = target->n };
     }
     in->n_runs++;
     return SONDE_OK;
@@ -172,6 +220,7 @@ static sonde_status read_runs(inputs *in, command *c, const sonde_model *m, sond
         in->another[in->n_another++] = reference[i];
         in->run[in->n_runs++] = (sonde_named_run){
             .name = "reference", .prompt = { .tokens = reference[i].tokens.id, .n = reference[i].tokens.n,
+                                             .types = reference[i].tokens.type,
                                              .target = reference[i].target.n ? reference[i].target.id : NULL,
                                              .n_target = reference[i].target.n } };
     }

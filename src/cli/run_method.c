@@ -120,8 +120,9 @@ static void record(sonde_result *r, const char *name, const value *v) {
     for (size_t i = 0; i < v->n; i++) sonde_result_param(r, name, v->list[i]);
 }
 
-static const option_id told[] = { OPTION_TOKENIZER, OPTION_BOS, OPTION_PLAIN, OPTION_ESCAPE, OPTION_RUN, OPTION_REFERENCE, OPTION_TOP, OPTION_SEED,
-                                  OPTION_FOLD, OPTION_TARGET, OPTION_TARGET_TOKENS, OPTION_PROMPTS, OPTION_TEXT, OPTION_PACKED, OPTION_DOCUMENTS, OPTION_RANDOM, OPTION_CUT };
+static const option_id told[] = { OPTION_TOKENIZER, OPTION_BOS, OPTION_PLAIN, OPTION_ESCAPE, OPTION_PAIR, OPTION_RUN,
+                                  OPTION_REFERENCE, OPTION_TOP, OPTION_SEED, OPTION_FOLD, OPTION_TARGET, OPTION_TARGET_TOKENS,
+                                  OPTION_PROMPTS, OPTION_TEXT, OPTION_PACKED, OPTION_DOCUMENTS, OPTION_RANDOM, OPTION_CUT };
 
 bool is_recorded(const method *about, const char *name) {
     for (size_t i = 0; about->params && about->params[i].name; i++)
@@ -151,7 +152,7 @@ static const char *one_line(arena *into, const char *text) {
 
 /* What the results file knows an experiment by: everything that a document's numbers can depend on. */
 static const char *experiment_params(const command *c) {
-    static const option_id known_by[] = { OPTION_TOKENIZER, OPTION_BOS, OPTION_PLAIN, OPTION_ESCAPE, OPTION_RUN, OPTION_REFERENCE, OPTION_SEED,
+    static const option_id known_by[] = { OPTION_TOKENIZER, OPTION_BOS, OPTION_PLAIN, OPTION_ESCAPE, OPTION_PAIR, OPTION_RUN, OPTION_REFERENCE, OPTION_SEED,
                                           OPTION_FOLD, OPTION_EDIT };
     const char *text = "";
     for (size_t i = 0; c->about->params && c->about->params[i].name; i++) {

@@ -93,16 +93,17 @@ static const char *escaped(arena *into, const char *text) {
     return out;
 }
 
-/* The text, or the ids where there was none or JSON could not hold it. */
-static sonde_status add_prompt(words *w, const json *prompt, bool escapes, sonde_error *err) {
+/* The text, or the ids where there was none or JSON could not hold it. `first`: of the prompts. */
+static sonde_status add_prompt(words *w, const json *prompt, bool escapes, bool first, sonde_error *err) {
     const char *text = "", *ids;
     size_t      len = 0;
     SONDE_TRY(ids_of(w, json_get(prompt, "tokens"), &ids, err));
     json_string(json_get(prompt, "text"), &text, &len);
     if (len && strlen(text) == len && !strstr(text, "\xef\xbf\xbd")) {
-        add(w, "--");
+        if (first) add(w, "--");
         add(w, escapes ? escaped(w->c->memory, text) : text);
     } else {
+        SONDE_FAIL_IF(!first, err, SONDE_UNSUPPORTED, "one of several prompts has a text that JSON could not hold");
         add_option(w, "tokens", ids);
     }
     return SONDE_OK;
@@ -132,10 +133,13 @@ static sonde_status make_words(words *w, const json *j, sonde_error *err) {
     pass_options(w);
     if (json_get(recorded, "text")) add_option(w, "results", "none");       /* again, not what was kept of it */
     const bool of_file = json_get(recorded, "prompts") != NULL;
-    SONDE_FAIL_IF(prompts && prompts->len > 1 && !of_file, err, SONDE_UNSUPPORTED,
+    const bool all = takes & MANY_WORDS;
+    SONDE_FAIL_IF(prompts && prompts->len > 1 && !of_file && !all, err, SONDE_UNSUPPORTED,
                   "has %zu prompts and does not say of which file", prompts->len);
-    const bool one = takes & (NEEDS_PROMPT | TAKES_PROMPT) && prompts && prompts->len == 1 && !of_file;
-    return one ? add_prompt(w, prompts->child, json_get(recorded, "escape") != NULL, err) : SONDE_OK;
+    const bool wanted = takes & (NEEDS_PROMPT | TAKES_PROMPT) && !of_file;
+    for (const json *p = wanted && prompts ? prompts->child : NULL; p; p = p->next)
+        SONDE_TRY(add_prompt(w, p, json_get(recorded, "escape") != NULL, p == prompts->child, err));
+    return SONDE_OK;
 }
 
 /* The weights may be others under the same name. */

@@ -18,7 +18,8 @@ void numbers_add(numbers *x, double v) {
 }
 
 sonde_prompt document_tokens(const sonde_context *cx, size_t i) {
-    return (sonde_prompt){ .tokens = cx->documents[i].tokens.id, .n = cx->documents[i].tokens.n };
+    return (sonde_prompt){ .tokens = cx->documents[i].tokens.id, .n = cx->documents[i].tokens.n,
+                           .types = cx->documents[i].tokens.type };
 }
 
 sonde_context documents_or_prompts(const sonde_context *cx) {

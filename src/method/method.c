@@ -28,7 +28,8 @@ sonde_token context_token(const sonde_context *cx, int32_t id) {
 
 sonde_prompt context_prompt(const sonde_context *cx, size_t i) {
     const method_prompt *p = &cx->prompts[i];
-    return (sonde_prompt){ .tokens = p->tokens.id, .n = p->tokens.n, .target = p->target.n ? p->target.id : NULL,
+    return (sonde_prompt){ .tokens = p->tokens.id, .n = p->tokens.n, .types = p->tokens.type,
+                           .target = p->target.n ? p->target.id : NULL,
                            .n_target = p->target.n };
 }
 
@@ -70,6 +71,7 @@ void context_head(const sonde_context *cx, const method *m, sonde_result *out) {
     for (size_t i = 0; i < cx->n_prompts; i++) {
         const method_prompt *p = &cx->prompts[i];
         const size_t at = sonde_result_prompt(out, p->text ? p->text : "", p->text ? p->len : 0);
+        if (p->pair) sonde_result_pair(out, at, p->pair, p->pair_len);
         for (int64_t t = 0; t < p->tokens.n; t++)
             sonde_result_prompt_token(out, at, context_token(cx, p->tokens.id[t]), p->tokens.start ? p->tokens.start[t] : -1,
                                       p->tokens.end ? p->tokens.end[t] : -1);

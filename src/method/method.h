@@ -14,7 +14,8 @@ typedef struct method_prompt {
     sonde_tokens target;                /* of an encoder-decoder: its decoder's tokens; n 0: the model's start token alone */
     const char  *target_text; size_t target_len;        /* as it was given, or NULL */
     const char  *answer, *wrong;        /* of a file of prompts, or NULL */
-    const char  *b;                     /* text of its run B, or NULL */
+    const char  *b, *b_pair;            /* texts of its run B, or NULL (b_pair: then pair) */
+    const char  *pair; size_t pair_len; /* the text beside it, or NULL */
 } method_prompt;
 
 typedef struct sonde_context {
@@ -44,7 +45,8 @@ enum {                                  /* what a method takes */
     KEEPS_CELLS = 256,                      /* work over prompts that --results, if given, keeps */
     READS_TEXTS = 512,                      /* parameters of its own name texts, which --bos and --plain are about too */
     TAKES_BARE = 1024,                      /* a tokenizer is enough of a model; then there is no session */
-    TAKES_TWO = 2048                        /* encoder-decoders too: logits, metrics and positions are the target's */
+    TAKES_TWO = 2048,                       /* encoder-decoders too: logits, metrics and positions are the target's */
+    MANY_WORDS = 4096                       /* every word of the command line is a prompt */
 };
 
 typedef struct method {

@@ -27,6 +27,7 @@ typedef struct {
     pattern_heads  heads;
     repeated_ids   random;
     prompt_runs    runs;
+    sonde_prompt   prompt;
     const int32_t *tokens;
     int64_t        n;
     float         *pattern;             /* [layers, heads, n, n] */
@@ -63,7 +64,7 @@ static sonde_status take_induction(const sonde_answer *x, void *user, sonde_erro
 }
 
 static pattern_query prompt_query(const attention *a) {
-    return (pattern_query){ a->cx, &a->heads, { .tokens = a->tokens, .n = a->n }, true, a->runs.run, a->runs.n };
+    return (pattern_query){ a->cx, &a->heads, a->prompt, true, a->runs.run, a->runs.n };
 }
 
 static pattern_query random_query(const attention *a) {
@@ -169,7 +170,7 @@ static bool is_causal(const attention *a) {
 }
 
 static void put_pairs(const attention *a, const value *args, sonde_result *out) {
-    const attention_pairs pairs = { a->cx, { .tokens = a->tokens, .n = a->n }, a->pattern, a->heads.n_layers * a->heads.n_heads,
+    const attention_pairs pairs = { a->cx, a->prompt, a->pattern, a->heads.n_layers * a->heads.n_heads,
                                     is_causal(a) };
     if (pairs.causal) sonde_array_causal(a->array);
     if (args[ATTENTION_SUMMARY].i) attention_put_summary(&pairs, out);
@@ -180,7 +181,7 @@ static void put_pairs(const attention *a, const value *args, sonde_result *out) 
 extern const method method_attention;
 
 static sonde_status attention_method(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err) {
-    attention a = { .cx = cx, .tokens = cx->prompts[0].tokens.id, .n = cx->prompts[0].tokens.n };
+    attention a = { .cx = cx, .tokens = cx->prompts[0].tokens.id, .n = cx->prompts[0].tokens.n, .prompt = context_prompt(cx, 0) };
     const char *scale = args[ATTENTION_SCALE].text;
     context_head(cx, &method_attention, out);
     SONDE_FAIL_IF(strcmp(scale, "one") != 0 && strcmp(scale, "each") != 0, err, SONDE_USAGE, "scale: \"%s\", expected one or each", scale);

@@ -102,7 +102,7 @@ static sonde_status run_prompt(direction *x, int64_t row, sonde_cost *cost, sond
     size_t   count = 0;
     sonde_status s = choose_positions(x, p, &at, &count, err);
     float *values = ROOM(float, (int64_t)count * x->place.width);
-    const rows_query q = { .p = &x->place, .prompt = { .tokens = p->tokens.id, .n = p->tokens.n }, .at = at, .n = count };
+    const rows_query q = { .p = &x->place, .prompt = { .tokens = p->tokens.id, .n = p->tokens.n, .types = p->tokens.type }, .at = at, .n = count };
     if (s == SONDE_OK) s = cost ? rows_cost(x->cx, &q, cost, err) : rows_read(x->cx, &q, values, err);
     if (s == SONDE_OK && !cost) keep_means(x, row, values, count);
     free(at);

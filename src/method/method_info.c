@@ -130,6 +130,44 @@ static void put_tokenizer(const sonde_context *cx, sonde_table *t, const sonde_m
     put(t, "bos_auto", m->adds_bos ? "put in front of every prompt" : "nothing is put in front");
     put_token(cx, t, "bos", m->bos);
     put_token(cx, t, "eos", m->eos);
+    if (m->mask >= 0) put_token(cx, t, "mask", m->mask);
+    if (m->takes_pairs) put(t, "pairs", "--pair, by the tokenizer's template");
+}
+
+static void append(char *text, size_t n, const char *more) {
+    const size_t used = strlen(text);
+    snprintf(text + used, n - used, "%s%s", used ? ", " : "", more);
+}
+
+/* How the folder's own recipe makes a vector of a text. */
+static void put_pooling(const sonde_context *cx, sonde_table *t) {
+    char           text[200] = "";
+    sonde_error    why;
+    sonde_sentence s;
+    if (sonde_model_sentence(cx->model, &s, &why) != SONDE_OK) {
+        put(t, "pooling", why.message);
+        return;
+    }
+    if (!s.told) return;
+    for (size_t i = 0; i < s.n_pools; i++) append(text, sizeof text, sonde_pool_name(s.pool[i]));
+    if (s.normalize) append(text, sizeof text, "to length 1");
+    put(t, "pooling", text);
+    put_number(t, "longest_text", s.longest);
+}
+
+/* The model's ends, where they are not the next token alone; labels of a classifier. */
+static void put_heads(const sonde_context *cx, sonde_table *t, const sonde_model_info *m) {
+    char text[400] = "";
+    for (unsigned h = 1; h <= SONDE_HEAD_QA; h *= 2)
+        if (m->head & h) append(text, sizeof text, sonde_head_name((sonde_head)h));
+    if (m->head != SONDE_HEAD_LM) put(t, "head", *text ? text : "none");
+    if (m->types) put_number(t, "token_types", m->types);
+    *text = 0;
+    for (int64_t i = 0; i < m->labels && strlen(text) + 100 < sizeof text; i++) append(text, sizeof text, sonde_model_label(cx->model, i));
+    if (m->labels) put_number(t, "labels", m->labels);
+    if (m->labels) put(t, "label_names", text);
+    if (m->problem) put(t, "problem_type", m->problem);
+    put_pooling(cx, t);
 }
 
 /* Of a model that was opened for its tokenizer. */
@@ -168,7 +206,8 @@ static void put_sizes(const sonde_context *cx, sonde_table *t, const sonde_model
     }
     put_number(t, "vocabulary", m->vocab);
     put_number(t, "context", m->context);
-    put(t, "unembedding", m->tied ? "the embedding (tied)" : "its own");
+    if (m->head & (SONDE_HEAD_LM | SONDE_HEAD_MLM)) put(t, "unembedding", m->tied ? "the embedding (tied)" : "its own");
+    put_heads(cx, t, m);
     put_number(t, "bytes", m->bytes);
     put_number(t, "bytes_copied", m->copied);
     put_tokenizer(cx, t, m);

@@ -145,6 +145,7 @@ static void put_operations(sonde_table *t, const rebuild *r, const rebuild_stage
         }
         join(&weights, ", ", o->weight);
         join(&weights, ", ", o->bias);
+        join(&weights, ", ", o->more);
     }
     sonde_cell_text(t, operation.text);
     sonde_cell_text(t, formula.text);
@@ -152,24 +153,30 @@ static void put_operations(sonde_table *t, const rebuild *r, const rebuild_stage
     sonde_cell_text(t, weights.text);
 }
 
+static void put_weight(sonde_table *t, const rebuild *r, int stage, const char *name) {
+    const size_t at = name ? rebuild_weight(r, name) : SIZE_MAX;
+    if (at == SIZE_MAX) return;
+    const sonde_weight_info *w = &r->weight[at];
+    sonde_array_spec spec = { .rank = w->rank };
+    char shape[160];
+    for (int k = 0; k < w->rank; k++) spec.dim[k] = w->dim[k];
+    agree_shape(&spec, shape, sizeof shape);
+    sonde_table_row(t);
+    sonde_cell_int(t, stage);
+    sonde_cell_text(t, w->name);
+    sonde_cell_text(t, w->axes);
+    sonde_cell_text(t, shape);
+    sonde_cell_text(t, w->dtype);
+    sonde_cell_text(t, w->stored_as);
+}
+
 static void put_weights(sonde_table *t, const rebuild *r, const rebuild_stage *s) {
-    for (size_t i = 0; i < 2 * s->n; i++) {
-        const sonde_operation *o = &r->op[s->part[i / 2]].told;
-        const char  *name = i % 2 ? o->bias : o->weight;
-        const size_t at = name ? rebuild_weight(r, name) : SIZE_MAX;
-        if (at == SIZE_MAX) continue;
-        const sonde_weight_info *w = &r->weight[at];
-        sonde_array_spec spec = { .rank = w->rank };
-        char shape[160];
-        for (int k = 0; k < w->rank; k++) spec.dim[k] = w->dim[k];
-        agree_shape(&spec, shape, sizeof shape);
-        sonde_table_row(t);
-        sonde_cell_int(t, s->number);
-        sonde_cell_text(t, w->name);
-        sonde_cell_text(t, w->axes);
-        sonde_cell_text(t, shape);
-        sonde_cell_text(t, w->dtype);
-        sonde_cell_text(t, w->stored_as);
+    char name[200];
+    for (size_t i = 0; i < s->n; i++) {
+        const sonde_operation *o = &r->op[s->part[i]].told;
+        put_weight(t, r, s->number, o->weight);
+        put_weight(t, r, s->number, o->bias);
+        for (size_t k = 0; rebuild_site(o->more, k, name, sizeof name); k++) put_weight(t, r, s->number, name);
     }
 }
 

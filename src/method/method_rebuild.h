@@ -39,6 +39,7 @@ typedef struct {
     sonde_weight_info *weight; size_t n_weights;
     sonde_array_file  *file;                    /* of --against; NULL: none */
     replay             reference;
+    const int32_t     *types;                   /* token types of the run, [n]; NULL: all 0 */
     int64_t            done, all;               /* items of sites */
 } rebuild;
 
@@ -67,6 +68,13 @@ typedef struct {
 typedef sonde_status (*rebuild_fn)(const rebuild_call *c, double *y, sonde_error *err);
 rebuild_fn   rebuild_reference(const char *operation);      /* NULL: there is none */
 int64_t      rebuild_items(const sonde_shape *s);
+/* Constant of a formula, `fallback` where it has none of this name. */
+double       rebuild_number(const rebuild_call *c, const char *name, double fallback);
+/* A whole weight, free it; *out NULL: the model has none of this name. */
+sonde_status rebuild_read(const rebuild_call *c, const char *name, float **out, sonde_error *err);
+double     (*rebuild_activation(const char *kind))(double x);       /* NULL: there is no such one */
+sonde_status rebuild_experts(const rebuild_call *c, double *y, sonde_error *err);       /* rebuild_experts.c */
+sonde_status rebuild_largest(const rebuild_call *c, double *y, sonde_error *err);
 
 /* method_rebuild_against.c: the reference of --against. */
 typedef struct {

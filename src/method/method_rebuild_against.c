@@ -50,6 +50,7 @@ sonde_status rebuild_reference_open(rebuild *r, const value *args, sonde_result 
                   "walks through the plain run; `sonde verify` runs the edits too");
     SONDE_FAIL_IF(!has_any(r), err, SONDE_FORMAT,
                   "against: the reference has no value of these stages, nothing would be compared");
+    if (same_tokens(&r->reference, &r->cx->prompts[0].tokens)) r->types = r->reference.types;
     const char *maker = sonde_array_file_note(r->file, "sonde");
     if (maker && strcmp(maker, "reference") != 0)
         sonde_result_note(out, "the reference was written by sonde itself: it can say that two runs agree, not that they "

@@ -93,6 +93,11 @@ static bool *chosen(const rebuild *r) {
             const size_t b = o->bias ? rebuild_weight(r, o->bias) : SIZE_MAX;
             if (w != SIZE_MAX) read[w] = true;
             if (b != SIZE_MAX) read[b] = true;
+            char name[200];
+            for (size_t j = 0; rebuild_site(o->more, j, name, sizeof name); j++) {
+                const size_t m = rebuild_weight(r, name);
+                if (m != SIZE_MAX) read[m] = true;
+            }
         }
     }
     for (size_t i = 0; all && i < r->n_weights; i++) read[i] = true;

@@ -63,6 +63,7 @@ static sonde_status keep(const sonde_operation *o, void *user, sonde_error *err)
     to->told.site = kept(o->site);
     to->told.weight = kept(o->weight);
     to->told.bias = kept(o->bias);
+    to->told.more = kept(o->more);
     to->told.formula = kept(o->formula);
     to->told.kind = kept(o->kind);
     sonde_constant *c = ROOM(sonde_constant, o->n_constants);
@@ -79,7 +80,8 @@ static sonde_status keep(const sonde_operation *o, void *user, sonde_error *err)
 }
 
 static void drop(rebuild_op *o) {
-    const char *text[] = { o->told.operation, o->told.site, o->told.weight, o->told.bias, o->told.formula, o->told.kind };
+    const char *text[] = { o->told.operation, o->told.site, o->told.weight, o->told.bias, o->told.formula, o->told.kind,
+                           o->told.more };
     for (size_t i = 0; i < sizeof text / sizeof *text; i++) free((void *)text[i]);
     for (size_t i = 0; i < o->told.n_constants; i++) {
         free((void *)o->told.constant[i].name);

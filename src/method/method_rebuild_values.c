@@ -67,7 +67,8 @@ sonde_status rebuild_capture(rebuild *r, sonde_cost *cost, sonde_error *err) {
         if (r->op[i].value.data) r->all += r->op[i].value.items;
     sonde_want *wants = ROOM(sonde_want, names.n);
     for (size_t i = 0; i < names.n; i++) wants[i] = (sonde_want){ .kind = SONDE_WANT_SITE, .sites = names.text[i] };
-    const sonde_prompt  p = context_prompt(cx, 0);
+    sonde_prompt p = context_prompt(cx, 0);
+    p.types = r->types;
     const sonde_variant v = { 0 };
     const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = wants, .n_wants = names.n,
                               .seed = cx->seed };

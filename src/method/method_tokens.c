@@ -29,6 +29,25 @@ static void row(const sonde_context *cx, sonde_table *t, size_t prompt) {
     if (cx->batch) sonde_cell_int(t, (int64_t)prompt);
 }
 
+static bool has_pairs(const sonde_context *cx) {
+    for (size_t i = 0; i < cx->n_prompts; i++)
+        if (cx->prompts[i].pair || cx->prompts[i].tokens.type) return true;
+    return false;
+}
+
+static void put_place(sonde_table *t, const sonde_tokens *x, int64_t k) {
+    const bool known = x->start && x->start[k] >= 0;
+    known ? sonde_cell_int(t, x->start[k]) : sonde_cell_null(t);
+    known ? sonde_cell_int(t, x->end[k]) : sonde_cell_null(t);
+}
+
+/* Which text it is of, and its token type. */
+static void put_part(sonde_table *t, const sonde_tokens *x, int64_t k) {
+    if (x->text && x->text[k] >= 0) sonde_cell_int(t, x->text[k]);
+    else sonde_cell_null(t);
+    sonde_cell_int(t, x->type ? x->type[k] : 0);
+}
+
 static void put_tokens(const sonde_context *cx, sonde_result *out) {
     sonde_table *t = table(cx, out, "tokens");
     sonde_table_column(t, "position", SONDE_INT, "");
@@ -36,6 +55,9 @@ static void put_tokens(const sonde_context *cx, sonde_result *out) {
     sonde_table_column(t, "token", SONDE_TOKEN, "");
     sonde_table_column(t, "start", SONDE_INT, "byte");
     sonde_table_column(t, "end", SONDE_INT, "byte");
+    const bool pairs = has_pairs(cx);
+    if (pairs) sonde_table_column(t, "text", SONDE_INT, "");
+    if (pairs) sonde_table_column(t, "type", SONDE_INT, "");
     for (size_t i = 0; i < cx->n_prompts; i++) {
         const sonde_tokens *x = &cx->prompts[i].tokens;
         for (int64_t k = 0; k < x->n; k++) {
@@ -43,9 +65,8 @@ static void put_tokens(const sonde_context *cx, sonde_result *out) {
             sonde_cell_int(t, k);
             sonde_cell_int(t, x->id[k]);
             sonde_cell_token(t, context_token(cx, x->id[k]));
-            if (!x->start || x->start[k] < 0) continue;
-            sonde_cell_int(t, x->start[k]);
-            sonde_cell_int(t, x->end[k]);
+            put_place(t, x, k);
+            if (pairs) put_part(t, x, k);
         }
     }
 }
@@ -190,7 +211,8 @@ const method method_tokens = {
     .summary = "the tokens of a text: ids, texts, bytes; the words and merges they come from; the tokenizer",
     .reference = "merges: Sennrich, Haddow and Birch, Neural Machine Translation of Rare Words with Subword Units, 2016",
     .formula = "position: counted from 0; id: in the vocabulary; token: its bytes as text; start, end: the bytes of the "
-               "prompt that it stands for, end not included (none for a token that was put in front). words: what the tokenizer's "
+               "prompt that it stands for, end not included (none for a token that was put in front); with --pair, text: 0 or 1, "
+               "whose bytes they are, and type: the token type. words: what the tokenizer's "
                "patterns cut out, an added token being one; len, ids: its tokens. merges: in each word the neighbours with "
                "the lowest rank (place in the list of merges, from 0) become one token, the leftmost first, until no pair "
                "is in the list. rows: of the model's embedding. against: here is this model's tokenizer, other the "

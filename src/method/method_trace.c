@@ -74,6 +74,7 @@ static sonde_status plan_prompt(tracing *t, size_t i, sonde_error *err) {
     const bool two = sonde_model_describe(cx->model)->encoder_layers > 0;
     if (two) add_ids(t, "tokens", p->given.tokens, p->given.n);
     add_ids(t, two ? "target" : "tokens", p->tokens, p->n);
+    if (p->given.types) add_ids(t, "token_types", p->given.types, p->given.n);
     if (p->row) add_ids(t, "positions", p->row, p->rows);
     const sonde_site_query q = { t->sites, cx->edits, cx->n_edits, two ? p->given.n : p->n, p->n };
     SONDE_TRY(sonde_sites(cx->model, &q, add_site, t, err));
@@ -353,7 +354,7 @@ const method method_trace = {
     .name = "trace",
     .summary = "write the values of every site into a safetensors file, with what is needed to run it again",
     .reference = NULL,
-    .formula = "--out FILE.safetensors: `tokens` (I32; of an encoder-decoder also `target`), one float32 tensor per site, named as the site (sonde sites), grad/SITE: "
+    .formula = "--out FILE.safetensors: `tokens` (I32; of an encoder-decoder also `target`), `token_types` of a pair, one float32 tensor per site, named as the site (sonde sites), grad/SITE: "
                "d metric / d value, `positions` with --at. A file of prompts: 0/tokens, 0/SITE, 1/tokens, .. The table: mean, sd "
                "(of the population), min and max of each tensor's finite values. `sonde verify FILE` runs it again",
     .example = "trace \"The capital of\" --sites hook_resid_post --out trace.safetensors",

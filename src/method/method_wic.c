@@ -107,7 +107,7 @@ static sonde_status run_use(wic *w, int64_t i, int side, sonde_cost *cost, sonde
     SONDE_TRY(sonde_tokenize(w->cx->model, u->text, u->len, w->cx->tokenize, &t, err));
     const int64_t at = word_token(&t, u);
     float *row = ROOM(float, w->place.width);
-    const rows_query q = { .p = &w->place, .prompt = { .tokens = t.id, .n = at + 1 }, .at = &at, .n = 1 };
+    const rows_query q = { .p = &w->place, .prompt = { .tokens = t.id, .n = at + 1, .types = t.type }, .at = &at, .n = 1 };
     sonde_status s = at < 0 ? sonde_fail(err, SONDE_USAGE, "no token has a byte of the word") : SONDE_OK;
     if (s == SONDE_OK) s = cost ? rows_cost(w->cx, &q, cost, err) : rows_read(w->cx, &q, row, err);
     float *to = w->state;

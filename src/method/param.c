@@ -89,6 +89,7 @@ sonde_status param_parse(const param *p, const char *text, value *out, sonde_err
     case PARAM_SITE:
     case PARAM_LIST:
     case PARAM_PROMPTS:
+    case PARAM_PAIR:
     case PARAM_FILE:    break;
     }
     return SONDE_OK;

@@ -15,6 +15,7 @@ typedef enum {
     PARAM_FLAG,                     /* given or not; i is 0 or 1 */
     PARAM_LIST,                     /* may be given several times; list holds them in order */
     PARAM_PROMPTS,                  /* the same: files of prompts, or text:ONE; whoever calls the method fills `prompts` */
+    PARAM_PAIR,                     /* the text beside every prompt, in place of --pair; whoever calls tokenizes with it */
     PARAM_FILE                      /* a file; whoever calls the method fills `content` */
 } param_type;
 

@@ -8,10 +8,15 @@ sonde_status prompt_runs_open(prompt_runs *r, const sonde_context *cx, size_t pr
     for (size_t i = 0; i < cx->n_runs; i++)
         if (!b || strcmp(cx->runs[i].name, "B") != 0) r->run[r->n++] = cx->runs[i];
     if (!b) return SONDE_OK;
-    const sonde_status s = sonde_tokenize(cx->model, b, strlen(b), cx->tokenize, &r->b, err);
+    const method_prompt *p = &cx->prompts[prompt];
+    sonde_token_options  how = cx->tokenize;
+    how.pair = p->b_pair ? p->b_pair : p->pair;
+    how.pair_len = p->b_pair ? strlen(p->b_pair) : p->pair_len;
+    const sonde_status s = sonde_tokenize(cx->model, b, strlen(b), how, &r->b, err);
     if (s != SONDE_OK) return sonde_fail_at(err, s, "run B of prompt %zu", prompt);
     r->run[r->n] = (sonde_named_run){ .name = "B", .prompt = context_prompt(cx, prompt) };      /* of the same target */
     r->run[r->n].prompt.tokens = r->b.id;
+    r->run[r->n].prompt.types = r->b.type;
     r->run[r->n++].prompt.n = r->b.n;
     return SONDE_OK;
 }

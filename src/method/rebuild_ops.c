@@ -24,7 +24,7 @@ static const sonde_constant *constant(const rebuild_call *c, const char *name) {
     return NULL;
 }
 
-static double number(const rebuild_call *c, const char *name, double fallback) {
+double rebuild_number(const rebuild_call *c, const char *name, double fallback) {
     const sonde_constant *x = constant(c, name);
     return x ? x->value : fallback;
 }
@@ -55,6 +55,10 @@ static sonde_status read_whole(const rebuild_call *c, const char *name, float **
     SONDE_FAIL_IF(!*out, err, SONDE_NOMEM, "%s needs %lld bytes, and there are not that many free", name,
                   (long long)n * (long long)sizeof **out);
     return sonde_model_weight_read(c->r->cx->model, at, *out, err);
+}
+
+sonde_status rebuild_read(const rebuild_call *c, const char *name, float **out, sonde_error *err) {
+    return read_whole(c, rebuild_weight(c->r, name) == SIZE_MAX ? NULL : name, out, err);
 }
 
 /* ---- products ---- */
@@ -124,13 +128,16 @@ static sonde_status linear(const rebuild_call *c, double *y, sonde_error *err) {
 static sonde_status lookup(const rebuild_call *c, double *y, sonde_error *err) {
     const method_prompt *p = &c->r->cx->prompts[0];
     const bool    by_position = c->o->kind && !strcmp(c->o->kind, "positions");
+    const bool    by_type = c->o->kind && !strcmp(c->o->kind, "token types");
+    const int32_t *types = c->r->types;
     const int64_t width = cols(&c->o->out), n = positions(&c->o->out);
     size_t at;
     SONDE_TRY(find(c, c->o->weight, &at, err));
     float *row = ROOM(float, width);
     sonde_status s = SONDE_OK;
     for (int64_t t = 0; t < n && s == SONDE_OK; t++) {
-        const int64_t id = by_position ? t + (int64_t)number(c, "offset", 0) : p->tokens.id[t];
+        const int64_t place = t + (int64_t)rebuild_number(c, "offset", 0);
+        const int64_t id = by_position ? place : by_type ? (types ? types[t] : 0) : p->tokens.id[t];
         s = sonde_model_weight_vectors(c->r->cx->model, (sonde_weight_part){ at, 0, id, 1 }, row, err);
         for (int64_t i = 0; i < width; i++) y[t * width + i] = (double)row[i];
     }
@@ -160,22 +167,56 @@ static sonde_status same(const rebuild_call *c, double *y, sonde_error *err) {
 }
 
 static const double PI = 3.14159265358979323846;
+static sonde_status times(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    for (int64_t i = 0, n = rebuild_items(&c->o->out); i < n; i++) y[i] = rebuild_number(c, "factor", 1) * c->in[0][i];
+    return SONDE_OK;
+}
+
+static sonde_status shift(const rebuild_call *c, double *y, sonde_error *err) {
+    SONDE_TRY(same(c, y, err));
+    return add_bias(c, y, err);
+}
+
+static sonde_status clamp(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    const double limit = rebuild_number(c, "limit", (double)INFINITY);
+    for (int64_t i = 0, n = rebuild_items(&c->o->out); i < n; i++) y[i] = fmax(-limit, fmin(limit, c->in[0][i]));
+    return SONDE_OK;
+}
+
+/* A masked score stays masked. */
+static sonde_status soft_cap(const rebuild_call *c, double *y, sonde_error *err) {
+    (void)err;
+    const double limit = rebuild_number(c, "limit", 1);
+    for (int64_t i = 0, n = rebuild_items(&c->o->out); i < n; i++)
+        y[i] = isinf(c->in[0][i]) ? c->in[0][i] : limit * tanh(c->in[0][i] / limit);
+    return SONDE_OK;
+}
+
 static double gelu_tanh(double x) { return 0.5 * x * (1 + tanh(sqrt(2 / PI) * (x + 0.044715 * x * x * x))); }
 static double gelu(double x) { return 0.5 * x * (1 + erf(x / sqrt(2))); }
 static double silu(double x) { return x / (1 + exp(-x)); }
 static double relu(double x) { return fmax(x, 0); }
+static double quick_gelu(double x) { return x / (1 + exp(-1.702 * x)); }
 
 static const struct { const char *name; double (*f)(double x); } functions[] = {
     { "gelu_tanh", gelu_tanh }, { "gelu", gelu }, { "silu", silu }, { "relu", relu },
+    { "tanh", tanh }, { "quick_gelu", quick_gelu },
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
+double (*rebuild_activation(const char *kind))(double x) {
+    for (size_t k = 0; kind && k < FUNCTIONS; k++)
+        if (!strcmp(kind, functions[k].name)) return functions[k].f;
+    return NULL;
+}
+
 static sonde_status activation(const rebuild_call *c, double *y, sonde_error *err) {
-    size_t k = 0;
-    while (k < FUNCTIONS && (!c->o->kind || strcmp(c->o->kind, functions[k].name) != 0)) k++;
-    SONDE_FAIL_IF(k == FUNCTIONS, err, SONDE_UNSUPPORTED, "operation %d: activation %s has no reference", c->o->id,
+    double (*f)(double x) = rebuild_activation(c->o->kind);
+    SONDE_FAIL_IF(!f, err, SONDE_UNSUPPORTED, "operation %d: activation %s has no reference", c->o->id,
                   c->o->kind ? c->o->kind : "without a name");
-    for (int64_t i = 0, n = rebuild_items(&c->o->out); i < n; i++) y[i] = functions[k].f(c->in[0][i]);
+    for (int64_t i = 0, n = rebuild_items(&c->o->out); i < n; i++) y[i] = f(c->in[0][i]);
     return SONDE_OK;
 }
 
@@ -197,14 +238,14 @@ static sonde_status layer_scale(const rebuild_call *c, double *y, sonde_error *e
     (void)err;
     const int64_t d = cols(&c->o->in[0]);
     for (int64_t r = 0; r < rows(&c->o->in[0]); r++)
-        y[r] = spread_of(c->in[0] + r * d, d, mean_of(c->in[0] + r * d, d), number(c, "eps", 0));
+        y[r] = spread_of(c->in[0] + r * d, d, mean_of(c->in[0] + r * d, d), rebuild_number(c, "eps", 0));
     return SONDE_OK;
 }
 
 static sonde_status rms_scale(const rebuild_call *c, double *y, sonde_error *err) {
     (void)err;
     const int64_t d = cols(&c->o->in[0]);
-    for (int64_t r = 0; r < rows(&c->o->in[0]); r++) y[r] = spread_of(c->in[0] + r * d, d, 0, number(c, "eps", 0));
+    for (int64_t r = 0; r < rows(&c->o->in[0]); r++) y[r] = spread_of(c->in[0] + r * d, d, 0, rebuild_number(c, "eps", 0));
     return SONDE_OK;
 }
 
@@ -246,47 +287,77 @@ static sonde_status rotate(const rebuild_call *c, double *y, sonde_error *err) {
     const sonde_constant *f = constant(c, "frequency");
     const int64_t e = cols(&c->o->out), per = heads(&c->o->out), half = f ? (int64_t)f->n : 0;
     SONDE_FAIL_IF(!f || 2 * half > e, err, SONDE_UNSUPPORTED, "operation %d: rotate tells no frequencies", c->o->id);
-    const bool    pairs = number(c, "pairs", 0) != 0;
+    const bool    pairs = rebuild_number(c, "pairs", 0) != 0;
     const int64_t step = pairs ? 2 : 1, apart = pairs ? 1 : half;
+    const double  by = rebuild_number(c, "factor", 1);
     for (int64_t r = 0; r < rows(&c->o->out); r++) {
         const double *x = c->in[0] + r * e;
         double       *to = y + r * e;
         memcpy(to, x, (size_t)e * sizeof *to);
         for (int64_t i = 0; i < half; i++) {
             const double angle = (double)((float)(r / per) * f->list[i]), a = x[step * i], b = x[step * i + apart];
-            to[step * i] = a * cos(angle) - b * sin(angle);
-            to[step * i + apart] = b * cos(angle) + a * sin(angle);
+            to[step * i] = by * (a * cos(angle) - b * sin(angle));
+            to[step * i + apart] = by * (b * cos(angle) + a * sin(angle));
         }
     }
     return SONDE_OK;
+}
+
+/* Press et al., Train Short, Test Long, 2022: 2^(-8 (h + 1) / heads); beyond a power of two every other one of the next. */
+static double slope(int64_t h, int64_t of) {
+    int64_t power = 1;
+    while (2 * power <= of) power *= 2;
+    return h < power ? exp2(-8.0 * (double)(h + 1) / (double)power)
+                     : exp2(-4.0 * (double)(2 * (h - power) + 1) / (double)power);
+}
+
+static double bf16(double x) {
+    int exponent;
+    const double part = frexp(x, &exponent);            /* in [1/2, 1): 8 binary digits of it stay */
+    return ldexp(nearbyint(part * 256) / 256, exponent);
+}
+
+/* What the distance of the key adds. */
+static double bias_of(const rebuild_call *c, int64_t h, int64_t s) {
+    const int64_t of = heads(&c->o->in[0]);
+    if (rebuild_number(c, "alibi", 0) > 0) return slope(h, of) * (double)s;
+    if (rebuild_number(c, "alibi_scaled", 0) > 0)
+        return rebuild_number(c, "scale", 1) * bf16(bf16(slope(h, of)) * (double)s);
+    return 0;
 }
 
 static sonde_status scores(const rebuild_call *c, double *y, sonde_error *err) {
     (void)err;
     const sonde_shape *q = &c->o->in[0], *k = &c->o->in[1];
     const int64_t T = positions(q), S = positions(k), H = heads(q), G = heads(k), e = cols(q);
-    const bool causal = number(c, "causal", 0) != 0;
+    const bool    causal = rebuild_number(c, "causal", 0) != 0;
+    const int64_t window = (int64_t)rebuild_number(c, "window", 0);
     for (int64_t h = 0; h < H; h++)
         for (int64_t t = 0; t < T; t++)
             for (int64_t s = 0; s < S; s++) {
                 const double *a = c->in[0] + (t * H + h) * e, *b = c->in[1] + (s * G + h / (H / G)) * e;
+                const bool    masked = causal && (s > t || (window && s <= t - window));
                 double sum = 0;
                 for (int64_t i = 0; i < e; i++) sum += a[i] * b[i];
-                y[(h * T + t) * S + s] = causal && s > t ? (double)-INFINITY : number(c, "scale", 1) * sum;
+                y[(h * T + t) * S + s] = masked ? (double)-INFINITY : rebuild_number(c, "scale", 1) * sum + bias_of(c, h, s);
             }
     return SONDE_OK;
 }
 
+/* A sink is one more score in each row of its head, which nothing is taken from. */
 static sonde_status softmax(const rebuild_call *c, double *y, sonde_error *err) {
-    (void)err;
-    const int64_t n = cols(&c->o->out);
+    const int64_t n = cols(&c->o->out), per = c->o->out.rank == 3 ? c->o->out.dim[1] : 1;
+    float *sink;
+    SONDE_TRY(read_whole(c, c->o->weight, &sink, err));
     for (int64_t r = 0; r < rows(&c->o->out); r++) {
         const double *x = c->in[0] + r * n;
-        double most = (double)-INFINITY, sum = 0;
+        double most = sink ? (double)sink[r / per] : (double)-INFINITY, sum = 0;
         for (int64_t s = 0; s < n; s++) most = fmax(most, x[s]);
+        if (sink) sum = exp((double)sink[r / per] - most);
         for (int64_t s = 0; s < n; s++) sum += exp(x[s] - most);
         for (int64_t s = 0; s < n; s++) y[r * n + s] = exp(x[s] - most) / sum;
     }
+    free(sink);
     return SONDE_OK;
 }
 
@@ -307,7 +378,8 @@ static sonde_status mix(const rebuild_call *c, double *y, sonde_error *err) {
 
 static const struct { const char *operation; rebuild_fn fn; } references[] = {
     { "lookup", lookup }, { "linear", linear }, { "add", add }, { "multiply", multiply }, { "copy", same }, 
-    { "reorder", same },
+    { "reorder", same }, { "reshape", same }, { "times", times }, { "shift", shift }, { "clamp", clamp },
+    { "soft_cap", soft_cap }, { "largest", rebuild_largest }, { "experts", rebuild_experts },
     { "activation", activation }, { "layer_scale", layer_scale }, { "layer_normalize", layer_normalize },
     { "rms_scale", rms_scale }, { "rms_normalize", rms_normalize }, { "affine", affine }, { "rotate", rotate },
     { "scores", scores }, { "softmax", softmax }, { "mix", mix },

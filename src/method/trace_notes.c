@@ -43,20 +43,27 @@ static bool is_text(const char *bytes, size_t n) {
     return step > 0;
 }
 
+typedef struct { const char *at; size_t len; } piece;
+
+static piece text_of(const method_prompt *p)  { return (piece){ p->text, p->len }; }
+static piece pair_of(const method_prompt *p) { return (piece){ p->pair, p->pair_len }; }
+
 /* The texts, one a line. A text that a note cannot hold is left out: the tokens say it all. */
-static void add_prompts(trace_notes *x, const sonde_context *cx) {
+static void add_texts(trace_notes *x, const sonde_context *cx, const char *key, piece (*of)(const method_prompt *)) {
     size_t room = 1, used = 0;
     for (size_t i = 0; i < cx->n_prompts; i++) {
-        if (!cx->prompts[i].text || !is_text(cx->prompts[i].text, cx->prompts[i].len)) return;
-        room += cx->prompts[i].len + 1;
+        const piece t = of(&cx->prompts[i]);
+        if (!t.at || !is_text(t.at, t.len)) return;
+        room += t.len + 1;
     }
     char *all = ROOM(char, room);
     for (size_t i = 0; i < cx->n_prompts; i++) {
+        const piece t = of(&cx->prompts[i]);
         if (i) all[used++] = '\n';
-        memcpy(all + used, cx->prompts[i].text, cx->prompts[i].len);
-        used += cx->prompts[i].len;
+        memcpy(all + used, t.at, t.len);
+        used += t.len;
     }
-    add(x, "prompt", all);
+    add(x, key, all);
     free(all);
 }
 
@@ -106,7 +113,8 @@ trace_notes trace_notes_new(const sonde_context *cx, const traced *p, bool many)
     trace_notes x = { 0 };
     add(&x, "sonde", sonde_version());
     add(&x, "model_hash", sonde_model_describe(cx->model)->hash);
-    add_prompts(&x, cx);
+    add_texts(&x, cx, "prompt", text_of);
+    add_texts(&x, cx, "pair", pair_of);
     add_edits(&x, cx);
     add_metrics(&x, p, cx->n_prompts);
     add_number(&x, "seed", cx->seed);

@@ -64,6 +64,10 @@ const part_spec *arch_part(const arch_config *c, part_kind kind) {
     return NULL;
 }
 
+const rope *arch_rope(const arch_config *c, int64_t layer) {
+    return c->rope_local.dims && layer_in(c->local, layer) ? &c->rope_local : &c->rope;
+}
+
 double arch_score_scale(const arch_config *c, int64_t layer) {
     return c->scale_by_layer ? c->score_scale / (double)(layer + 1) : c->score_scale;
 }

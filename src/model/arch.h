@@ -94,18 +94,30 @@ typedef struct {
 } weight_row;
 
 /* How a GGUF file says a field: an int64_t, double or bool of arch_config; SHARE: an int64_t that config.json gives as a
- * share of the numbers of a head. */
-typedef enum { FIELD_NONE, FIELD_INT, FIELD_NUMBER, FIELD_BOOL, FIELD_SHARE } field_kind;
+ * share of the numbers of a head; LAYERS: a layer_set, config.json's layer_types. */
+typedef enum { FIELD_NONE, FIELD_INT, FIELD_NUMBER, FIELD_BOOL, FIELD_SHARE, FIELD_LAYERS } field_kind;
 
 typedef struct {                /* a field of config.json, and where other containers say the same */
     const char *hf;
     const char *gguf;           /* behind "ARCHITECTURE."; two rows of one field must agree */
     const char *meta;           /* in params.json, and behind "llama2c." */
     weight_id   rows_of;        /* where no key says it: the rows of this tensor; W_NONE: left out */
+    weight_id   there_of;       /* true or false: is there this tensor; no key says it */
     field_kind  kind;           /* NONE: a written GGUF file says nothing of it */
     size_t      at;             /* where it is in arch_config */
+    stack_id    stack;          /* of which stack's */
+    int64_t     period;         /* LAYERS without a key: all but the last of so many layers, again and again */
+    bool        or_null;        /* 0 is config.json's null */
     bool        needed;         /* a container that says sizes itself has to say this one */
 } config_row;
+
+struct weights;
+
+typedef struct {                /* a GGUF file, for what its keys leave to the reader's code */
+    const struct weights *w;
+    const json    *said;        /* the config.json that its keys make */
+    arena         *into;
+} gguf_words;
 
 #define SAYS(KIND, member) .kind = FIELD_##KIND, .at = offsetof(arch_config, member)
 
@@ -191,6 +203,7 @@ typedef struct arch {
     /* More members of config.json ("\"a\": 1, ..", in the arena, or "") that follow from Meta's params.json; NULL: its
      * checkpoints hold no such model. */
     const char *(*meta_more)(const json *params, arena *into);
+    const char *(*gguf_more)(const gguf_words *o);      /* the same for GGUF's keys; NULL: nothing */
     /* Reads and checks the fields; `out` has the family's block and defaults, else zeros; sizes stay below config.h's. */
     sonde_status (*config)(const json *file, arch_config *out, sonde_error *err);
 } arch;
@@ -219,6 +232,7 @@ static inline int64_t arch_context(const arch_config *c) { return c->buckets ? M
 /* The part of a block, NULL: it has none. */
 const part_spec *arch_part(const arch_config *c, part_kind kind);
 bool arch_sparse(const arch_config *c, int64_t layer);  /* has the layer experts */
+const rope *arch_rope(const arch_config *c, int64_t layer);     /* which one turns its queries and keys */
 double arch_score_scale(const arch_config *c, int64_t layer);   /* what q . k is multiplied with */
 bool arch_dense_layers(const arch_config *c);           /* is there a layer without */
 bool arch_changes_logits(const arch_config *c);         /* are logits more than the unembedding's product */

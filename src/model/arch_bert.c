@@ -53,21 +53,23 @@ static sonde_status refuse_relatives(const json *file, sonde_error *err) {
     return SONDE_OK;
 }
 
-/* The heads follow from the class; a file without one is read as the plain model. */
+/* The heads follow from the classes, all that are named; a file without one is read as the plain model. */
 static void read_heads(const json *file, arch_config *c) {
     static const struct { const char *ending; unsigned heads; } rows[] = {
         { "ForMaskedLM", HEAD_MLM }, { "ForPreTraining", HEAD_MLM | HEAD_POOLER | HEAD_NSP },
         { "ForSequenceClassification", HEAD_CLASS }, { "ForQuestionAnswering", HEAD_QA },
         { "ForNextSentencePrediction", HEAD_POOLER | HEAD_NSP },
     };
-    const json *classes = json_get(file, "architectures"), *class = classes ? classes->child : NULL;
-    const char *name;
-    size_t      len;
+    const json *classes = json_get(file, "architectures");
     c->head = 0;
-    if (!class || !json_string(class, &name, &len)) return;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const size_t n = strlen(rows[i].ending);
-        if (len >= n && memcmp(name + len - n, rows[i].ending, n) == 0) c->head = rows[i].heads;
+    for (const json *class = classes ? classes->child : NULL; class; class = class->next) {
+        const char *name;
+        size_t      len;
+        if (!json_string(class, &name, &len)) continue;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            const size_t n = strlen(rows[i].ending);
+            if (len >= n && memcmp(name + len - n, rows[i].ending, n) == 0) c->head |= rows[i].heads;
+        }
     }
 }
 
@@ -194,8 +196,9 @@ static const config_row bert_fields[] = {
     { "intermediate_size",       .gguf = "feed_forward_length", SAYS(INT, f), .needed = true },
     { "max_position_embeddings", .gguf = "context_length", SAYS(INT, context), .needed = true },
     { "layer_norm_eps",          .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
-    { "vocab_size",              .gguf = "vocab_size", .rows_of = W_EMBED },
-    { "type_vocab_size",         .gguf = "token_type_count", .rows_of = W_TYPE },
+    { "vocab_size",              .gguf = "vocab_size", SAYS(INT, vocab), .rows_of = W_EMBED },
+    { "type_vocab_size",         .rows_of = W_TYPE },
+    { "is_decoder",              .gguf = "attention.causal" },
     { .hf = NULL },
 };
 

@@ -58,8 +58,9 @@ static const config_row fields[] = {
     { "n_layer",            .gguf = "block_count", SAYS(INT, layers), .needed = true },
     { "n_head",             .gguf = "attention.head_count", SAYS(INT, heads), .needed = true },
     { "seq_length",         .gguf = "context_length", SAYS(INT, context), .needed = true },
+    { "n_inner",            .gguf = "feed_forward_length", SAYS(INT, f) },
     { "layer_norm_epsilon", .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
-    { "vocab_size",         .gguf = "vocab_size", .rows_of = W_EMBED },
+    { "vocab_size",         .gguf = "vocab_size", SAYS(INT, vocab), .rows_of = W_EMBED },
     { .hf = NULL },
 };
 

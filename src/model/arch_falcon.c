@@ -2,6 +2,7 @@
  * groups or of all; rotary positions or ALiBi. Almazrouei et al., The Falcon Series of Open Language Models, 2023; fields and
  * defaults as transformers 5 (FalconConfig) has them. */
 #include "arch_fields.h"
+#include "format/weights.h"
 #include <inttypes.h>
 
 static const size_names names = {
@@ -75,9 +76,20 @@ static const config_row fields[] = {
     { "max_position_embeddings", .gguf = "context_length", SAYS(INT, context), .needed = true },
     { "layer_norm_epsilon",      .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
     { "rope_theta",              .gguf = "rope.freq_base", SAYS(NUMBER, rope.base) },
-    { "vocab_size",              .gguf = "vocab_size", .rows_of = W_EMBED },
+    { "vocab_size",              .gguf = "vocab_size", SAYS(INT, vocab), .rows_of = W_EMBED },
+    { "bias",                    .there_of = B_Q },
     { .hf = NULL },
 };
+
+/* Two norms, or groups of heads, are the later architecture's. */
+static const char *gguf_more(const gguf_words *o) {
+    int64_t heads = 0, groups = 0;
+    json_int(json_get(o->said, "num_attention_heads"), &heads);
+    json_int(json_get(o->said, "num_kv_heads"), &groups);
+    const bool later = weights_find(o->w, "blk.0.attn_norm_2.weight") || (groups != 1 && groups != heads);
+    return arena_printf(o->into, "\"new_decoder_architecture\": %s,\n  \"multi_query\": %s", later ? "true" : "false",
+                        !later && groups == 1 ? "true" : "false");
+}
 
 static const char *const classes[]  = { "FalconForCausalLM", "FalconModel", NULL };
 static const char *const prefixes[] = { "transformer.", "", NULL };
@@ -85,5 +97,6 @@ static const char *const prefixes[] = { "transformer.", "", NULL };
 const arch arch_falcon = {
     .name = "falcon", .hf_classes = classes, .hf_type = "falcon", .prefixes = prefixes,
     .block = { .part = { { PART_SELF, .before = NORM_1 }, { PART_MLP, .before = NORM_2 } } },
-    .norm = NORM_LAYER, .gguf = "falcon", .weights = rows, .fields = fields, .config = read_config,
+    .norm = NORM_LAYER, .gguf = "falcon", .weights = rows, .fields = fields,
+    .gguf_more = gguf_more, .config = read_config,
 };

@@ -3,6 +3,7 @@
  * Gemma Team, Gemma, 2024; Gemma 2, 2024; Gemma 3, 2025; fields and defaults as transformers 5 (GemmaConfig, Gemma2Config,
  * Gemma3TextConfig) has them. */
 #include "arch_fields.h"
+#include <inttypes.h>
 #include <math.h>
 
 #define SIZES "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", \
@@ -110,16 +111,40 @@ static const weight_row rows_3[] = {
     { "intermediate_size",       .gguf = "feed_forward_length", SAYS(INT, f), .needed = true },            \
     { "max_position_embeddings", .gguf = "context_length", SAYS(INT, context), .needed = true },           \
     { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", SAYS(NUMBER, norm_eps), .needed = true }, \
-    { "vocab_size",              .gguf = "vocab_size", .rows_of = W_EMBED }
+    { "vocab_size",              .gguf = "vocab_size", SAYS(INT, vocab), .rows_of = W_EMBED },                               \
+    { "attention_bias",          .there_of = B_Q }
 
 static const config_row fields_1[] = { FIELDS, { "rope_theta", .gguf = "rope.freq_base", SAYS(NUMBER, rope.base) }, { .hf = NULL } };
 static const config_row fields_2[] = {
     FIELDS, { "rope_theta", .gguf = "rope.freq_base", SAYS(NUMBER, rope.base) },
-    { "sliding_window",          .gguf = "attention.sliding_window", SAYS(INT, window) },
-    { "attn_logit_softcapping",  .gguf = "attn_logit_softcapping", SAYS(NUMBER, score_cap) },
-    { "final_logit_softcapping", .gguf = "final_logit_softcapping", SAYS(NUMBER, logit_cap) },
+    { "sliding_window",          .gguf = "attention.sliding_window", SAYS(INT, window), .or_null = true },
+    { "attn_logit_softcapping",  .gguf = "attn_logit_softcapping", SAYS(NUMBER, score_cap), .or_null = true },
+    { "final_logit_softcapping", .gguf = "final_logit_softcapping", SAYS(NUMBER, logit_cap), .or_null = true },
+    { "layer_types",             .gguf = "attention.sliding_window_pattern", SAYS(LAYERS, local), .period = 2 },
     { .hf = NULL },
 };
+static const config_row fields_3[] = {
+    FIELDS, { "rope_theta", .gguf = "rope.freq_base", SAYS(NUMBER, rope.base) },
+    { "rope_local_base_freq",    .gguf = "rope.freq_base_swa", SAYS(NUMBER, rope_local.base) },
+    { "sliding_window",          .gguf = "attention.sliding_window", SAYS(INT, window), .or_null = true },
+    { "attn_logit_softcapping",  .gguf = "attn_logit_softcapping", SAYS(NUMBER, score_cap), .or_null = true },
+    { "final_logit_softcapping", .gguf = "final_logit_softcapping", SAYS(NUMBER, logit_cap), .or_null = true },
+    { "layer_types",             .gguf = "attention.sliding_window_pattern", SAYS(LAYERS, local), .period = 6 },
+    { .hf = NULL },
+};
+
+/* GGUF has no key for the scale of scores: 1 / sqrt(e), but for the largest model of each family, known by its layers. */
+static const char *more(const gguf_words *o, int64_t largest) {
+    int64_t d = 0, layers = 0, heads = 1, e = 0;
+    json_int(json_get(o->said, "hidden_size"), &d);
+    json_int(json_get(o->said, "num_hidden_layers"), &layers);
+    json_int(json_get(o->said, "num_attention_heads"), &heads);
+    json_int(json_get(o->said, "head_dim"), &e);
+    return arena_printf(o->into, "\"query_pre_attn_scalar\": %" PRId64, layers == largest && heads > 0 ? d / heads : e);
+}
+
+static const char *more_2(const gguf_words *o) { return more(o, 46); }
+static const char *more_3(const gguf_words *o) { return more(o, 62); }
 
 static const char *const prefixes[]  = { "model.", "", NULL };
 static const char *const classes_1[] = { "GemmaForCausalLM", "GemmaModel", NULL };
@@ -137,10 +162,11 @@ const arch arch_gemma = {
 
 const arch arch_gemma2 = {
     .name = "gemma2", .hf_classes = classes_2, .hf_type = "gemma2", .prefixes = prefixes, .block = SANDWICHED,
-    .norm = NORM_RMS, .gguf = "gemma2", .weights = rows_2, .fields = fields_2, .config = read_2,
+    .norm = NORM_RMS, .gguf = "gemma2", .weights = rows_2, .fields = fields_2, .gguf_more = more_2, .config = read_2,
 };
 
 const arch arch_gemma3 = {
     .name = "gemma3", .hf_classes = classes_3, .hf_type = "gemma3_text", .prefixes = prefixes, .block = SANDWICHED,
-    .norm = NORM_RMS, .gguf = "gemma3", .weights = rows_3, .fields = fields_2, .config = read_3,
+    .norm = NORM_RMS, .gguf = "gemma3", .weights = rows_3, .fields = fields_3,
+    .gguf_more = more_3, .config = read_3,
 };

@@ -78,7 +78,7 @@ static const config_row fields[] = {
     { "n_inner",            .gguf = "feed_forward_length", SAYS(INT, f) },
     { "n_positions",        .gguf = "context_length", SAYS(INT, context), .needed = true },
     { "layer_norm_epsilon", .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
-    { "vocab_size",         .gguf = "vocab_size", .rows_of = W_EMBED },
+    { "vocab_size",         .gguf = "vocab_size", SAYS(INT, vocab), .rows_of = W_EMBED },
     { .hf = NULL },
 };
 

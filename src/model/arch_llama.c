@@ -117,7 +117,8 @@ static const weight_row rows[] = {
     { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", .meta = "norm_eps", SAYS(NUMBER, norm_eps), \
       .needed = true }, \
     { "rope_theta",              .gguf = "rope.freq_base",          .meta = "rope_theta", SAYS(NUMBER, rope.base) }, \
-    { "vocab_size",              .gguf = "vocab_size",              SAYS(INT, vocab), .rows_of = W_EMBED },
+    { "vocab_size",              .gguf = "vocab_size",              SAYS(INT, vocab), .rows_of = W_EMBED }, \
+    { "attention_bias",          .there_of = B_Q }, { "mlp_bias", .there_of = B_GATE },
 
 static const config_row llama_fields[] = {
     FIELDS
@@ -125,7 +126,7 @@ static const config_row llama_fields[] = {
 };
 static const config_row mistral_fields[] = {
     FIELDS
-    { "sliding_window", .gguf = "attention.sliding_window", SAYS(INT, window) },
+    { "sliding_window", .gguf = "attention.sliding_window", SAYS(INT, window), .or_null = true },
     { .hf = NULL },
 };
 

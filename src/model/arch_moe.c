@@ -186,26 +186,38 @@ static const weight_row gpt_oss_rows[] = {
     { "max_position_embeddings", .gguf = "context_length",             SAYS(INT, context), .needed = true },            \
     { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", SAYS(NUMBER, norm_eps), .needed = true },  \
     { "rope_theta",              .gguf = "rope.freq_base",             SAYS(NUMBER, rope.base) },                       \
-    { "vocab_size",              .gguf = "vocab_size",                 .rows_of = W_EMBED },                            \
+    { "vocab_size",              .gguf = "vocab_size",                 SAYS(INT, vocab), .rows_of = W_EMBED },                            \
     { "num_local_experts",       .gguf = "expert_count",               SAYS(INT, experts), .needed = true },            \
     { "num_experts_per_tok",     .gguf = "expert_used_count",          SAYS(INT, chosen), .needed = true }
 #define HEAD_DIM                                                                                                        \
     { "head_dim",                .gguf = "attention.key_length",       SAYS(INT, e) },                                  \
     { "head_dim",                .gguf = "attention.value_length",     SAYS(INT, e) }
-#define RENORMALISE { "norm_topk_prob", .gguf = "expert_weights_norm", SAYS(BOOL, renormalise) }
+/* No key says it, but where other readers do not know the family: they renormalise Qwen's, and not OLMoE's. */
+#define RENORMALISE { "norm_topk_prob", .gguf = "expert_weights_norm" }, { "attention_bias", .there_of = B_Q }
 
 static const config_row mixtral_fields[] = {
     FIELDS, HEAD_DIM, { "head_dim", .gguf = "rope.dimension_count", SAYS(INT, rope.dims) },
-    { "sliding_window", .gguf = "attention.sliding_window", SAYS(INT, window) }, { .hf = NULL },
+    { "sliding_window", .gguf = "attention.sliding_window", SAYS(INT, window), .or_null = true }, { .hf = NULL },
 };
 static const config_row qwen_fields[] = {
     FIELDS, HEAD_DIM, { "moe_intermediate_size", .gguf = "expert_feed_forward_length", SAYS(INT, expert_f), .needed = true },
     RENORMALISE, { .hf = NULL },
 };
+static const char *qwen_more(const gguf_words *o) {
+    return json_get(o->said, "norm_topk_prob") ? "" : "\"norm_topk_prob\": true";
+}
+
+/* Without a word for a scaling there is none. */
+static const char *gpt_oss_more(const gguf_words *o) {
+    return json_get(o->said, "rope_scaling") ? "" : "\"rope_scaling\": {\"rope_type\": \"default\"}";
+}
+
 static const config_row olmoe_fields[] = { FIELDS, RENORMALISE, { .hf = NULL } };
 static const config_row gpt_oss_fields[] = {
     FIELDS, HEAD_DIM, { "intermediate_size", .gguf = "expert_feed_forward_length", SAYS(INT, expert_f) },
-    { "sliding_window", .gguf = "attention.sliding_window", SAYS(INT, window), .needed = true }, { .hf = NULL },
+    { "sliding_window", .gguf = "attention.sliding_window", SAYS(INT, window), .or_null = true, .needed = true },
+    { "layer_types", .gguf = "attention.sliding_window_pattern", SAYS(LAYERS, local), .period = 2 },
+    { "attention_bias", .there_of = B_Q }, { .hf = NULL },
 };
 
 static const char *const prefixes[] = { "model.", "", NULL };
@@ -223,7 +235,7 @@ const arch arch_mixtral = {
 
 const arch arch_qwen3_moe = {
     .name = "qwen3_moe", .hf_classes = qwen_classes, .hf_type = "qwen3_moe", .prefixes = prefixes, BLOCK,
-    .gguf = "qwen3moe", .weights = qwen_rows, .fields = qwen_fields, .config = read_qwen,
+    .gguf = "qwen3moe", .weights = qwen_rows, .fields = qwen_fields, .gguf_more = qwen_more, .config = read_qwen,
 };
 
 const arch arch_olmoe = {
@@ -233,5 +245,5 @@ const arch arch_olmoe = {
 
 const arch arch_gpt_oss = {
     .name = "gpt_oss", .hf_classes = gpt_oss_classes, .hf_type = "gpt_oss", .prefixes = prefixes, BLOCK,
-    .gguf = "gpt-oss", .weights = gpt_oss_rows, .fields = gpt_oss_fields, .config = read_gpt_oss,
+    .gguf = "gpt-oss", .weights = gpt_oss_rows, .fields = gpt_oss_fields, .gguf_more = gpt_oss_more, .config = read_gpt_oss,
 };

@@ -68,7 +68,8 @@ static const config_row neox_fields[] = {
     { "use_parallel_residual",   .gguf = "use_parallel_residual", SAYS(BOOL, block.parallel) },
     { "rotary_pct",              .gguf = "rope.dimension_count", SAYS(SHARE, rope.dims), .needed = true },
     { "rotary_emb_base",         .gguf = "rope.freq_base",       SAYS(NUMBER, rope.base) },
-    { "vocab_size",              .gguf = "vocab_size",           .rows_of = W_EMBED },
+    { "vocab_size",              .gguf = "vocab_size",           SAYS(INT, vocab), .rows_of = W_EMBED },
+    { "attention_bias",          .there_of = B_Q },
     { .hf = NULL },
 };
 

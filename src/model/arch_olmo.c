@@ -21,7 +21,8 @@ static sonde_status read_common(const json *file, arch_config *c, sonde_error *e
 
 static sonde_status read_1(const json *file, arch_config *c, sonde_error *err) {
     SONDE_TRY(read_common(file, c, err));
-    c->norm_eps = 1e-5;
+    SONDE_TRY(config_double(file, "layer_norm_eps", 1e-5, 1, &c->norm_eps, err));      /* no field: what GGUF says */
+    SONDE_FAIL_IF((float)c->norm_eps != 1e-5f, err, SONDE_UNSUPPORTED, "layer_norm_eps is %g, expected 1e-05", c->norm_eps);
     c->norm_weights = false;
     return arch_number(file, "clip_qkv", 1e9, &c->clip_qkv, err);
 }
@@ -70,9 +71,13 @@ static const weight_row rows_2[] = {
     { "intermediate_size",       .gguf = "feed_forward_length", SAYS(INT, f), .needed = true },            \
     { "max_position_embeddings", .gguf = "context_length", SAYS(INT, context), .needed = true },           \
     { "rope_theta",              .gguf = "rope.freq_base", SAYS(NUMBER, rope.base) },                      \
-    { "vocab_size",              .gguf = "vocab_size", .rows_of = W_EMBED }
+    { "vocab_size",              .gguf = "vocab_size", SAYS(INT, vocab), .rows_of = W_EMBED },                               \
+    { "attention_bias",          .there_of = B_Q }
 
-static const config_row fields_1[] = { FIELDS, { "clip_qkv", .gguf = "attention.clamp_kqv", SAYS(NUMBER, clip_qkv) }, { .hf = NULL } };
+static const config_row fields_1[] = {
+    FIELDS, { "layer_norm_eps", .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps) },
+    { "clip_qkv", .gguf = "attention.clamp_kqv", SAYS(NUMBER, clip_qkv), .or_null = true }, { .hf = NULL },
+};
 static const config_row fields_2[] = {
     FIELDS, { "rms_norm_eps", .gguf = "attention.layer_norm_rms_epsilon", SAYS(NUMBER, norm_eps), .needed = true }, { .hf = NULL },
 };

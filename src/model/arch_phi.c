@@ -71,7 +71,7 @@ static const config_row phi_fields[] = {
     { "layer_norm_eps",          .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
     { "partial_rotary_factor",   .gguf = "rope.dimension_count", SAYS(SHARE, rope.dims), .needed = true },
     { "rope_theta",              .gguf = "rope.freq_base",       SAYS(NUMBER, rope.base) },
-    { "vocab_size",              .gguf = "vocab_size",           .rows_of = W_EMBED },
+    { "vocab_size",              .gguf = "vocab_size",           SAYS(INT, vocab), .rows_of = W_EMBED },
     { .hf = NULL },
 };
 
@@ -136,8 +136,8 @@ static const config_row phi3_fields[] = {
     { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
     { "partial_rotary_factor",   .gguf = "rope.dimension_count", SAYS(SHARE, rope.dims) },
     { "rope_theta",              .gguf = "rope.freq_base",       SAYS(NUMBER, rope.base) },
-    { "sliding_window",          .gguf = "attention.sliding_window", SAYS(INT, window) },
-    { "vocab_size",              .gguf = "vocab_size",           .rows_of = W_EMBED },
+    { "sliding_window",          .gguf = "attention.sliding_window", SAYS(INT, window), .or_null = true },
+    { "vocab_size",              .gguf = "vocab_size",           SAYS(INT, vocab), .rows_of = W_EMBED },
     { .hf = NULL },
 };
 

@@ -91,7 +91,8 @@ static const config_row fields[] = {
     { "max_position_embeddings", .gguf = "context_length",          SAYS(INT, context), .needed = true },
     { "rms_norm_eps",            .gguf = "attention.layer_norm_rms_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
     { "rope_theta",              .gguf = "rope.freq_base",          SAYS(NUMBER, rope.base) },
-    { "vocab_size",              .gguf = "vocab_size",              .rows_of = W_EMBED },
+    { "vocab_size",              .gguf = "vocab_size",              SAYS(INT, vocab), .rows_of = W_EMBED },
+    { "attention_bias",          .there_of = B_Q },
     { .hf = NULL },
 };
 

@@ -70,7 +70,9 @@ static const config_row fields[] = {
     { "use_parallel_residual",   .gguf = "use_parallel_residual", SAYS(BOOL, block.parallel) },
     { "partial_rotary_factor",   .gguf = "rope.dimension_count", SAYS(SHARE, rope.dims), .needed = true },
     { "rope_theta",              .gguf = "rope.freq_base",       SAYS(NUMBER, rope.base) },
-    { "vocab_size",              .gguf = "vocab_size",           .rows_of = W_EMBED },
+    { "vocab_size",              .gguf = "vocab_size",           SAYS(INT, vocab), .rows_of = W_EMBED },
+    { "use_qkv_bias",            .there_of = B_Q },
+    { "qk_layernorm",            .there_of = W_QN },
     { .hf = NULL },
 };
 

@@ -50,8 +50,9 @@ static const config_row fields[] = {
     { "max_position_embeddings", .gguf = "context_length", SAYS(INT, context), .needed = true },
     { "norm_epsilon",            .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
     { "rope_theta",              .gguf = "rope.freq_base", SAYS(NUMBER, rope.base) },
-    { "sliding_window",          .gguf = "attention.sliding_window", SAYS(INT, window) },
-    { "vocab_size",              .gguf = "vocab_size", .rows_of = W_EMBED },
+    { "sliding_window",          .gguf = "attention.sliding_window", SAYS(INT, window), .or_null = true },
+    { "vocab_size",              .gguf = "vocab_size", SAYS(INT, vocab), .rows_of = W_EMBED },
+    { "use_bias",                .there_of = B_Q },
     { .hf = NULL },
 };
 

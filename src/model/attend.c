@@ -16,10 +16,7 @@ typedef struct {                    /* one block of rows of one segment, and its
     const float   *key_bias, *bias; /* [H, keys], [H, n, keys]; NULL: none */
 } attention;
 
-static float scale_of(const exec *x) {
-    const arch_config *c = x->config;
-    return (float)(c->scale_by_layer ? c->score_scale / (double)(x->block + 1) : c->score_scale);
-}
+static float scale_of(const exec *x) { return (float)arch_score_scale(x->config, x->block); }
 
 static site_id scores_of(const attention *a) { return a->cross ? SITE_CROSS_SCORES : SITE_SCORES; }
 static site_id pattern_of(const attention *a) { return a->cross ? SITE_CROSS_PATTERN : SITE_PATTERN; }

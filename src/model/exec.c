@@ -28,10 +28,7 @@ static const int32_t *rows_of_table(const exec *x, weight_id table) {
     return table == W_POS ? x->positions : table == W_TYPE ? x->types : x->tokens;
 }
 
-static const rope *rope_of(const exec *x) {
-    const arch_config *c = x->config;
-    return c->rope_local.dims && layer_in(c->local, x->block) ? &c->rope_local : &c->rope;
-}
+static const rope *rope_of(const exec *x) { return arch_rope(x->config, x->block); }
 
 static op_attr attr_of(const exec *x, const step *s) {
     const weight *w = exec_weight(x, s->w), *b = exec_weight(x, s->b);

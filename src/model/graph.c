@@ -5,6 +5,7 @@
 #include "model_data.h"
 #include "graph_told.h"
 #include "program.h"
+#include "run_parts.h"
 #include "weight_table.h"
 #include <string.h>
 
@@ -92,7 +93,9 @@ static tensor whole_rows(tensor t) {
 
 static told_where told_of(const walk *w) {
     const slot *s = slot_of(w);
-    return (told_where){ &w->m->config, s ? s->block : -1, w->a };
+    told_where at = { .config = &w->m->config, .block = s ? s->block : -1, .n = w->n, .memory = w->a };
+    if (s) at.seen = place_sight(at.config, &w->run, (place){ w->slot, SITE_SCORES });
+    return at;
 }
 
 static sonde_status tell_op(walk *w, const step *s) {
@@ -122,14 +125,23 @@ static sonde_status tell_attention(walk *w, const step *s) {
     const sonde_shape square = { 3, { q.dim[2], w->n, w->n } };
     told_constants known;
     op_call c = { .op = op_table[OP_scores], .out = &scores, .in = { &q, &k } };
-    sonde_operation row = { .site = joined(w, NULL, (place){ w->slot, SITE_SCORES }), .n_in = 2,
+    const bool capped = w->m->config.score_cap > 0;
+    sonde_operation row = { .site = capped ? NULL : joined(w, NULL, (place){ w->slot, SITE_SCORES }), .n_in = 2,
                             .from = { w->maker[s->in[0]], w->maker[s->in[1]] },
                             .in = { value_shape_of(w, s->in[0]), value_shape_of(w, s->in[1]) }, .out = square };
     tell_attention_part(told_of(w), OP_scores, &known, &row);
     SONDE_TRY(tell(w, &row, &c));
+    if (capped) {
+        c = (op_call){ .op = op_table[OP_soft_cap], .out = &scores, .in = { &scores } };
+        row = (sonde_operation){ .site = joined(w, NULL, (place){ w->slot, SITE_SCORES }), .n_in = 1, .from = { row.id },
+                                 .in = { square }, .out = square };
+        tell_attention_part(told_of(w), OP_soft_cap, &known, &row);
+        SONDE_TRY(tell(w, &row, &c));
+    }
     c = (op_call){ .op = op_table[OP_softmax], .out = &pattern, .in = { &scores } };
     row = (sonde_operation){ .site = joined(w, NULL, (place){ w->slot, SITE_PATTERN }), .n_in = 1, .from = { row.id },
                              .in = { square }, .out = square };
+    row.weight = bias_name(w, W_SINKS);
     tell_attention_part(told_of(w), OP_softmax, &known, &row);
     SONDE_TRY(tell(w, &row, &c));
     c = (op_call){ .op = op_table[OP_mix], .out = &z, .in = { &pattern, &v } };
@@ -149,6 +161,13 @@ static sonde_status tell_experts(walk *w, const step *s) {
         row.in[i] = value_shape_of(w, s->in[i]);
         row.from[i] = w->maker[s->in[i]];
     }
+    told_constants known;
+    static const weight_id also[] = { W_X_GATE, B_X_GATE, W_X_IN, B_X_IN, W_X_BOTH, B_X_BOTH };
+    for (size_t i = 0; i < sizeof also / sizeof *also; i++) {
+        if (!weight_of(w, also[i])->stored_as) continue;
+        row.more = row.more ? arena_printf(w->a, "%s, %s", row.more, weight_name(w, also[i])) : weight_name(w, also[i]);
+    }
+    tell_mixture(told_of(w), &known, &row);
     SONDE_TRY(tell_as(w, &row, "experts", experts_cost(w->m, slot_of(w)->block, w->n)));
     w->maker[s->out] = row.id;
     return SONDE_OK;
@@ -202,7 +221,12 @@ static sonde_status walk_all(walk *w, const sonde_edit *const *edits, size_t n_e
     SONDE_TRY(find_keys(w, edits, n_edits));
     SONDE_TRY(walk_stage(w, FRONT, (program_key){ .stage = STAGE_FRONT }));
     for (int i = 0; i < w->run.n; i++) SONDE_TRY(walk_stage(w, i, w->key[i]));
-    return walk_stage(w, BACK, (program_key){ .stage = STAGE_BACK });
+    const int behind = w->last;
+    if (run_has_back(&w->m->config)) SONDE_TRY(walk_stage(w, BACK, (program_key){ .stage = STAGE_BACK }));
+    if (!run_has_pool(&w->m->config)) return SONDE_OK;
+    w->last = behind;
+    w->n = 1;                                   /* row 0 alone */
+    return walk_stage(w, BACK, (program_key){ .stage = STAGE_POOL });
 }
 
 sonde_status sonde_graph(const sonde_model *m, sonde_graph_query q, sonde_operation_fn fn, void *user,

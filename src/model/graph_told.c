@@ -12,15 +12,31 @@ static void put_list(told_constants *room, const char *name, const float *list, 
 
 static void put_constants(told_where w, const step *s, told_constants *room) {
     const arch_config *c = w.config;
+    const rope        *r;
+    float             *speeds;
     switch ((enum op_id)s->op) {
     case OP_layer_scale:
     case OP_rms_scale:
         put(room, "eps", c->norm_eps);
         break;
     case OP_rotate:
-        put(room, "base", c->rope.base);
-        put(room, "pairs", c->rope.pairs);
-        put_list(room, "frequency", c->rope.inverse, c->rope.dims / 2);
+        r = arch_rope(c, w.block);
+        speeds = arena_new_array(w.memory, float, (size_t)r->dims / 2);
+        rope_speeds(r, w.n, speeds);
+        put(room, "base", r->base);
+        put(room, "pairs", r->pairs);
+        put(room, "factor", r->attention);
+        put_list(room, "frequency", speeds, r->dims / 2);
+        break;
+    case OP_lookup:
+        if (s->w == W_POS && c->pos_offset) put(room, "offset", (double)c->pos_offset);
+        break;
+    case OP_times:
+        put(room, "factor", s->factor);
+        break;
+    case OP_clamp:
+    case OP_soft_cap:
+        put(room, "limit", s->factor);
         break;
     default: break;
     }
@@ -42,8 +58,8 @@ void tell_step(told_where w, const step *s, told_constants *room, sonde_operatio
     room->n = 0;
     row->formula = op_table[s->op]->doc;
     if (s->op == OP_activation) {
-        row->kind = act_table[w.config->act].name;
-        row->formula = act_table[w.config->act].formula;
+        row->kind = act_table[s->act].name;
+        row->formula = act_table[s->act].formula;
     }
     if (s->op == OP_lookup) row->kind = s->w == W_POS ? "positions" : s->w == W_TYPE ? "token types" : "tokens";
     if (!row->bias) row->formula = without_bias(w.memory, row->formula);
@@ -56,7 +72,22 @@ void tell_attention_part(told_where w, enum op_id id, told_constants *room, sond
     row->formula = op_table[id]->doc;
     if (id == OP_scores) {
         put(room, "scale", arch_score_scale(w.config, w.block));
-        put(room, "causal", 1);
+        put(room, "causal", !w.seen.every);
+        if (w.seen.window) put(room, "window", (double)w.seen.window);
+        if (w.config->alibi) put(room, w.config->alibi == ALIBI_ADDED ? "alibi" : "alibi_scaled", 1);
     }
+    if (id == OP_soft_cap) put(room, "limit", w.config->score_cap);
+    lend(room, row);
+}
+
+void tell_mixture(told_where w, told_constants *room, sonde_operation *row) {
+    room->n = 0;
+    row->kind = act_table[w.config->act].name;
+    row->formula = w.config->clamped_glu
+        ? "y = sum over the chosen of p (a sigmoid(1.702 a) (c + 1)) W_out + b, a = min(x W_gate + b, limit), "
+          "c = x W_in + b within +- limit"
+        : "y = sum over the chosen of p (f(x W_gate) (x W_in)) W_out";
+    put(room, "renormalise", w.config->renormalise);
+    if (w.config->clamped_glu) put(room, "limit", w.config->glu_limit);
     lend(room, row);
 }

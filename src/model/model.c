@@ -97,7 +97,8 @@ static sonde_status read_settings(sonde_model *m, const char *where, sonde_error
     SONDE_TRY(parse(m, m->files->settings, where, &tree, err));
     const arch *a;
     SONDE_TRY(arch_find(tree, &a, err));
-    return arch_read(a, tree, &m->config, &m->encoder, err);
+    SONDE_TRY(arch_read(a, tree, &m->config, &m->encoder, err));
+    return model_read_labels(m, tree, err);
 }
 
 /* How an encoder-decoder's target starts and what is forced; beside config.json, which it wins over. */
@@ -128,6 +129,7 @@ static sonde_status read_config(sonde_model *m, const located *at, sonde_error *
 sonde_status model_read_all(sonde_model *m, const located *at, sonde_error *err) {
     SONDE_TRY(open_weights(m, at, err));
     SONDE_TRY(read_config(m, at, err));
+    sentence_read(at, &m->files->sentence);
     SONDE_TRY(model_read_tokenizer(m, at, err));
     const sonde_status s = model_bind(m, err);
     if (s == SONDE_OK) {

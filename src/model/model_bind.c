@@ -93,6 +93,10 @@ static sonde_status bind_weight(binder *b, arch_config *c, const weight_row *fir
         if (!wanted || (!row_spelled(wanted, b->from.spelled) && row_spelled(r, b->from.spelled))) wanted = r;
     }
     if (!wanted || wanted->optional) return SONDE_OK;
+    if (wanted->when == WHEN_POOLER && c->head == HEAD_POOLER) {       /* of a file of embeddings, which no other head reads */
+        c->head = 0;
+        return SONDE_OK;
+    }
     if (!row_spelled(wanted, b->from.spelled) && stored_otherwise(wanted)) return SONDE_OK;
     return stored_missing(&b->from, c, wanted, layer);
 }
@@ -239,6 +243,7 @@ sonde_status model_bind(sonde_model *m, sonde_error *err) {
         .read = map_new(names, weights_count(m->files->weights)), .err = err } };
     choose_names(&b);
     m->config.spelled = b.from.spelled;
+    m->files->prefix = b.from.spelled == SPELLED_HF ? b.from.prefix : NULL;
     m->config.qk_pairs = in_pairs(&b);
     sonde_status s = bind_all(&b);
     if (s == SONDE_OK) s = check_all_read(&b);

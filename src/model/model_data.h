@@ -12,7 +12,8 @@ typedef struct {                /* one weight: matrices are views of the mapped 
     kern_weight  matrix;        /* y = x W: n outputs, k inputs; for tables (embeddings) n rows of k values */
     const kern_weight *expert;  /* [experts]: each expert's own part of such a matrix; NULL: not of experts */
     const float *vector;        /* norms and biases, widened and aligned; NULL: the model has none */
-    const char  *stored_as;     /* name in the file */
+    const char  *stored_as;     /* name in the file; of several, the first */
+    const weight_row *row;      /* by which it was found there */
     dtype_id     type;
     int64_t      bytes;
 } weight;

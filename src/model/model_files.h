@@ -5,6 +5,7 @@
 #include "format/weights.h"
 #include "locate.h"
 #include "model_data.h"
+#include "sentence.h"
 #include "settings.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,12 +28,15 @@ struct model_files {
     const char     *warning[3];                 /* of the settings, the tokenizer, the arrays; NULL: none */
     settings_text   settings;                   /* config.json, or what stands for it; in the model's memory */
     weights        *weights;
+    const char     *prefix;                     /* of its names, where they are Hugging Face's; else NULL */
     float          *vectors;                    /* all of them, each at a multiple of 64 bytes; folded: all weights */
     sonde_model    *folded;                     /* the model that this one is folded from, which lends it its tokenizer */
+    sentence_recipe sentence;
+    const char    **label;                      /* [config.labels], NULL: a model without a classifier */
+    const char     *problem;                    /* of config.json's problem_type, NULL: none */
     weight_entry   *list;
     size_t          listed;
     const char     *tokenizer_from;             /* the file that the tokenizer was read from */
-    size_t          before, after;              /* tokens that the tokenizer's post-processor puts around a text */
     pthread_mutex_t lock;                       /* guards the two below */
     bool            hashed;
     char            hash[17];
@@ -52,6 +56,9 @@ sonde_model *model_new(void);                   /* with one owner, its files and
 void         model_free(sonde_model *m);
 /* All steps of opening; what was read before one of them failed stays in `m`. */
 sonde_status model_read_all(sonde_model *m, const located *at, sonde_error *err);
+/* sonde_head flags of a description; names of a classifier's labels, and what its logits are. In labels.c. */
+unsigned     model_heads(const arch_config *c);
+sonde_status model_read_labels(sonde_model *m, const json *config, sonde_error *err);
 /* Finds every weight that the description names in the opened files, checks it, and widens the vectors. */
 sonde_status model_bind(sonde_model *m, sonde_error *err);
 /* Fills m->info, all but the hash, and the list of weights; everything else is there. */

@@ -105,7 +105,8 @@ void model_summarise(sonde_model *m, const char *name) {
     m->info = (sonde_model_info){
         .name = name, .family = c->arch ? c->arch->name : "none", .hash = m->files->hash,
         .layers = c->layers, .heads = c->heads, .kv_heads = c->kv_heads, .d = c->d, .e = c->e, .f = c->f,
-        .vocab = c->vocab, .context = c->context, .tied = c->tied,
+        .vocab = c->vocab, .context = c->context, .tied = c->tied, .head = model_heads(c), .bidirectional = c->bidirectional,
+        .types = c->types, .labels = c->head & HEAD_CLASS ? c->labels : 0, .problem = m->files->problem,
         .experts = c->experts, .chosen = c->chosen, .expert_f = c->expert_f,
         .encoder_layers = c->encoder ? c->encoder->layers : 0, .start = c->encoder ? c->start : -1,
         .eos = eos < c->vocab ? eos : -1, .mask = find_mask(m), .has_tokenizer = m->tokenizer != NULL,
@@ -149,7 +150,7 @@ void sonde_model_weight(const sonde_model *m, size_t i, sonde_weight_info *out) 
 
 typedef struct {
     const kern_weight *w;
-    size_t             inner;   /* outputs of one head: [h, d, e] has the heads outermost; else all of them */
+    size_t             inner;   /* outputs of one head or expert: [h, d, e] has the heads outermost; else all of them */
     bool               table;   /* [n, k]; else [k, n] */
     float             *out;
 } reading;
@@ -205,10 +206,10 @@ sonde_status model_weight_floats(const sonde_model *m, const weight_entry *e, fl
         memcpy(out, w->vector, (size_t)numbers * sizeof *out);
         return put_halves(c, id, out, numbers / c->e, err);
     }
-    const bool by_head = strlen(meaning->axes) == 3 && meaning->out[0] == meaning->axes[0];
+    const bool by_head = meaning->kind == WEIGHT_MATRIX && meaning->out[1] && meaning->out[0] == meaning->axes[0];
     const reading r = {
         .w = &w->matrix, .table = meaning->kind == WEIGHT_TABLE, .out = out,
-        .inner = by_head ? (size_t)c->e : w->matrix.n,
+        .inner = by_head ? (size_t)weight_size(c, meaning->out + 1) : w->matrix.n,
     };
     SONDE_TRY(read_matrix(&r, err));
     return put_halves(c, id, out, numbers / c->e, err);

@@ -112,13 +112,19 @@ void rope_prepare(rope *r, arena *a) {
     r->inverse = inverse;
 }
 
+void rope_speeds(const rope *r, int64_t length, float *out) {
+    const bool   longer = r->by_length && (double)length > r->original;
+    const float *inverse = longer && r->scaling == ROPE_LONGROPE ? r->long_inverse : r->inverse;
+    const float  base = longer && r->scaling == ROPE_DYNAMIC ? dynamic_base(r, length) : 0;
+    for (int64_t i = 0; i < r->dims / 2; i++) out[i] = base > 0 ? 1 / power(r, base, i) : inverse[i];
+}
+
 void rope_turn(const rope *r, int64_t position, int64_t length, float *turn) {
     const int64_t half = r->dims / 2;
-    const bool    longer = r->by_length && (double)length > r->original;
-    const float  *inverse = longer && r->scaling == ROPE_LONGROPE ? r->long_inverse : r->inverse;
-    const float   base = longer && r->scaling == ROPE_DYNAMIC ? dynamic_base(r, length) : 0, by = (float)r->attention;
+    const float   by = (float)r->attention;
     float *cosine = turn, *sine = turn + half;
-    for (int64_t i = 0; i < half; i++) sine[i] = (float)position * (base > 0 ? 1 / power(r, base, i) : inverse[i]);
+    rope_speeds(r, length, sine);
+    for (int64_t i = 0; i < half; i++) sine[i] *= (float)position;
     kern->cos(cosine, sine, (size_t)half);
     kern->sin(sine, sine, (size_t)half);
     for (int64_t i = 0; i < 2 * half; i++) turn[i] *= by;

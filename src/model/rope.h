@@ -63,6 +63,8 @@ void         rope_factors(const rope *r, bool longer, float *out);
 bool         rope_llama3_of(const float *divisor, int64_t half, double base, rope *out);
 /* turn [2, dims/2]: cosines, then sines at a position of a run of `length` positions. */
 void         rope_turn(const rope *r, int64_t position, int64_t length, float *turn);
+/* What a position is multiplied with in a run of `length` positions: radians, [dims/2]. */
+void         rope_speeds(const rope *r, int64_t length, float *out);
 /* Are the angles of a run of `before` positions other ones than those of a run of `after`? */
 bool         rope_crosses(const rope *r, int64_t before, int64_t after);
 #endif

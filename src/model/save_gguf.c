@@ -26,19 +26,46 @@ static void add(saving *s, meta_value v) { s->meta[s->n_meta++] = v; }
 
 static const char *key(saving *s, const char *name) { return arena_printf(s->into, "%s.%s", s->m->config.arch->gguf, name); }
 
-static void add_fields(saving *s) {
-    for (const config_row *f = s->m->config.arch->fields; f->hf; f++) {
-        const char *at = (const char *)&s->m->config + f->at;
-        int64_t n;
-        double  x;
-        if (f->kind == FIELD_INT) {
+/* Layers with a window, where they are not those that readers take without a key. */
+static void add_layers(saving *s, const config_row *f, const arch_config *c) {
+    uint8_t *flag = arena_alloc(s->into, (size_t)c->layers);
+    bool     usual = true;
+    for (int64_t l = 0; l < c->layers; l++) {
+        flag[l] = layer_in(c->local, l);
+        usual = usual && flag[l] == (l % f->period < f->period - 1);
+    }
+    if (!usual && c->window) add(s, gguf_make_list(key(s, f->gguf), GGUF_BOOL, flag, (size_t)c->layers));
+}
+
+static void add_field(saving *s, const config_row *f) {
+    const arch_config *c = f->stack == STACK_ENCODER ? &s->m->encoder : &s->m->config;
+    const char *at = (const char *)c + f->at;
+    int64_t n;
+    double  x;
+    bool    on;
+    switch (f->kind) {
+        case FIELD_INT: case FIELD_SHARE:
             memcpy(&n, at, sizeof n);
             add(s, gguf_make_int(key(s, f->gguf), GGUF_U32, n));
-        } else if (f->kind == FIELD_NUMBER) {
+            break;
+        case FIELD_NUMBER:
             memcpy(&x, at, sizeof x);
-            add(s, gguf_make_number(key(s, f->gguf), GGUF_F32, x));
-        }
+            if (x != 0 || f->needed || f->or_null) add(s, gguf_make_number(key(s, f->gguf), GGUF_F32, x));
+            break;
+        case FIELD_BOOL:
+            memcpy(&on, at, sizeof on);
+            add(s, gguf_make_int(key(s, f->gguf), GGUF_BOOL, on));
+            break;
+        case FIELD_LAYERS: add_layers(s, f, c); break;
+        case FIELD_NONE:   break;
     }
+}
+
+static void add_fields(saving *s) {
+    const arch_config *c = &s->m->config;
+    for (const config_row *f = c->arch->fields; f->hf; f++) add_field(s, f);
+    if (c->bidirectional) add(s, gguf_make_int(key(s, "attention.causal"), GGUF_BOOL, 0));
+    if (c->types) add(s, gguf_make_int("tokenizer.ggml.token_type_count", GGUF_U32, c->types));
 }
 
 /* Other readers multiply their attention factor with the usual one of the factor, and round bounds; ours are exact. */
@@ -204,47 +231,6 @@ static sonde_status list_tensors(saving *s) {
     return SONDE_OK;
 }
 
-/* Would a reader of these words and tensors see the same model? What GGUF cannot say must not be lost silently. */
-static sonde_status check_said(saving *s) {
-    const arch_config *c = &s->m->config;
-    arch_config        said = { .bos = -1 }, encoder;
-    const arch        *a;
-    settings_text      text;
-    const json        *tree;
-    stored_tensor     *t = arena_new_array(s->into, stored_tensor, s->list.n + 1);
-    for (size_t i = 0; i < s->list.n; i++) {
-        t[i] = (stored_tensor){ .name = s->list.at[i].name, .type = DTYPE_I8, .rank = s->list.at[i].rank };
-        memcpy(t[i].dim, s->list.at[i].dim, sizeof s->list.at[i].dim);
-        if (s->list.at[i].part[0] == W_ROPE_SHORT || s->list.at[i].part[0] == W_ROPE_LONG) {    /* its numbers are read */
-            float *factors = arena_new_array(s->into, float, (size_t)c->rope.dims / 2);
-            rope_factors(&c->rope, s->list.at[i].part[0] == W_ROPE_LONG, factors);
-            t[i].type = DTYPE_F32;
-            t[i].data = (const uint8_t *)factors;
-            t[i].bytes = (uint64_t)c->rope.dims / 2 * sizeof *factors;
-        }
-    }
-    weights *w = weights_of_list(s->meta, s->n_meta, t, s->list.n);
-    sonde_status done = settings_of_container(w, s->into, &text, s->err);
-    weights_close(w);
-    if (done == SONDE_OK) done = json_parse(text.text, text.len, s->into, &tree, s->err);
-    if (done == SONDE_OK) done = arch_find(tree, &a, s->err);
-    if (done == SONDE_OK) done = arch_read(a, tree, &said, &encoder, s->err);
-    SONDE_TRY(done);
-    const struct { const char *what; bool same; } rows[] = {
-        { "the activation function", c->act == said.act },
-        { "the scale of attention scores", (float)c->score_scale == (float)said.score_scale && c->scale_by_layer == said.scale_by_layer },
-        { "biases", c->attn_bias == said.attn_bias && c->mlp_bias == said.mlp_bias },
-        { "rotary positions", rope_same(&c->rope, &said.rope) },
-        { "sizes", c->layers == said.layers && c->heads == said.heads && c->kv_heads == said.kv_heads && c->d == said.d &&
-                   c->e == said.e && c->f == said.f && c->vocab == said.vocab && c->context == said.context &&
-                   (float)c->norm_eps == (float)said.norm_eps && c->tied == said.tied },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        SONDE_FAIL_IF(!rows[i].same, s->err, SONDE_UNSUPPORTED, "%s: GGUF has no word for %s of this model, expected a folder "
-                      "to write safetensors into", c->arch->name, rows[i].what);
-    return SONDE_OK;
-}
-
 static sonde_status write_tensors(saving *s, gguf_writer *w) {
     for (size_t i = 0; i < s->list.n; i++) {
         void *bytes;
@@ -279,7 +265,7 @@ static sonde_status save(saving *s, const char *path) {
     SONDE_TRY(say_model(s));
     SONDE_TRY(list_tensors(s));
     int file_type, blocks = 0;
-    if (!from_gguf(s->m)) SONDE_TRY(check_said(s));
+    if (!from_gguf(s->m)) SONDE_TRY(save_check(s->m, &(gguf_said){ s->meta, s->n_meta, &s->list, s->into }, s->err));
     SONDE_TRY(save_choose(s->m, &s->list, s->o, &file_type, s->into, s->err));
     if (s->o->dry_run) {
         save_tell(&s->list, s->o);

@@ -76,6 +76,75 @@ static bool rows_of(const writer *o, weight_id id, int64_t width, int64_t *out) 
     return false;
 }
 
+static const meta_value *gguf_key(const writer *o, const char *key) {
+    return weights_meta(o->w, arena_printf(o->into, "%s%s", o->begin, key));
+}
+
+static bool gguf_int(const writer *o, const char *key, int64_t *out) {
+    const meta_value *v = gguf_key(o, key);
+    return v && (v->kind == META_INT ? (*out = v->integer, true) : same_items(v, out));
+}
+
+/* Numbers of a head; false where nothing says it. */
+static bool head_numbers(const writer *o, int64_t *out) {
+    int64_t d, heads;
+    if (gguf_int(o, "attention.key_length", out)) return *out > 0;
+    if (!gguf_int(o, "embedding_length", &d) || !gguf_int(o, "attention.head_count", &heads) || heads <= 0) return false;
+    *out = d / heads;
+    return d % heads == 0 && d > 0;
+}
+
+/* n of e numbers, as the number whose product with e is not below n. */
+static const char *share_digits(const writer *o, int64_t n) {
+    int64_t e;
+    if (!head_numbers(o, &e) || n <= 0 || n > e) return arena_printf(o->into, "%" PRId64, n);       /* refused by its reader */
+    double share = (double)n / (double)e;
+    while ((int64_t)((double)e * share) < n) share = nextafter(share, 2);
+    const char *text = arena_printf(o->into, "%.17g", share);
+    return strpbrk(text, ".e") ? text : arena_printf(o->into, "%s.0", text);
+}
+
+/* One flag a layer, or the period of the layers that see everything. */
+static sonde_status layer_types(const writer *o, const meta_value *v, const char **out) {
+    int64_t layers, period = 0, flag = 0;
+    const bool list = v->kind == META_LIST;
+    SONDE_FAIL_IF(!gguf_int(o, "block_count", &layers) || layers < 1 || layers > MOST_LAYERS, o->err, SONDE_FORMAT,
+                  "%sblock_count: is not there, expected a number from 1 to %d", o->begin, (int)MOST_LAYERS);
+    SONDE_FAIL_IF(list ? v->n != (size_t)layers || !meta_item_int(v, 0, &flag) : !gguf_int(o, v->key + strlen(o->begin), &period),
+                  o->err, SONDE_FORMAT, "%s: expected a number, or one flag for each of %" PRId64 " layers",
+                  name_shown(v->key).text, layers);
+    const char *text = "";
+    for (int64_t l = 0; l < layers; l++) {
+        if (list) meta_item_int(v, (size_t)l, &flag);
+        else flag = period < 1 || l % period < period - 1;
+        text = arena_printf(o->into, "%s%s\"%s\"", text, l ? ", " : "", flag ? "sliding_attention" : "full_attention");
+    }
+    *out = arena_printf(o->into, "[%s]", text);
+    return SONDE_OK;
+}
+
+/* What readers of GGUF take where a key is not there, and config.json's readers would not. */
+static const char *gguf_default(const writer *o, const config_row *f) {
+    int64_t n;
+    if (strcmp(f->gguf, "attention.head_count_kv") == 0 && gguf_int(o, "attention.head_count", &n))
+        return arena_printf(o->into, "%" PRId64, n);
+    if (strcmp(f->gguf, "attention.key_length") == 0 && head_numbers(o, &n)) return arena_printf(o->into, "%" PRId64, n);
+    return strcmp(f->gguf, "rope.freq_base") == 0 ? "10000.0" : NULL;
+}
+
+static bool is_zero(const char *digits) { return strtod(digits, NULL) == 0; }
+
+static sonde_status gguf_digits(writer *o, const config_row *f, const char **out) {
+    const meta_value *v = gguf_key(o, f->gguf);
+    int64_t n;
+    if (!v) return SONDE_OK;
+    if (f->kind == FIELD_LAYERS) return layer_types(o, v, out);
+    SONDE_TRY(meta_digits(o, v, out));
+    if (f->kind == FIELD_SHARE && gguf_int(o, f->gguf, &n)) *out = share_digits(o, n);
+    if (f->or_null && is_zero(*out)) *out = "null";
+    return SONDE_OK;
+}
+
 /* What the container says of this field as JSON; NULL: nothing. */
 static sonde_status field_digits(writer *o, const config_row *f, const char **out) {
     const char *key = o->spelled == SPELLED_GGUF ? f->gguf : f->meta;
@@ -92,7 +161,8 @@ static sonde_status field_digits(writer *o, const config_row *f, const char **ou
         else if (!absent) *out = arena_printf(o->into, "%s", j->text);
         return SONDE_OK;
     }
-    const meta_value *v = weights_meta(o->w, arena_printf(o->into, "%s%s", o->begin, key));
+    if (o->spelled == SPELLED_GGUF) return gguf_digits(o, f, out);
+    const meta_value *v = gguf_key(o, key);
     return v ? meta_digits(o, v, out) : SONDE_OK;
 }
 
@@ -126,6 +196,13 @@ static sonde_status add_fields(writer *o) {
     return SONDE_OK;
 }
 
+static void add_defaults(writer *o) {
+    for (const config_row *f = o->a->fields; f->hf; f++) {
+        const char *digits = f->gguf && !f->needed && !member(o, f->hf) ? gguf_default(o, f) : NULL;
+        if (digits) add(o, f->hf, digits);
+    }
+}
+
 static bool has_tensor(const writer *o, weight_id id) {
     for (const weight_row *r = o->a->weights; r->id != W_NONE; r++) {
         const char *name = r->id == id ? row_spelled(r, o->spelled) : NULL;
@@ -134,16 +211,10 @@ static bool has_tensor(const writer *o, weight_id id) {
     return false;
 }
 
-/* Biases are there or not; config.json says so. */
-static void add_biases(writer *o) {
-    static const struct { weight_when when; const char *field; } rows[] = {
-        { WHEN_ATTN_BIAS, "attention_bias" }, { WHEN_MLP_BIAS, "mlp_bias" },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const weight_row *r = o->a->weights;
-        while (r->id != W_NONE && r->when != rows[i].when) r++;
-        if (r->id != W_NONE) add(o, rows[i].field, has_tensor(o, r->id) ? "true" : "false");
-    }
+/* Some weights are there or not; config.json says so. */
+static void add_there(writer *o) {
+    for (const config_row *f = o->a->fields; f->hf; f++)
+        if (f->there_of) add(o, f->hf, has_tensor(o, f->there_of) ? "true" : "false");
 }
 
 static void begin(writer *o) {
@@ -161,7 +232,7 @@ static sonde_status check_needed(const writer *o) {
 
 static sonde_status end(writer *o, settings_text *out) {
     SONDE_TRY(check_needed(o));
-    add_biases(o);
+    add_there(o);
     add(o, "tie_word_embeddings", has_tensor(o, W_UNEMBED) ? "false" : "true");
     out->text = arena_printf(o->into, "%s\n}\n", o->members);
     out->len = strlen(out->text);
@@ -212,12 +283,25 @@ static bool is_read(const writer *o, const char *key) {
     return false;
 }
 
+/* Sizes of heads that follow from others say nothing. */
+static bool follows(const writer *o, const char *key) {
+    static const char *const of_head[] = { "attention.key_length", "attention.value_length", "rope.dimension_count" };
+    int64_t n, e, d, heads;
+    if (!gguf_int(o, key, &n) || !gguf_int(o, "attention.head_count", &heads)) return false;
+    if (strcmp(key, "attention.head_count_kv") == 0) return n == heads;
+    for (size_t i = 0; i < sizeof of_head / sizeof *of_head; i++)
+        if (strcmp(key, of_head[i]) == 0)
+            return head_numbers(o, &e) && gguf_int(o, "embedding_length", &d) && n == e && heads > 0 && d % heads == 0 && d / heads == e;
+    return false;
+}
+
 /* A key of the family that nothing reads changes what it computes: relatives are told apart by such keys alone. */
 static sonde_status refuse_unread(const writer *o) {
     const size_t n = strlen(o->begin);
     for (size_t i = 0; i < weights_meta_count(o->w); i++) {
         const meta_value *v = weights_meta_at(o->w, i);
-        if (strncmp(v->key, o->begin, n) != 0 || is_read(o, v->key + n) || says_nothing(v->key + n, v)) continue;
+        if (strncmp(v->key, o->begin, n) != 0 || is_read(o, v->key + n) || says_nothing(v->key + n, v) ||
+            follows(o, v->key + n)) continue;
         const char *is = v->kind == META_TEXT ? text_shown(v->text.at, v->text.len).text : "a list of several";
         int64_t same = v->integer;
         if (v->kind == META_NUMBER) is = arena_printf(o->into, "%g", v->number);
@@ -228,33 +312,57 @@ static sonde_status refuse_unread(const writer *o) {
     return SONDE_OK;
 }
 
-static const arch *by_gguf(meta_text name) {
-    for (const arch *const *a = arch_table; *a; a++)
-        if ((*a)->gguf && strlen((*a)->gguf) == name.len && memcmp((*a)->gguf, name.at, name.len) == 0) return *a;
-    return NULL;
+static bool is_called(const arch *a, meta_text name) {
+    return a->gguf && strlen(a->gguf) == name.len && memcmp(a->gguf, name.at, name.len) == 0;
 }
 
+/* Of several families that share a name there, the first that reads all keys; else the first, which says what it lacks. */
 static sonde_status find_gguf(writer *o, const meta_value *named) {
     SONDE_FAIL_IF(named->kind != META_TEXT, o->err, SONDE_FORMAT, "general.architecture is no text");
-    o->a = by_gguf(named->text);
-    if (o->a) return SONDE_OK;
     const char *known = "";
-    for (const arch *const *a = arch_table; *a; a++)
-        if ((*a)->gguf) known = arena_printf(o->into, "%s%s%s", known, *known ? ", " : "", (*a)->gguf);
-    return sonde_fail(o->err, SONDE_UNSUPPORTED, "general.architecture is \"%s\", expected one of: %s",
-                      text_shown(named->text.at, named->text.len).text, known);
+    const arch *first = NULL;
+    sonde_error *const err = o->err;
+    for (const arch *const *a = arch_table; *a; a++) {
+        if (!(*a)->gguf) continue;
+        if (!strstr(known, arena_printf(o->into, " %s,", (*a)->gguf))) known = arena_printf(o->into, "%s %s,", known, (*a)->gguf);
+        if (!is_called(*a, named->text)) continue;
+        if (!first) first = *a;
+        o->a = *a;
+        o->begin = arena_printf(o->into, "%s.", (*a)->gguf);
+        o->err = NULL;
+        const bool read = refuse_unread(o) == SONDE_OK;
+        o->err = err;
+        if (read) return SONDE_OK;
+    }
+    o->a = first;
+    if (first) return SONDE_OK;
+    return sonde_fail(o->err, SONDE_UNSUPPORTED, "general.architecture is \"%s\", expected one of:%.*s",
+                      text_shown(named->text.at, named->text.len).text, (int)strlen(known) - 1, known);
+}
+
+/* What the family's readers know of files without a key for it. */
+static sonde_status add_more(writer *o) {
+    const char *text = arena_printf(o->into, "%s\n}\n", o->members);
+    gguf_words words = { .w = o->w, .into = o->into };
+    if (!o->a->gguf_more) return SONDE_OK;
+    SONDE_TRY(json_parse(text, strlen(text), o->into, &words.said, o->err));
+    const char *more = o->a->gguf_more(&words);
+    if (*more) o->members = arena_printf(o->into, "%s,\n  %s", o->members, more);
+    return SONDE_OK;
 }
 
 static sonde_status of_gguf(writer *o, settings_text *out) {
-    SONDE_TRY(find_gguf(o, weights_meta(o->w, "general.architecture")));
     o->spelled = SPELLED_GGUF;
+    SONDE_TRY(find_gguf(o, weights_meta(o->w, "general.architecture")));
     o->begin = arena_printf(o->into, "%s.", o->a->gguf);
     begin(o);
     SONDE_TRY(refuse_unread(o));
     SONDE_TRY(add_fields(o));
+    add_defaults(o);
     SONDE_TRY(add_rope_scaling(o));
     SONDE_TRY(meta_token(o, "tokenizer.ggml.bos_token_id", "bos_token_id"));
     SONDE_TRY(meta_token(o, "tokenizer.ggml.eos_token_id", "eos_token_id"));
+    SONDE_TRY(add_more(o));
     return end(o, out);
 }
 

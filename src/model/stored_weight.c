@@ -267,6 +267,7 @@ sonde_status stored_bind(const weight_source *s, const arch_config *c, const wei
     if (x.blocks > 1 || x.apart || x.outermost) SONDE_TRY(bind_blocks(s, &x, r, layer, out));
     else SONDE_TRY(bind_whole(s, &x, t, out));
     out->stored_as = t->name;
+    out->row = r;
     out->type = t->type;
     out->bytes = (int64_t)stored_bytes(t->type, out->matrix.n * out->matrix.k);
     return SONDE_OK;

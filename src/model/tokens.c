@@ -21,23 +21,16 @@ static int32_t choose_bos(const sonde_model *m) {
     return -1;
 }
 
-/* The post-processor puts the same tokens around any text: one letter with it and without it tells which. */
+/* The post-processor puts the same tokens around any text. */
 void model_find_bos(sonde_model *m) {
     m->info.bos = choose_bos(m);
     if (!m->tokenizer) return;
     arena *a = arena_new();
-    token_list with, bare;
-    size_t before = 0;
+    token_list with;
     const text_bytes letter = { "a", 1 };
-    const tokenizer_options no_specials = { .no_specials = true };
-    const bool told = tokenizer_encode(m->tokenizer, letter, (tokenizer_options){ 0 }, a, &with, NULL) == SONDE_OK &&
-                      tokenizer_encode(m->tokenizer, letter, no_specials, a, &bare, NULL) == SONDE_OK;
-    if (told && with.n > bare.n) {
-        while (before < with.n - bare.n && (bare.n == 0 || with.at[before].id != bare.at[0].id)) before++;
-        m->files->before = before;
-        m->files->after = with.n - bare.n - before;
-        m->info.adds_bos = before > 0 && with.at[0].id == m->info.bos;
-    }
+    const bool told = tokenizer_encode(m->tokenizer, letter, (tokenizer_options){ 0 }, a, &with, NULL) == SONDE_OK;
+    m->info.adds_bos = told && with.n > 0 && with.at[0].text < 0 && with.at[0].id == m->info.bos;
+    m->info.takes_pairs = tokenizer_takes_pairs(m->tokenizer);
     arena_free(a);
 }
 
@@ -64,28 +57,46 @@ static sonde_status check_ids(const sonde_model *m, token_list list, sonde_error
     return SONDE_OK;
 }
 
+/* Token types that the model would read: a tokenizer alone tells them for any model, a model with one type has no choice. */
+static bool tells_types(const sonde_model *m, token_list list) {
+    if (m->config.arch && m->config.types < 2) return false;
+    for (size_t i = 0; i < list.n; i++)
+        if (list.at[i].type) return true;
+    return false;
+}
+
+static int32_t *new_ids(size_t n) {
+    int32_t *ids = malloc(n * sizeof *ids);
+    if (!ids) abort();
+    return ids;
+}
+
 /* `list` as the caller's arrays, behind BOS if `front`; what the post-processor added is at -1. */
-static void fill(const sonde_model *m, token_list list, bool front, bool specials, sonde_tokens *out) {
+static void fill(const sonde_model *m, token_list list, bool front, sonde_tokens *out) {
     const size_t all = list.n + front;
-    const size_t before = specials ? m->files->before : 0, after = specials ? m->files->after : 0;
-    *out = (sonde_tokens){ .n = (int64_t)all, .id = malloc(all * sizeof *out->id),
-                           .start = malloc(all * sizeof *out->start), .end = malloc(all * sizeof *out->end) };
-    if (!out->id || !out->start || !out->end) abort();
+    *out = (sonde_tokens){ .n = (int64_t)all, .id = new_ids(all), .start = malloc(all * sizeof *out->start),
+                           .end = malloc(all * sizeof *out->end), .text = new_ids(all),
+                           .type = tells_types(m, list) ? new_ids(all) : NULL };
+    if (!out->start || !out->end) abort();
     if (front) {
         out->id[0] = m->info.bos;
-        out->start[0] = out->end[0] = -1;
+        out->start[0] = out->end[0] = out->text[0] = -1;
+        if (out->type) out->type[0] = 0;
     }
     for (size_t i = 0; i < list.n; i++) {
-        const bool of_text = i >= before && i + after < list.n;
-        out->id[i + front] = list.at[i].id;
-        out->start[i + front] = of_text ? list.at[i].start : -1;
-        out->end[i + front] = of_text ? list.at[i].end : -1;
+        const token_span *t = &list.at[i];
+        out->id[i + front] = t->id;
+        out->start[i + front] = t->text >= 0 ? t->start : -1;
+        out->end[i + front] = t->text >= 0 ? t->end : -1;
+        out->text[i + front] = t->text;
+        if (out->type) out->type[i + front] = t->type;
     }
 }
 
 static sonde_status tokenize(const sonde_model *m, text_bytes text, sonde_token_options o, arena *scratch,
                              sonde_tokens *out, sonde_error *err) {
-    const tokenizer_options how = { .plain = o.plain, .no_specials = o.bos == SONDE_BOS_NO };
+    const text_bytes        pair = { o.pair, o.pair_len };
+    const tokenizer_options how = { .plain = o.plain, .no_specials = o.bos == SONDE_BOS_NO, .pair = o.pair ? &pair : NULL };
     token_list list;
     SONDE_TRY(tokenizer_encode(m->tokenizer, text, how, scratch, &list, err));
     SONDE_TRY(check_ids(m, list, err));
@@ -95,7 +106,7 @@ static sonde_status tokenize(const sonde_model *m, text_bytes text, sonde_token_
     const bool front = o.bos == SONDE_BOS_YES && !(list.n > 0 && list.at[0].id == bos);
     SONDE_FAIL_IF(list.n + front == 0, err, SONDE_USAGE, "the prompt has 0 tokens, expected at least 1%s",
                   bos >= 0 ? " (a BOS would do)" : "");
-    fill(m, list, front, !how.no_specials, out);
+    fill(m, list, front, out);
     return SONDE_OK;
 }
 
@@ -113,6 +124,8 @@ void sonde_tokens_free(sonde_tokens *t) {
     free(t->id);
     free(t->start);
     free(t->end);
+    free(t->text);
+    free(t->type);
     *t = (sonde_tokens){ 0 };
 }
 
@@ -140,7 +153,7 @@ static void fill_split(token_list list, sonde_split *out) {
 static sonde_status split(const sonde_model *m, text_bytes text, bool plain, arena *scratch, sonde_split *out,
                           sonde_error *err) {
     token_list list;
-    SONDE_TRY(tokenizer_encode(m->tokenizer, text, (tokenizer_options){ plain, true, true }, scratch, &list, err));
+    SONDE_TRY(tokenizer_encode(m->tokenizer, text, (tokenizer_options){ .plain = plain, .no_specials = true, .merges = true }, scratch, &list, err));
     SONDE_TRY(check_ids(m, list, err));
     fill_split(list, out);
     return SONDE_OK;

@@ -119,6 +119,7 @@ static sonde_status read_prompt(const reader *r, const json *p) {
     size_t      len;
     EXPECT(r, json_string(json_get(p, "text"), &text, &len), "prompts: one has no text");
     const size_t at = sonde_result_prompt(r->out, text, len);
+    if (json_string(json_get(p, "pair"), &text, &len)) sonde_result_pair(r->out, at, text, len);
     const json *tokens = json_get(p, "tokens"), *generated = json_get(p, "generated");
     for (const json *t = tokens ? tokens->child : NULL; t; t = t->next) {
         sonde_token token;

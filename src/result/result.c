@@ -100,6 +100,11 @@ size_t sonde_result_prompt(sonde_result *r, const char *text, size_t len) {
     return r->prompts.n - 1;
 }
 
+void sonde_result_pair(sonde_result *r, size_t prompt, const char *text, size_t len) {
+    assert(prompt < r->prompts.n);
+    r->prompts.at[prompt].pair = (span){ copy_bytes(r->into, text, len), len };
+}
+
 void sonde_result_prompt_token(sonde_result *r, size_t prompt, sonde_token t, int64_t start, int64_t end) {
     assert(prompt < r->prompts.n);
     result_prompt *p = &r->prompts.at[prompt];

@@ -21,7 +21,7 @@ typedef struct { const char *bytes; size_t len; } span;
 typedef struct { const char *name, *value; } result_param;
 typedef struct { sonde_token token; int64_t start, end; } prompt_token;
 typedef struct {
-    span                  text, completion;         /* completion.bytes NULL: none */
+    span                  text, pair, completion;   /* bytes NULL: none */
     LIST(prompt_token)    tokens;
     LIST(sonde_written)   generated;
 } result_prompt;

@@ -119,6 +119,10 @@ static void put_generated(json_pen *j, const sonde_written *g) {
 static void put_prompt(json_pen *j, const result_prompt *q) {
     pen_text(j->p, "\n{\"text\":");
     put_string(j, q->text.bytes, q->text.len);
+    if (q->pair.bytes) {
+        pen_text(j->p, ",\"pair\":");
+        put_string(j, q->pair.bytes, q->pair.len);
+    }
     pen_text(j->p, ",\"tokens\":[");
     for (size_t i = 0; i < q->tokens.n; i++) {
         const prompt_token *t = &q->tokens.at[i];

@@ -7,4 +7,6 @@ const act_meaning act_table[ACT_COUNT] = {
     [ACT_GELU]      = { "gelu", "y = 0.5 x (1 + erf(x / sqrt(2)))" },
     [ACT_SILU]      = { "silu", "y = x / (1 + exp(-x))" },
     [ACT_RELU]      = { "relu", "y = max(x, 0)" },
+    [ACT_TANH]      = { "tanh", "y = tanh(x)" },
+    [ACT_QUICK_GELU] = { "quick_gelu", "y = x / (1 + exp(-1.702 x))" },
 };

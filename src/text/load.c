@@ -134,14 +134,26 @@ sonde_status load_cut(loader *l, const char *pattern, size_t len, const char *wh
     return load_stage(l, (stage){ .kind = STAGE_PATTERN, .pattern = s, .name = splitter_pattern(s) }, where);
 }
 
-void load_around(loader *l, int32_t before, int32_t after) {
+static void add_part(around *to, int32_t id, int text, int type) {
+    if (text < 0 && id < 0) return;
+    to->part[to->n++] = (around_part){ id, (int16_t)text, (int16_t)type };
+}
+
+void load_around(loader *l, int32_t before, int32_t after, pair_form pairs) {
     tokenizer *t = l->t;
-    t->n_before = before >= 0;
-    t->n_after = after >= 0;
-    t->before = arena_new_array(t->memory, int32_t, 2);
-    t->after = t->before + 1;
-    t->before[0] = before;
-    t->after[0] = after;
+    const int second = pairs == PAIRS_BERT;
+    t->single = (around){ .part = arena_new_array(t->memory, around_part, 3), .n_before = before >= 0 };
+    t->pair = (around){ .part = arena_new_array(t->memory, around_part, 6), .n_before = before >= 0 };
+    add_part(&t->single, before, -1, 0);
+    add_part(&t->single, -1, 0, 0);
+    add_part(&t->single, after, -1, 0);
+    if (pairs == PAIRS_NONE) return;
+    add_part(&t->pair, before, -1, 0);
+    add_part(&t->pair, -1, 0, 0);
+    add_part(&t->pair, after, -1, 0);
+    if (pairs == PAIRS_ROBERTA) add_part(&t->pair, after, -1, 0);
+    add_part(&t->pair, -1, 1, second);
+    add_part(&t->pair, after, -1, second);
 }
 
 bool load_split_merge(const char *line, size_t len, merge_text *out) {

@@ -13,6 +13,13 @@
 enum { MOST_STAGES = 32 };
 typedef enum { KIND_BYTES, KIND_CHARACTERS, KIND_PIECES, KIND_PATHS, KIND_WORDPIECE, KIND_WORDS } model_kind;
 
+/* What the post-processor puts around texts: tokens and texts in a row, each with its type. */
+typedef struct { int32_t id; int16_t text, type; } around_part;         /* text 0, or 1 of a pair; -1: the token `id` */
+typedef struct { around_part *part; size_t n, n_before; } around;       /* n_before: parts in front of the first text */
+static inline size_t around_after(const around *a) { return a->n ? a->n - a->n_before - 1 : 0; }    /* of a single text */
+
+typedef enum { PAIRS_NONE, PAIRS_BERT, PAIRS_ROBERTA } pair_form;                      /* load_around */
+
 struct tokenizer {
     arena       *memory;
     vocab        vocab;
@@ -26,8 +33,7 @@ struct tokenizer {
     splitter    *owned[3 * MOST_STAGES];        /* the patterns of all steps */
     size_t       n_owned;
     bool         drop_first_space;      /* when decoding: it was put in front */
-    int32_t     *before, *after;        /* what the post-processor puts around the text */
-    size_t       n_before, n_after;
+    around       single, pair;          /* of a text alone (n 0: nothing around it), and of two (n 0: there is none) */
     int32_t      bos, eos;
     model_kind   kind;
     int32_t      unknown;               /* -1: none */
@@ -53,6 +59,7 @@ typedef struct {
     map         *added_place;           /* text: place in `added` */
     bool         byte_level;            /* a ByteLevel pre-tokenizer was read */
     const json  *config;                /* tokenizer_config.json, NULL where there is none */
+    const json  *special_tokens;        /* of the template that is read */
     const json  *special_map, *added_map;       /* special_tokens_map.json, added_tokens.json */
     sonde_error *err;
 } loader;
@@ -76,7 +83,7 @@ bool         load_is_tiktoken(const text_file *f);
 /* What stands beside a file that is no tokenizer.json, as transformers reads it: the tokens it adds or makes special
  * (then `more`, which may be NULL); once those are closed, bos and eos, and whether they are put around the text. */
 sonde_status load_config_tokens(loader *l, const json *more);
-sonde_status load_config_ends(loader *l, bool add_bos, bool add_eos);
+sonde_status load_config_ends(loader *l, bool add_bos, bool add_eos, pair_form pairs);
 /* Id of the token that the member names. */
 int32_t      load_config_id(const loader *l, const char *key, int32_t otherwise);
 
@@ -93,8 +100,9 @@ sonde_status load_decode(loader *l, decode_step k, const char *where);
 sonde_status load_pattern(loader *l, const char *pattern, size_t len, bool literal, const splitter **out);
 /* A step that cuts by the expression. */
 sonde_status load_cut(loader *l, const char *pattern, size_t len, const char *where);
-/* The ids around the text: none where the id is negative. */
-void         load_around(loader *l, int32_t before, int32_t after);
+/* The ids around the text: none where the id is negative. Of two texts BERT's way is before A after B after, types 0 and 1;
+ * RoBERTa's before A after after B after, all of type 0. */
+void         load_around(loader *l, int32_t before, int32_t after, pair_form pairs);
 /* Of p->text, p->score and p->type, as SentencePiece reads its own file. */
 typedef struct {
     const vocab_pieces *pieces;

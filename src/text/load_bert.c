@@ -109,7 +109,7 @@ static sonde_status fill(loader *l, const text_file *f) {
     SONDE_TRY(load_added_close(l));
     t->bos = load_config_id(l, "cls_token", vocab_id(&t->vocab, "[CLS]", 5));
     t->eos = load_config_id(l, "sep_token", vocab_id(&t->vocab, "[SEP]", 5));
-    load_around(l, t->bos, t->eos);
+    load_around(l, t->bos, t->eos, PAIRS_BERT);
     return SONDE_OK;
 }
 

@@ -87,7 +87,7 @@ static sonde_status fill(loader *l, const text_file *f, int64_t n_tokens) {
     SONDE_TRY(load_added_close(l));
     l->t->bos = 1;
     l->t->eos = 2;
-    load_around(l, 1, -1);
+    load_around(l, 1, -1, PAIRS_NONE);
     return SONDE_OK;
 }
 

@@ -104,12 +104,12 @@ static sonde_status is_wanted(const loader *l, const char *key, int32_t id, bool
     return SONDE_OK;
 }
 
-sonde_status load_config_ends(loader *l, bool add_bos, bool add_eos) {
+sonde_status load_config_ends(loader *l, bool add_bos, bool add_eos, pair_form pairs) {
     tokenizer *t = l->t;
     t->bos = load_config_id(l, "bos_token", t->bos);
     t->eos = load_config_id(l, "eos_token", t->eos);
     SONDE_TRY(is_wanted(l, "add_bos_token", t->bos, &add_bos));
     SONDE_TRY(is_wanted(l, "add_eos_token", t->eos, &add_eos));
-    load_around(l, add_bos ? t->bos : -1, add_eos ? t->eos : -1);
+    load_around(l, add_bos ? t->bos : -1, add_eos ? t->eos : -1, pairs);
     return SONDE_OK;
 }

@@ -172,17 +172,19 @@ static sonde_status put_words(const tokenizer *t, vocab_pieces *out, sonde_error
                     && strcmp(t->prefix, "##") == 0;
     if (!usual) return refuse(err, "this normaliser");
     out->model = "bert";
-    out->cls = t->n_before ? t->before[0] : -1;
-    out->separator = t->n_after ? t->after[0] : -1;
+    out->cls = t->single.n_before ? t->single.part[0].id : -1;
+    out->separator = around_after(&t->single) ? t->single.part[t->single.n - 1].id : -1;
     return SONDE_OK;
 }
 
 sonde_status tokenizer_to_pieces(const tokenizer *t, arena *into, vocab_pieces *out, sonde_error *err) {
     *out = (vocab_pieces){ .name = "tokenizer", .bos = t->bos, .eos = t->eos, .unknown = t->unknown, .separator = -1,
-                           .padding = -1, .cls = -1, .mask = -1, .add_bos = t->n_before > 0, .add_eos = t->n_after > 0,
+                           .padding = -1, .cls = -1, .mask = -1, .add_bos = t->single.n_before > 0,
+                           .add_eos = around_after(&t->single) > 0,
                            .add_space_prefix = -1, .remove_extra_whitespaces = -1 };
-    SONDE_FAIL_IF(t->n_before > 1 || t->n_after > 1, err, SONDE_UNSUPPORTED,
-                  "%zu tokens before the text and %zu behind it, a GGUF vocabulary has one each", t->n_before, t->n_after);
+    const size_t before = t->single.n_before, after = around_after(&t->single);
+    SONDE_FAIL_IF(before > 1 || after > 1, err, SONDE_UNSUPPORTED,
+                  "%zu tokens before the text and %zu behind it, a GGUF vocabulary has one each", before, after);
     put_tokens(t, into, out);
     switch (t->kind) {
     case KIND_BYTES:                   return put_bytes(t, into, out, err);

@@ -75,7 +75,7 @@ static sonde_status read_config(loader *l) {
     SONDE_TRY(load_config_tokens(l, has_end ? &end : NULL));
     SONDE_TRY(load_added_close(l));
     l->t->bos = l->t->eos = vocab_id(&l->t->vocab, end.text, end.len);
-    return load_config_ends(l, classes[class].around, classes[class].around);
+    return load_config_ends(l, classes[class].around, classes[class].around, classes[class].around ? PAIRS_ROBERTA : PAIRS_NONE);
 }
 
 sonde_status load_vocab_and_merges(loader *l, const tokenizer_files *files) {

@@ -39,44 +39,90 @@ static sonde_status read_offsets(loader *l, const json *j, const char *where) {
     return load_bool(j, where, "trim_offsets", &trim, l->err);
 }
 
-/* The ids that member `name` of special_tokens stands for, behind those in *ids. */
-static sonde_status template_ids(loader *l, const json *tokens, const json *name, int32_t **ids, size_t *n) {
+static void add_part(around *to, size_t *room, arena *memory, around_part p) {
+    if (to->n == *room) {
+        *room = 2 * *room + 8;
+        around_part *more = arena_new_array(memory, around_part, *room);
+        if (to->n) memcpy(more, to->part, to->n * sizeof *more);
+        to->part = more;
+    }
+    to->part[to->n++] = p;
+}
+
+typedef struct { loader *l; const json *tokens; around *to; size_t room; } template_reader;
+
+/* The ids that member `name` of special_tokens stands for. */
+static sonde_status read_special(template_reader *r, const json *name, int16_t type) {
+    loader *l = r->l;
     const json *list = NULL;
-    for (const json *c = tokens ? tokens->child : NULL; c && !list; c = c->next)
+    for (const json *c = r->tokens ? r->tokens->child : NULL; c && !list; c = c->next)
         if (c->key && c->key_len == name->len && memcmp(c->key, name->text, name->len) == 0) list = json_get(c, "ids");
     SONDE_FAIL_IF(!list || list->kind != JSON_ARRAY, l->err, SONDE_FORMAT,
                   "post_processor.special_tokens: no ids for \"%s\"", text_shown(name->text, name->len).text);
-    int32_t *more = arena_new_array(l->t->memory, int32_t, *n + list->len);
-    if (*n) memcpy(more, *ids, *n * sizeof *more);
     for (const json *c = list->child; c; c = c->next) {
         int64_t id;
         const bool known = json_int(c, &id) && id >= 0 && id < INT32_MAX && vocab_token(&l->t->vocab, (int32_t)id);
         SONDE_FAIL_IF(!known, l->err, SONDE_FORMAT, "post_processor.special_tokens: \"%s\" has an id that no token has",
                       text_shown(name->text, name->len).text);
-        more[(*n)++] = (int32_t)id;
+        add_part(r->to, &r->room, l->t->memory, (around_part){ (int32_t)id, -1, type });
     }
-    *ids = more;
     return SONDE_OK;
 }
 
-static sonde_status read_template(loader *l, const json *j, const char *where) {
-    tokenizer *t = l->t;
-    const json *single = json_get(j, "single");
-    SONDE_FAIL_IF(!single || single->kind != JSON_ARRAY, l->err, SONDE_FORMAT, "%s.single: missing or no array", where);
-    SONDE_FAIL_IF(t->n_before || t->n_after, l->err, SONDE_UNSUPPORTED, "%s: a second template is not supported",
-                  where);
-    int texts = 0;
-    for (const json *c = single->child; c; c = c->next) {
-        const json *special = json_get(json_get(c, "SpecialToken"), "id");
-        const json *text = json_get(json_get(c, "Sequence"), "id");
-        const bool is_text = text && text->kind == JSON_STRING && strcmp(text->text, "A") == 0;
-        SONDE_FAIL_IF(!is_text && !(special && special->kind == JSON_STRING), l->err, SONDE_FORMAT,
-                      "%s.single: expected {\"SpecialToken\": ..} and one {\"Sequence\": {\"id\": \"A\"}}", where);
-        texts += is_text;
-        if (!is_text) SONDE_TRY(template_ids(l, json_get(j, "special_tokens"), special, texts ? &t->after : &t->before,
-                                             texts ? &t->n_after : &t->n_before));
+static sonde_status read_type(loader *l, const json *part, const char *where, int16_t *out) {
+    const json *type = json_get(part, "type_id");
+    int64_t     n = 0;
+    SONDE_FAIL_IF(type && (!json_int(type, &n) || n < 0 || n > INT16_MAX), l->err, SONDE_FORMAT,
+                  "%s.type_id: expected a number from 0 to %d", where, INT16_MAX);
+    *out = (int16_t)n;
+    return SONDE_OK;
+}
+
+/* One of "single" and "pair": times[i] is how often it names text i. */
+static sonde_status read_parts(loader *l, const json *list, const char *where, around *out, int times[2]) {
+    template_reader r = { .l = l, .tokens = l->special_tokens, .to = out };
+    const bool      pairs = out == &l->t->pair;
+    for (const json *c = list->child; c; c = c->next) {
+        const json *added = json_get(c, "SpecialToken"), *special = json_get(added, "id");
+        const json *sequence = json_get(c, "Sequence"), *text = json_get(sequence, "id");
+        const bool  first = text && text->kind == JSON_STRING && strcmp(text->text, "A") == 0;
+        const bool  second = pairs && text && text->kind == JSON_STRING && strcmp(text->text, "B") == 0;
+        int16_t     type;
+        SONDE_FAIL_IF(!first && !second && !(special && special->kind == JSON_STRING), l->err, SONDE_FORMAT,
+                      "%s: expected {\"SpecialToken\": ..} and one {\"Sequence\": {\"id\": \"A\"}}", where);
+        SONDE_TRY(read_type(l, first || second ? sequence : added, where, &type));
+        if (first && !times[0]) out->n_before = out->n;
+        times[0] += first;
+        times[1] += second;
+        if (first || second) add_part(out, &r.room, l->t->memory, (around_part){ -1, second, type });
+        else SONDE_TRY(read_special(&r, special, type));
     }
-    SONDE_FAIL_IF(texts != 1, l->err, SONDE_FORMAT, "%s.single: names the text %d times, expected once", where, texts);
+    return SONDE_OK;
+}
+
+static sonde_status no_template_yet(loader *l, const char *where) {
+    SONDE_FAIL_IF(l->t->single.n > 1, l->err, SONDE_UNSUPPORTED, "%s: a second template is not supported", where);
+    return SONDE_OK;
+}
+
+/* A template for pairs that does not name both texts once is none. */
+static sonde_status read_template(loader *l, const json *j, const char *where) {
+    tokenizer  *t = l->t;
+    char        place[80];
+    int         times[2] = { 0 }, both[2] = { 0 };
+    const json *single = json_get(j, "single"), *pair = json_get(j, "pair");
+    SONDE_FAIL_IF(!single || single->kind != JSON_ARRAY, l->err, SONDE_FORMAT, "%s.single: missing or no array", where);
+    SONDE_TRY(no_template_yet(l, where));
+    l->special_tokens = json_get(j, "special_tokens");
+    t->single = t->pair = (around){ 0 };
+    snprintf(place, sizeof place, "%s.single", where);
+    SONDE_TRY(read_parts(l, single, place, &t->single, times));
+    SONDE_FAIL_IF(times[0] != 1 || times[1], l->err, SONDE_FORMAT, "%s: names the text %d times, expected once", place,
+                  times[0] + times[1]);
+    if (!load_is_set(pair) || pair->kind != JSON_ARRAY) return SONDE_OK;
+    snprintf(place, sizeof place, "%s.pair", where);
+    SONDE_TRY(read_parts(l, pair, place, &t->pair, both));
+    if (both[0] != 1 || both[1] != 1) t->pair.n = 0;
     return SONDE_OK;
 }
 
@@ -91,19 +137,21 @@ static sonde_status read_pair(loader *l, const json *j, const char *where, const
     return SONDE_OK;
 }
 
-static sonde_status read_around(loader *l, const json *j, const char *where) {
+static sonde_status read_ends(loader *l, const json *j, const char *where, pair_form pairs) {
     int32_t cls, sep;
-    SONDE_FAIL_IF(l->t->n_before || l->t->n_after, l->err, SONDE_UNSUPPORTED, "%s: a second template is not supported",
-                  where);
+    SONDE_TRY(no_template_yet(l, where));
     SONDE_TRY(read_pair(l, j, where, "cls", &cls));
     SONDE_TRY(read_pair(l, j, where, "sep", &sep));
-    load_around(l, cls, sep);
+    load_around(l, cls, sep, pairs);
     return SONDE_OK;
 }
 
+static sonde_status read_bert(loader *l, const json *j, const char *where) { return read_ends(l, j, where, PAIRS_BERT); }
+static sonde_status read_roberta(loader *l, const json *j, const char *where) { return read_ends(l, j, where, PAIRS_ROBERTA); }
+
 static const part_row processors_inside[] = {
-    { "ByteLevel", read_offsets }, { "TemplateProcessing", read_template }, { "BertProcessing", read_around },
-    { "RobertaProcessing", read_around }, { NULL, NULL },
+    { "ByteLevel", read_offsets }, { "TemplateProcessing", read_template }, { "BertProcessing", read_bert },
+    { "RobertaProcessing", read_roberta }, { NULL, NULL },
 };
 
 static sonde_status read_processors(loader *l, const json *j, const char *where) {
@@ -111,8 +159,8 @@ static sonde_status read_processors(loader *l, const json *j, const char *where)
 }
 
 static const part_row processors[] = {
-    { "ByteLevel", read_offsets }, { "TemplateProcessing", read_template }, { "BertProcessing", read_around },
-    { "RobertaProcessing", read_around }, { "Sequence", read_processors }, { NULL, NULL },
+    { "ByteLevel", read_offsets }, { "TemplateProcessing", read_template }, { "BertProcessing", read_bert },
+    { "RobertaProcessing", read_roberta }, { "Sequence", read_processors }, { NULL, NULL },
 };
 
 static sonde_status read_added(loader *l, const json *array) {

@@ -155,7 +155,8 @@ static sonde_status read_row(loader *l, const vocab_pieces *p, const row *r) {
     t->bos = said.bos;
     t->eos = said.eos;
     const bool pre_bos = t->model && pre_find(p->pre, p->family)->add_bos;
-    load_around(l, or(p->add_bos, r->add_bos || pre_bos) ? t->bos : -1, or(p->add_eos, r->add_eos) ? t->eos : -1);
+    load_around(l, or(p->add_bos, r->add_bos || pre_bos) ? t->bos : -1, or(p->add_eos, r->add_eos) ? t->eos : -1,
+                r->around ? PAIRS_BERT : PAIRS_NONE);
     return SONDE_OK;
 }
 

@@ -197,7 +197,7 @@ static sonde_status fill(loader *l, const text_file *f) {
     SONDE_TRY(load_added_close(l));
     l->t->bos = control(l->t, c.bos);
     l->t->eos = control(l->t, c.eos);
-    return load_config_ends(l, true, s.unigram);
+    return load_config_ends(l, true, s.unigram, PAIRS_NONE);
 }
 
 sonde_status load_sentencepiece(loader *l, const text_file *f) {

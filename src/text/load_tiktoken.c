@@ -180,7 +180,7 @@ static sonde_status fill(loader *l, const text_file *f) {
     SONDE_TRY(load_added_close(l));
     t->bos = vocab_id(&t->vocab, kinds[kind].bos, strlen(kinds[kind].bos));
     t->eos = vocab_id(&t->vocab, kinds[kind].eos, strlen(kinds[kind].eos));
-    return load_config_ends(l, kinds[kind].add_bos, false);
+    return load_config_ends(l, kinds[kind].add_bos, false, PAIRS_NONE);
 }
 
 sonde_status load_tiktoken(loader *l, const text_file *f) {

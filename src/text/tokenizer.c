@@ -14,7 +14,8 @@ enum { LONGEST_TEXT = 1 << 28 };        /* positions stay below 2^31 whatever th
 typedef struct {
     const tokenizer *t;
     tokenizer_options options;
-    size_t            len, done;            /* of the text; up to the end of the last word */
+    size_t            len, done;            /* of all texts; up to the end of the last word */
+    int16_t           text, type;           /* of the tokens that are added */
     arena            *scratch, *into;
     stage_work        stage;
     bpe_work         bpe;
@@ -47,8 +48,8 @@ static sonde_status read_json(loader *l, const text_file *f, const char *usual, 
 static void name_ends(tokenizer *t, const json *config) {
     const char *text;
     size_t len;
-    if (t->n_before) t->bos = t->before[0];
-    if (t->n_after) t->eos = t->after[t->n_after - 1];
+    if (t->single.n_before) t->bos = t->single.part[0].id;
+    if (around_after(&t->single)) t->eos = t->single.part[t->single.n - 1].id;
     if (load_named_text(config, "bos_token", &text, &len)) t->bos = vocab_id(&t->vocab, text, len);
     if (load_named_text(config, "eos_token", &text, &len)) t->eos = vocab_id(&t->vocab, text, len);
 }
@@ -190,7 +191,7 @@ static void *larger(encoding *e, void *at, size_t n, size_t *cap, size_t size) {
 
 static void add_span(encoding *e, int32_t id, size_t start, size_t end) {
     if (e->n == e->cap) e->spans = larger(e, e->spans, e->n, &e->cap, sizeof *e->spans);
-    e->spans[e->n++] = (token_span){ id, (int64_t)start, (int64_t)end };
+    e->spans[e->n++] = (token_span){ id, e->text, e->type, (int64_t)start, (int64_t)end };
 }
 
 /* The tokens from `first` on are those of one word. */
@@ -299,8 +300,24 @@ static sonde_status encode_part(encoding *e, stretch s) {
     return walk(e, &e->t->normalized, &s, encode_stretch);
 }
 
-static void add_around(encoding *e, const int32_t *ids, size_t n, size_t at) {
-    for (size_t i = 0; i < n && !e->options.no_specials; i++) add_span(e, ids[i], at, at);
+/* The texts, and the post-processor's tokens where they stand. */
+static sonde_status encode_around(encoding *e, const around *a, const text_bytes *text) {
+    static const around_part bare = { -1, 0, 0 };
+    size_t at = 0;
+    for (size_t i = 0; i < a->n || i == 0; i++) {
+        const around_part *p = a->n ? &a->part[i] : &bare;
+        e->text = p->text;
+        e->type = p->type;
+        if (p->text < 0) {
+            if (!e->options.no_specials) add_span(e, p->id, at, at);
+            continue;
+        }
+        const text_bytes x = text[p->text];
+        const stretch    all = { .text = x.at, .len = x.len };
+        SONDE_TRY(walk(e, &e->t->raw, &all, encode_part));
+        at = x.len;
+    }
+    return SONDE_OK;
 }
 
 const char *tokenizer_stage(const tokenizer *t, size_t i) {
@@ -319,20 +336,28 @@ static sonde_status check_text(const tokenizer *t, text_bytes text, sonde_error 
     return SONDE_OK;
 }
 
+bool tokenizer_takes_pairs(const tokenizer *t) { return t->pair.n > 0; }
+
+static sonde_status check_pair(const tokenizer *t, text_bytes pair, sonde_error *err) {
+    SONDE_FAIL_IF(!t->pair.n, err, SONDE_UNSUPPORTED, "a pair of texts: the tokenizer has no template for pairs, expected "
+                  "one text");
+    const sonde_status s = check_text(t, pair, err);
+    return s == SONDE_OK ? s : sonde_fail_at(err, s, "pair");
+}
+
 sonde_status tokenizer_encode(const tokenizer *t, text_bytes text, tokenizer_options o, arena *into, token_list *out,
                               sonde_error *err) {
+    const text_bytes texts[2] = { text, o.pair ? *o.pair : (text_bytes){ 0 } };
     SONDE_TRY(check_text(t, text, err));
-    encoding e = { .t = t, .options = o, .len = text.len, .into = into, .scratch = arena_new(), .err = err };
+    if (o.pair) SONDE_TRY(check_pair(t, texts[1], err));
+    encoding e = { .t = t, .options = o, .len = texts[0].len + texts[1].len, .into = into, .scratch = arena_new(), .err = err };
     e.stage.split = split_work_new();
     e.bpe.watch = e.model.watch = o.merges;
     e.bpe.known = known_new(text.len);
     e.stage.memory = e.stage.pieces.memory = e.stage.next.memory = e.stage.found.memory = e.scratch;
     e.bpe.memory = e.model.memory = e.scratch;
-    const stretch all = { .text = text.at, .len = text.len };
-    add_around(&e, t->before, t->n_before, 0);
-    const sonde_status s = e.stage.split ? walk(&e, &t->raw, &all, encode_part)
+    const sonde_status s = e.stage.split ? encode_around(&e, o.pair ? &t->pair : &t->single, texts)
                                          : sonde_fail(err, SONDE_NOMEM, "no memory for matching");
-    add_around(&e, t->after, t->n_after, text.len);
     if (s == SONDE_OK)
         *out = (token_list){ .at = e.spans, .n = e.n, .words = e.words, .n_words = e.n_words, .merges = e.merges,
                              .n_merges = e.n_merges };

@@ -22,7 +22,9 @@
 typedef struct tokenizer tokenizer;
 
 typedef struct { const char *at; size_t len; } text_bytes;
-typedef struct { int32_t id; int64_t start, end; } token_span;          /* bytes [start, end) of the text */
+/* Bytes [start, end) of text 0, or of text 1, which is its pair; text -1: the post-processor put it there. `type` is what
+ * the template says of it: the token types of BERT. */
+typedef struct { int32_t id; int16_t text, type; int64_t start, end; } token_span;
 /* What the pre-tokenizer cuts out, an added token, or a byte that is not UTF-8: tokens [first, first + n) of the list. */
 typedef struct { int64_t start, end; size_t first, n; bool added; } token_word;
 typedef struct { size_t word; int32_t left, right, made; uint32_t rank; } token_merge;     /* two ids become one, in order */
@@ -93,9 +95,12 @@ typedef struct {
     bool plain;                 /* texts of special tokens are ordinary text */
     bool no_specials;           /* do not run the post-processor (add_special_tokens=False) */
     bool merges;                /* list them */
+    const text_bytes *pair;     /* a second text, put beside the first as the template for pairs says; NULL: none */
 } tokenizer_options;
 
-/* Spans in the arena. They tile the text: what the post-processor adds, and a space that is put in front, is empty;
+bool         tokenizer_takes_pairs(const tokenizer *t);      /* is there a template for pairs? */
+
+/* UNSUPPORTED for a pair without a template for it. Spans in the arena. They tile the text: what the post-processor adds, and a space that is put in front, is empty;
  * where the normaliser changes characters the first token of them has all their bytes. (Not tiled: where a byte has no
  * token, as white space that a pre-tokenizer or SentencePiece drops, and where an added token begins in the white space
  * that one before it took in.) Worst case O(n log n) in the

@@ -272,20 +272,27 @@ static sonde_status write_stages(writer *w, const tokenizer *t, sonde_error *err
     return SONDE_OK;
 }
 
-static void write_template(writer *w, const tokenizer *t, bool pair) {
-    write_text(w, "[");
-    for (size_t i = 0; i < t->n_before; i++) {
+static void write_part(writer *w, const tokenizer *t, around_part p, bool first) {
+    if (!first) write_text(w, ",");
+    if (p.text < 0) {
         write_text(w, "{\"SpecialToken\":{\"id\":");
-        write_id(w, t, t->before[i]);
-        write_text(w, ",\"type_id\":0}},");
+        write_id(w, t, p.id);
+        write_format(w, ",\"type_id\":%d}}", p.type);
+    } else {
+        write_format(w, "{\"Sequence\":{\"id\":\"%s\",\"type_id\":%d}}", p.text ? "B" : "A", p.type);
     }
-    for (int text = 0; text <= pair; text++) {
-        write_format(w, "%s{\"Sequence\":{\"id\":\"%s\",\"type_id\":%d}}", text ? "," : "", text ? "B" : "A", text);
-        for (size_t i = 0; i < t->n_after; i++) {
-            write_text(w, ",{\"SpecialToken\":{\"id\":");
-            write_id(w, t, t->after[i]);
-            write_format(w, ",\"type_id\":%d}}", text);
-        }
+}
+
+/* The library wants a template for pairs: where there is none the second text stands behind the first one's frame. */
+static void write_template(writer *w, const tokenizer *t, bool pair) {
+    const around *a = pair && t->pair.n ? &t->pair : &t->single;
+    write_text(w, "[");
+    for (size_t i = 0; i < a->n; i++) write_part(w, t, a->part[i], i == 0);
+    for (size_t i = a->n_before; pair && !t->pair.n && i < a->n; i++) {
+        around_part p = a->part[i];
+        p.type = 1;
+        if (p.text == 0) p.text = 1;
+        write_part(w, t, p, false);
     }
     write_text(w, "]");
 }
@@ -293,10 +300,15 @@ static void write_template(writer *w, const tokenizer *t, bool pair) {
 /* {"text": {"id": .., "ids": [..], "tokens": [..]}}, each once. */
 static void write_special(writer *w, const tokenizer *t) {
     bool any = false;
-    for (size_t i = 0; i < t->n_before + t->n_after; i++) {
-        const int32_t id = i < t->n_before ? t->before[i] : t->after[i - t->n_before];
-        bool again = false;
-        for (size_t k = 0; k < i; k++) again |= id == (k < t->n_before ? t->before[k] : t->after[k - t->n_before]);
+    const size_t n = t->single.n + t->pair.n;
+    for (size_t i = 0; i < n; i++) {
+        const around_part *p = i < t->single.n ? &t->single.part[i] : &t->pair.part[i - t->single.n];
+        const int32_t id = p->id;
+        bool again = p->text >= 0;
+        for (size_t k = 0; k < i; k++) {
+            const around_part *q = k < t->single.n ? &t->single.part[k] : &t->pair.part[k - t->single.n];
+            again |= q->text < 0 && q->id == id;
+        }
         if (again) continue;
         if (any) write_text(w, ",");
         write_id(w, t, id);
@@ -311,7 +323,7 @@ static void write_special(writer *w, const tokenizer *t) {
 
 static void write_post(writer *w, const tokenizer *t) {
     write_text(w, "\"post_processor\":");
-    if (!t->n_before && !t->n_after) {
+    if (t->single.n < 2 && !t->pair.n) {
         write_text(w, t->kind == KIND_BYTES ? "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":false,"
                                               "\"use_regex\":false},\n" : "null,\n");
         return;

@@ -1,6 +1,7 @@
 # What a result records runs again and says the same, byte for byte: prompts as text, as ids and from a file, edits, runs,
 # documents, folded weights, draws; what is no result is refused.
 . "$CASES/lib.sh"
+SONDE_MODELS=$SONDE_MODELS:$CASES/../golden/families       # encoders with heads: bert_mlm, bert_qa, ..
 prompt="When Mary and John went to the store, John gave a drink to"
 same() {
     verb=$1; shift

@@ -1,4 +1,5 @@
 # Every example of the help works as typed, dry too, and the tour ends well.
+SONDE_MODELS=$SONDE_MODELS:$CASES/../golden/families       # encoders with heads: bert_mlm, bert_qa, ..
 ran=0
 for verb in $(sonde help | awk '/^$/ { part++ } part == 2 && /^  [a-z]/ { print $1 }'); do
     [ $verb != tour ] || continue
