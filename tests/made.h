@@ -42,7 +42,7 @@ static inline void made_ask(made *m) {
     const arch_config *c = &m->config;
     const bool rows = c->head & (HEAD_LM | HEAD_MLM) && !c->encoder;
     const char *text = rows ? "logit(#3,-1)-0.7*logit(#7,-1)+0.5*logit(#5,-3)+0.3*logit(#1,1)"
-                     : c->encoder ? "logit(#3)-0.7*logit(#7)" : c->head & HEAD_CLASS ? "logit(#0)-0.7*logit(#1)"
+                     : c->encoder ? "logit(#3)-0.7*logit(#7)" : c->head & (HEAD_CLASS | HEAD_NSP) ? "logit(#0)-0.7*logit(#1)"
                      : c->head & HEAD_QA ? "logit(#0,2)-0.7*logit(#1,-1)" : "logit(#3)-0.7*logit(#1)";
     if (arch_answers(c) == 0) return;
     if (sonde_metric_parse(&m->metric, m->model, text, NULL, NULL, &err)) FAIL_("%s: %s", text, err.message);

@@ -6,7 +6,7 @@
 #include "model/experts.h"
 #include "model/model_files.h"
 
-enum { LAYERS = 3, D = 20, F = 9, X = 5, K = 2, VOCAB = 23, LONGEST = 600, POOL = 60000 };
+enum { LAYERS = 3, D = 20, F = 9, X = 5, K = 3, VOCAB = 23, LONGEST = 600, POOL = 60000 };
 static const int64_t SEVEN = 7;
 
 typedef enum { USUAL, BY_TURNS, KINDS } kind;
@@ -194,8 +194,7 @@ static void nothing(const char *site, double *value, int64_t n, int64_t width) {
 
 static void force(const char *site, double *value, int64_t n, int64_t width) {
     if (!strcmp(site, "blocks.0.mlp.hook_expert_indices"))
-        for (int64_t t = 0; t < n; t++) value[t * width] = 4, value[t * width + 1] = 1;
-    if (!strcmp(site, "blocks.2.mlp.hook_expert_indices")) value[3 * width] = 0, value[3 * width + 1] = 2;
+        for (int64_t t = 0; t < n; t++) value[t * width] = 4, value[t * width + 1] = 1, value[t * width + 2] = 2;
 }
 
 static void weigh(const char *site, double *value, int64_t n, int64_t width) {
@@ -209,7 +208,7 @@ typedef struct { const char *edits[MOST_EDITS]; void (*same)(const char *, doubl
 static const edit_case edit_cases[] = {
     { { 0 }, nothing },
     { { "set:blocks.0.mlp.hook_expert_indices[:,0]=4", "set:blocks.0.mlp.hook_expert_indices[:,1]=1",
-        "set:blocks.2.mlp.hook_expert_indices[3,0]=0", "set:blocks.2.mlp.hook_expert_indices[3,1]=2" }, force },
+        "set:blocks.0.mlp.hook_expert_indices[:,2]=2" }, force },
     { { "zero:blocks.0.mlp.hook_expert_weights[:,2]", "scale:blocks.2.mlp.hook_expert_weights[1:4,1]=3" }, weigh },
 };
 enum { EDIT_CASES = sizeof edit_cases / sizeof *edit_cases };
@@ -405,15 +404,19 @@ static const char *refused(fixture *f, const char *text, const sonde_want *want)
     static sonde_error err;
     err = (sonde_error){ 0 };
     const sonde_prompt p = { f->s.tokens, SEVEN, 0 };
+    char part[128];
     f->s.n_edits = 0;
-    if (text) edit(&f->s, text);
+    for (const char *at = text; at && *at; at += strcspn(at, ";") + (strchr(at, ';') != NULL)) {
+        snprintf(part, sizeof part, "%.*s", (int)strcspn(at, ";"), at);
+        edit(&f->s, part);
+    }
     const sonde_variant v = { 0, (const sonde_edit *const *)f->s.edit, f->s.n_edits };
     const sonde_batch   one = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = want, .n_wants = 1 };
     sonde_session *with = session(&f->s, 1);
     shot got = { 0 };
     CHECK_EQ(sonde_variants_run(with, &one, take, &got, &err), SONDE_USAGE);
     sonde_session_free(with);
-    if (text) sonde_edit_free(f->s.edit[--f->s.n_edits]);
+    while (f->s.n_edits) sonde_edit_free(f->s.edit[--f->s.n_edits]);
     return err.message;
 }
 
@@ -428,8 +431,35 @@ static void choices_that_cannot_be_are_named(void) {
     CHECK_STR(refused(&f, "set:blocks.2.mlp.hook_expert_indices[0,1]=-1", &metric),
               "blocks.2.mlp.hook_expert_indices: position 0 has -1, expected the number of an expert, 0 to 4");
     CHECK_STR(refused(&f, "set:blocks.0.mlp.hook_expert_indices[6]=2", &metric),
-              "blocks.0.mlp.hook_expert_indices: position 6 has expert 2 twice, expected 2 different ones");
+              "blocks.0.mlp.hook_expert_indices: position 6 has expert 2 twice, expected 3 different ones");
+    CHECK_STR(refused(&f, "set:blocks.0.mlp.hook_expert_indices[2,0]=4;set:blocks.0.mlp.hook_expert_indices[2,1]=0;"
+                          "set:blocks.0.mlp.hook_expert_indices[2,2]=4", &metric),
+              "blocks.0.mlp.hook_expert_indices: position 2 has expert 4 twice, expected 3 different ones");
     close_setting(&f.s);
+}
+
+/* The order in which an edit names experts is not that of the sums. */
+static void forced_in_any_order_the_bits_are_the_same(void) {
+    static fixture f;
+    static const char *const orders[] = { "412", "214", "142" };
+    for (int of = 0; of < KINDS; of++) {
+        shot first, other;
+        for (int i = 0; i < 3; i++) {
+            open_fixture(&f, (kind)of, 20);
+            for (int j = 0; j < K; j++) {
+                char text[80];
+                snprintf(text, sizeof text, "set:blocks.0.mlp.hook_expert_indices[:,%d]=%c", j, orders[i][j]);
+                edit(&f.s, text);
+            }
+            sonde_session *with = session(&f.s, 1);
+            shoot(&f.s, with, VALUES, "blocks.0.hook_mlp_out", i ? &other : &first);
+            if (i) same_shots(&first, &other, f.s.n, orders[i]);
+            if (i) drop(&other);
+            sonde_session_free(with);
+            close_setting(&f.s);
+        }
+        drop(&first);
+    }
 }
 
 static void a_choice_has_no_gradient(void) {
@@ -560,6 +590,7 @@ static void only_chosen_experts_cost(void) {
     X(a_batch_is_each_alone) \
     X(a_generation_is_one_run) \
     X(choices_that_cannot_be_are_named) \
+    X(forced_in_any_order_the_bits_are_the_same) \
     X(a_choice_has_no_gradient) \
     X(no_weight_at_all_adds_nothing) \
     X(folded_norms_change_nothing) \

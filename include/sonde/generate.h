@@ -1,7 +1,8 @@
-/* generate.h - one token after the other, greedy or drawn.
+/* generate.h - one token after the other: greedy, drawn, or the best of several beams.
  *
  * A generation equals, bit for bit, one run over prompt and output with the same edits. Draws are Philox4x32-10
- * (Salmon et al., 2011) keyed by (seed, prompt, position), so they depend on nothing else. */
+ * (Salmon et al., 2011) keyed by (seed, prompt, position), so they depend on nothing else. Tokens that a model forces (its
+ * first, its last) are those that its generation_config.json names. Beams are searched as transformers 5 does. */
 #ifndef SONDE_GENERATE_H
 #define SONDE_GENERATE_H
 #include "sonde/variants.h"
@@ -16,6 +17,9 @@ typedef struct {                    /* zeroed: 0 tokens, greedy */
     bool     ignore_eos;
     const char *const *stop; size_t n_stop;     /* texts after which a prompt stops (their last token is kept) */
     int64_t  alternatives;          /* most probable tokens reported beside each */
+    int64_t  beams;                 /* 2 and more: the best of a beam search, in place of greedy or drawn tokens */
+    double   length_penalty;        /* of beams: a text's score is its log-probability over its length to this power */
+    bool     early_stopping;        /* of beams: as soon as there are as many texts that end as beams */
 } sonde_sampling;
 
 typedef struct {
@@ -25,6 +29,7 @@ typedef struct {
     double         prob;            /* softmax at temperature 1 over the whole vocabulary */
     const int32_t *alternative; const double *alternative_prob; size_t n_alternatives;
     bool           last;            /* this prompt ends with it */
+    double         score;           /* of the whole text, where beams were searched; else 0 */
 } sonde_generated;
 typedef sonde_status (*sonde_generated_fn)(const sonde_generated *g, void *user, sonde_error *err);
 

@@ -50,7 +50,9 @@ typedef struct {
     const char *name;           /* what sonde_model_open would take */
     const char *family;         /* "gpt2", "llama" */
     const char *hash;           /* 16 hex digits; tells files apart, proves nothing */
-    int64_t     layers, heads, kv_heads, d, e, f, vocab, context;
+    int64_t     layers, heads, kv_heads, d, e, f, vocab, context;      /* an encoder-decoder's: its decoder's */
+    int64_t     encoder_layers; /* of an encoder in front of a decoder; 0: the model is one stack */
+    int32_t     start;          /* what a decoder's target begins with; -1: none */
     int64_t     experts, chosen, expert_f;      /* of a layer with a mixture, how many count, an expert's MLP width; or 0 */
     int64_t     parameters;     /* tied ones once */
     int64_t     active;         /* without the experts that a position does not choose */

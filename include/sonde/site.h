@@ -15,6 +15,7 @@ typedef struct {
     bool        on_request;     /* a wildcard in the last part does not select it */
     bool        no_gradient;    /* it is a choice: a gradient passes over it, and one of it alone is USAGE */
     int         block;          /* its block's own number, -1 outside */
+    bool        of_target;      /* its rows are positions of an encoder-decoder's target */
     int         rank;
     int64_t     dim[4];         /* for `n` positions: t and s are n */
 } sonde_site;

@@ -7,21 +7,11 @@
 const option_row option_rows[OPTION_COUNT] = {
 #define OPTION(id, name, type, fallback, min, max, takes, help) \
     [OPTION_##id] = { { name, PARAM_##type, fallback, min, max, help }, takes },
-#define LATER(name, instead)
 #include "options.def"
 #undef OPTION
-#undef LATER
 };
 
-static const struct { const char *name, *instead; } later_rows[] = {
-#define OPTION(id, name, type, fallback, min, max, takes, help)
-#define LATER(name, instead) { name, instead },
-#include "options.def"
-#undef OPTION
-#undef LATER
-};
-
-enum { LATER_COUNT = sizeof later_rows / sizeof *later_rows, MOST_NAMES = OPTION_COUNT + MOST_PARAMS };
+enum { MOST_NAMES = OPTION_COUNT + MOST_PARAMS };
 
 static const struct { char letter; const char *name; } short_rows[] = {
     { 'm', "model" }, { 'n', "n" }, { 'o', "out" }, { 'h', "help" },
@@ -70,9 +60,6 @@ static sonde_status fail_unknown(command *c, const char *shown_as, const char *n
     const char *word = arena_printf(c->memory, "%.*s", (int)len, name);
     SONDE_FAIL_IF(shown_as[1] != '-', err, SONDE_USAGE, "%s: no such option here, short ones are -m, -n, -o and -h "
                   "(words behind -- are no options)", name_shown(shown_as).text);
-    for (size_t i = 0; i < LATER_COUNT; i++)
-        SONDE_FAIL_IF(!strcmp(later_rows[i].name, word), err, SONDE_UNSUPPORTED, "--%s: is not supported yet; %s", word,
-                      later_rows[i].instead);
     for (size_t i = 0; i < OPTION_COUNT; i++)
         SONDE_FAIL_IF(!strcmp(option_rows[i].row.name, word), err, SONDE_USAGE,
                       "--%s: does not apply here, \"sonde help %s\" lists what does", word, c->about->name);

@@ -1,5 +1,5 @@
 /* Files of prompts. JSON lines: one object a line, with `prompt` or `text` (a text) or `tokens` (ids), perhaps `B`, `answer`,
- * `wrong`; other members are passed over. Any other file: one prompt a line, byte for byte; empty lines are passed over. */
+ * `wrong`, `target` (a text) or `target_tokens` (ids); other members are passed over. Any other file: one prompt a line, byte for byte; empty lines are passed over. */
 #include "prompts.h"
 #include "source.h"
 #include "base/json.h"
@@ -10,7 +10,10 @@
 #include <string.h>
 
 void prompts_drop(method_prompt *p, size_t n) {
-    for (size_t i = 0; i < n; i++) sonde_tokens_free(&p[i].tokens);
+    for (size_t i = 0; i < n; i++) {
+        sonde_tokens_free(&p[i].tokens);
+        sonde_tokens_free(&p[i].target);
+    }
 }
 
 static sonde_tokens tokens_new(size_t n) {
@@ -42,15 +45,15 @@ sonde_status prompt_ids(const char *text, sonde_tokens *out, sonde_error *err) {
     return SONDE_OK;
 }
 
-static sonde_status read_ids(const json *list, sonde_tokens *out, sonde_error *err) {
-    SONDE_FAIL_IF(list->kind != JSON_ARRAY || !list->len, err, SONDE_FORMAT, "tokens is no list of ids");
+static sonde_status read_ids(const json *list, const char *what, sonde_tokens *out, sonde_error *err) {
+    SONDE_FAIL_IF(list->kind != JSON_ARRAY || !list->len, err, SONDE_FORMAT, "%s is no list of ids", what);
     sonde_tokens t = tokens_new(list->len);
     size_t n = 0;
     for (const json *j = list->child; j; j = j->next) {
         int64_t id;
         if (!json_int(j, &id) || id < 0 || id > INT32_MAX) {
             sonde_tokens_free(&t);
-            return sonde_fail(err, SONDE_FORMAT, "tokens[%zu] is no id, expected a whole number from 0", n);
+            return sonde_fail(err, SONDE_FORMAT, "%s[%zu] is no id, expected a whole number from 0", what, n);
         }
         t.id[n++] = (int32_t)id;
     }
@@ -75,10 +78,14 @@ static sonde_status read_object(arena *into, bytes line, method_prompt *p, sonde
     SONDE_TRY(read_text(object, "answer", &p->answer, &len, err));
     SONDE_TRY(read_text(object, "wrong", &p->wrong, &len, err));
     SONDE_TRY(read_text(object, "B", &p->b, &len, err));
+    SONDE_TRY(read_text(object, "target", &p->target_text, &p->target_len, err));
+    const json *target = json_get(object, "target_tokens");
+    SONDE_FAIL_IF(target && p->target_text, err, SONDE_FORMAT, "has target and target_tokens, expected one of them");
+    if (target) SONDE_TRY(read_ids(target, "target_tokens", &p->target, err));
     const json *ids = json_get(object, "tokens");
     SONDE_FAIL_IF(!ids == !p->text, err, SONDE_FORMAT, "has %s, expected one of them",
                   ids ? "prompt and tokens" : "neither prompt nor tokens");
-    return ids ? read_ids(ids, &p->tokens, err) : SONDE_OK;
+    return ids ? read_ids(ids, "tokens", &p->tokens, err) : SONDE_OK;
 }
 
 static bool ends_in(const char *text, const char *ending) {

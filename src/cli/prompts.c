@@ -24,7 +24,35 @@ static sonde_status check_ids(const sonde_model *m, const sonde_tokens *t, sonde
     return SONDE_OK;
 }
 
+/* The text behind the start token; nothing is put behind it. */
+static sonde_status target_of_text(const command *c, const sonde_model *m, const method_prompt *p, sonde_tokens *out,
+                                   sonde_error *err) {
+    sonde_tokens text = { 0 };
+    sonde_token_options how;
+    SONDE_TRY(inputs_options(c, &how, err));
+    how.bos = SONDE_BOS_NO;
+    if (p->target_len) SONDE_TRY(sonde_tokenize(m, p->target_text, p->target_len, how, &text, err));
+    *out = (sonde_tokens){ .n = text.n + 1, .id = malloc((size_t)(text.n + 1) * sizeof *out->id) };
+    if (!out->id) abort();
+    out->id[0] = sonde_model_describe(m)->start;
+    if (text.n) memcpy(out->id + 1, text.id, (size_t)text.n * sizeof *text.id);
+    sonde_tokens_free(&text);
+    return SONDE_OK;
+}
+
+static sonde_status read_target(const command *c, const sonde_model *m, method_prompt *p, sonde_error *err) {
+    const sonde_model_info *info = sonde_model_describe(m);
+    if (!p->target.n && !p->target_text) return SONDE_OK;
+    SONDE_FAIL_IF(!info->encoder_layers, err, SONDE_USAGE, "target: %s is no encoder-decoder, expected a prompt alone", info->name);
+    if (p->target.n) return check_ids(m, &p->target, err);
+    SONDE_FAIL_IF(info->start < 0, err, SONDE_USAGE, "target: %s names no token that targets start with, expected --target-tokens",
+                  info->name);
+    const sonde_status s = target_of_text(c, m, p, &p->target, err);
+    return s == SONDE_OK ? s : sonde_fail_at(err, s, "target");
+}
+
 sonde_status prompt_tokens(const command *c, const sonde_model *m, method_prompt *p, sonde_error *err) {
+    SONDE_TRY(read_target(c, m, p, err));
     if (!p->text) return check_ids(m, &p->tokens, err);
     if (option_given(c, OPTION_ESCAPE)) {
         bytes text;
@@ -52,6 +80,13 @@ static sonde_status read_one(inputs *in, command *c, const sonde_model *m, sonde
     in->prompt = p;
     in->n_prompts = 1;
     const char *file = option_text(c, OPTION_FILE), *ids = option_text(c, OPTION_TOKENS);
+    const char *target = option_text(c, OPTION_TARGET_TOKENS);
+    if (option_given(c, OPTION_TARGET)) {
+        p->target_text = c->option[OPTION_TARGET].text;
+        p->target_len = strlen(p->target_text);
+    }
+    SONDE_FAIL_IF(target && p->target_text, err, SONDE_USAGE, "target: found --target and --target-tokens, expected one of them");
+    if (target) SONDE_TRY(prompt_ids(target, &p->target, err));
     if (ids) SONDE_TRY(prompt_ids(ids, &p->tokens, err));
     else if (file) {
         bytes text;
@@ -80,6 +115,8 @@ static sonde_status read_prompts(inputs *in, command *c, const sonde_model *m, s
                   c->about->takes & MANY_PROMPTS ? ", --prompts" : "", c->about->takes & TAKES_TEXT ? ", --text" : "");
     if (!found || option_text(c, OPTION_TEXT)) return SONDE_OK;
     const char *file = option_text(c, OPTION_PROMPTS);
+    SONDE_FAIL_IF(file && (option_given(c, OPTION_TARGET) || option_given(c, OPTION_TARGET_TOKENS)), err, SONDE_USAGE,
+                  "target: of a file of prompts each names its own, as in {\"prompt\": .., \"target\": ..}");
     return file ? tokenize_file(c, m, file, &in->prompt, &in->n_prompts, err) : read_one(in, c, m, err);
 }
 
@@ -110,7 +147,9 @@ static sonde_status read_run(inputs *in, command *c, const sonde_model *m, const
         *p = (method_prompt){ .text = what, .len = strlen(what) };
         const sonde_status s = prompt_tokens(c, m, p, err);
         if (s != SONDE_OK) return sonde_fail_at(err, s, "run %s", name);
-        r->prompt = (sonde_prompt){ .tokens = p->tokens.id, .n = p->tokens.n };
+        const sonde_tokens *target = in->n_prompts ? &in->prompt[0].target : &p->target;    /* the prompt's own */
+        r->prompt = (sonde_prompt){ .tokens = p->tokens.id, .n = p->tokens.n, .target = target->n ? target->id : NULL,
+                                    .n_target = target->n };
     }
     in->n_runs++;
     return SONDE_OK;
@@ -132,7 +171,9 @@ static sonde_status read_runs(inputs *in, command *c, const sonde_model *m, sond
     for (size_t i = 0; i < n; i++) {
         in->another[in->n_another++] = reference[i];
         in->run[in->n_runs++] = (sonde_named_run){
-            .name = "reference", .prompt = { .tokens = reference[i].tokens.id, .n = reference[i].tokens.n } };
+            .name = "reference", .prompt = { .tokens = reference[i].tokens.id, .n = reference[i].tokens.n,
+                                             .target = reference[i].target.n ? reference[i].target.id : NULL,
+                                             .n_target = reference[i].target.n } };
     }
     for (size_t i = 0; i < list->n; i++) SONDE_TRY(read_run(in, c, m, list->list[i], err));
     return SONDE_OK;

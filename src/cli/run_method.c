@@ -81,6 +81,7 @@ sonde_status opened_open(opened *o, command *c, sonde_error *err) {
     if (!(c->about->takes & NEEDS_MODEL)) return SONDE_OK;
     SONDE_TRY(open_model(o, c, err));
     tell_opened(c, o, seconds() - begin);
+    SONDE_TRY(method_check(c->about, o->model, err));
     SONDE_TRY(inputs_read(&o->in, c, o->model, err));
     if (c->about->takes & TAKES_BARE && sonde_model_describe(o->model)->layers == 0) return SONDE_OK;
     SONDE_TRY(sonde_session_new(&o->session, o->model, how, err));
@@ -120,7 +121,7 @@ static void record(sonde_result *r, const char *name, const value *v) {
 }
 
 static const option_id told[] = { OPTION_TOKENIZER, OPTION_BOS, OPTION_PLAIN, OPTION_ESCAPE, OPTION_RUN, OPTION_REFERENCE, OPTION_TOP, OPTION_SEED,
-                                  OPTION_FOLD, OPTION_PROMPTS, OPTION_TEXT, OPTION_PACKED, OPTION_DOCUMENTS, OPTION_RANDOM, OPTION_CUT };
+                                  OPTION_FOLD, OPTION_TARGET, OPTION_TARGET_TOKENS, OPTION_PROMPTS, OPTION_TEXT, OPTION_PACKED, OPTION_DOCUMENTS, OPTION_RANDOM, OPTION_CUT };
 
 bool is_recorded(const method *about, const char *name) {
     for (size_t i = 0; about->params && about->params[i].name; i++)

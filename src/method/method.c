@@ -27,7 +27,38 @@ sonde_token context_token(const sonde_context *cx, int32_t id) {
 }
 
 sonde_prompt context_prompt(const sonde_context *cx, size_t i) {
-    return (sonde_prompt){ .tokens = cx->prompts[i].tokens.id, .n = cx->prompts[i].tokens.n };
+    const method_prompt *p = &cx->prompts[i];
+    return (sonde_prompt){ .tokens = p->tokens.id, .n = p->tokens.n, .target = p->target.n ? p->target.id : NULL,
+                           .n_target = p->target.n };
+}
+
+const int32_t *context_rows(const sonde_context *cx, const sonde_prompt *p, int64_t *n) {
+    const sonde_model_info *info = sonde_model_describe(cx->model);
+    if (!info->encoder_layers) {
+        *n = p->n;
+        return p->tokens;
+    }
+    *n = p->target ? p->n_target : 1;
+    return p->target ? p->target : &info->start;
+}
+
+sonde_prompt context_with(const sonde_context *cx, sonde_prompt p, const int32_t *rows, int64_t n) {
+    if (sonde_model_describe(cx->model)->encoder_layers) {
+        p.target = rows;
+        p.n_target = n;
+    } else {
+        p.tokens = rows;
+        p.n = n;
+    }
+    return p;
+}
+
+sonde_status method_check(const method *m, const sonde_model *model, sonde_error *err) {
+    const sonde_model_info *info = sonde_model_describe(model);
+    SONDE_FAIL_IF(info->encoder_layers && !(m->takes & TAKES_TWO), err, SONDE_UNSUPPORTED,
+                  "%s reads models of one stack, and %s is an encoder-decoder; trace, verify, generate and compare read both "
+                  "of its stacks", m->name, info->name);
+    return SONDE_OK;
 }
 
 void context_head(const sonde_context *cx, const method *m, sonde_result *out) {

@@ -11,6 +11,8 @@
 typedef struct method_prompt {
     const char  *text; size_t len;      /* NULL when it was given as tokens */
     sonde_tokens tokens;
+    sonde_tokens target;                /* of an encoder-decoder: its decoder's tokens; n 0: the model's start token alone */
+    const char  *target_text; size_t target_len;        /* as it was given, or NULL */
     const char  *answer, *wrong;        /* of a file of prompts, or NULL */
     const char  *b;                     /* text of its run B, or NULL */
 } method_prompt;
@@ -41,7 +43,8 @@ enum {                                  /* what a method takes */
     NEEDS_TEXT = 64, TAKES_TEXT = 128,      /* documents: --text; TAKES_TEXT beside NEEDS_PROMPT: one of the two */
     KEEPS_CELLS = 256,                      /* work over prompts that --results, if given, keeps */
     READS_TEXTS = 512,                      /* parameters of its own name texts, which --bos and --plain are about too */
-    TAKES_BARE = 1024                       /* a tokenizer is enough of a model; then there is no session */
+    TAKES_BARE = 1024,                      /* a tokenizer is enough of a model; then there is no session */
+    TAKES_TWO = 2048                        /* encoder-decoders too: logits, metrics and positions are the target's */
 };
 
 typedef struct method {
@@ -61,6 +64,12 @@ const method *method_find(const char *name);    /* NULL: no such method */
 void         context_head(const sonde_context *cx, const method *m, sonde_result *out);
 sonde_token  context_token(const sonde_context *cx, int32_t id);
 sonde_prompt context_prompt(const sonde_context *cx, size_t i);
+/* The tokens that logits follow, *n of them: the prompt's, or those of an encoder-decoder's target. */
+const int32_t *context_rows(const sonde_context *cx, const sonde_prompt *p, int64_t *n);
+/* The same prompt with other ones. */
+sonde_prompt context_with(const sonde_context *cx, sonde_prompt p, const int32_t *rows, int64_t n);
+/* UNSUPPORTED: an encoder-decoder, and the method reads one stack. */
+sonde_status method_check(const method *m, const sonde_model *model, sonde_error *err);
 /* The edit, whole, among those of the result. */
 void         put_edit(sonde_result *out, const sonde_edit *e);
 /* A number into a cell; NaN, what is not defined, as null. */

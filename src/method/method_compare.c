@@ -31,8 +31,11 @@ static void start_row(const comparison *c, sonde_table *t) {
     if (prompts_many(c->cx)) sonde_cell_int(t, (int64_t)c->prompt);
 }
 
-static void put_loss(sonde_table *t, const float *row, const sonde_logit_stats *s, sonde_prompt p, int64_t at) {
-    if (at + 1 < p.n && p.tokens) sonde_cell_float(t, s->log_sum - (double)row[p.tokens[at + 1]]);
+static void put_loss(const comparison *c, const float *row, const sonde_logit_stats *s, int base, int64_t at) {
+    sonde_table   *t = c->positions;
+    int64_t        n;
+    const int32_t *tokens = context_rows(c->cx, &c->base[base], &n);
+    if (at + 1 < n && tokens) sonde_cell_float(t, s->log_sum - (double)row[tokens[at + 1]]);
     else sonde_cell_null(t);
 }
 
@@ -55,10 +58,11 @@ static void put_position(comparison *c, int64_t at, const float *before, const f
     sonde_table *t = c->positions;
     start_row(c, t);
     sonde_cell_int(t, at);
-    sonde_cell_token(t, context_token(c->cx, c->base[0].tokens[at]));
+    int64_t n;
+    sonde_cell_token(t, context_token(c->cx, context_rows(c->cx, &c->base[0], &n)[at]));
     sonde_cell_float(t, sonde_logits_kl(before, after, c->v));
-    put_loss(t, before, &b, c->base[0], at);
-    put_loss(t, after, &a, c->base[c->after_base], at);
+    put_loss(c, before, &b, 0, at);
+    put_loss(c, after, &a, c->after_base, at);
     sonde_cell_float(t, b.entropy_bits);
     sonde_cell_float(t, a.entropy_bits);
     sonde_cell_token(t, context_token(c->cx, b.argmax));
@@ -121,8 +125,10 @@ static sonde_status run_metric(comparison *c, const sonde_metric *m, metric_pair
     const sonde_want want = { .kind = SONDE_WANT_METRIC, .metric = m };
     sonde_cost       cost;
     if (through_a) {
-        SONDE_FAIL_IF(c->base[0].n != c->base[1].n, err, SONDE_USAGE, "metric: it reads run A (argmax, kl(A)), so run B must be as "
-                      "long: %lld and %lld tokens", (long long)c->base[0].n, (long long)c->base[1].n);
+        int64_t n[2];
+        for (int i = 0; i < 2; i++) context_rows(c->cx, &c->base[i], &n[i]);
+        SONDE_FAIL_IF(n[0] != n[1], err, SONDE_USAGE, "metric: it reads run A (argmax, kl(A)), so run B must be as "
+                      "long: %lld and %lld tokens", (long long)n[0], (long long)n[1]);
         SONDE_TRY(prompt_runs_stand_in(c->cx->model, prompt_runs_other(&c->runs), &other, err));
     }
     const sonde_edit *const list[] = { other };
@@ -193,7 +199,7 @@ static sonde_status stand_in(comparison *c, const sonde_named_run *b, sonde_erro
 /* After: the edits, else the other run. A trace stands in for its own logits. */
 static sonde_status choose_after(comparison *c, sonde_error *err) {
     c->base[0] = context_prompt(c->cx, c->prompt);
-    c->n = c->base[0].n;
+    context_rows(c->cx, &c->base[0], &c->n);
     c->edits = c->cx->edits;
     c->n_edits = c->cx->n_edits;
     if (c->n_edits) return SONDE_OK;
@@ -202,11 +208,13 @@ static sonde_status choose_after(comparison *c, sonde_error *err) {
     if (!b->values) {
         c->base[1] = b->prompt;
         c->after_base = 1;
-        if (b->prompt.n < c->n) c->n = b->prompt.n;
+        int64_t n;
+        context_rows(c->cx, &b->prompt, &n);
+        if (n < c->n) c->n = n;
         return SONDE_OK;
     }
-    SONDE_FAIL_IF(prompt_runs_length(b) != c->n, err, SONDE_USAGE, "run %s has %lld positions, expected a trace of the prompt's %lld",
-                  b->name, (long long)prompt_runs_length(b), (long long)c->n);
+    SONDE_FAIL_IF(prompt_runs_length(c->cx, b) != c->n, err, SONDE_USAGE, "run %s has %lld positions, expected a trace of the prompt's %lld",
+                  b->name, (long long)prompt_runs_length(c->cx, b), (long long)c->n);
     return stand_in(c, b, err);
 }
 
@@ -252,6 +260,6 @@ const method method_compare = {
     .example = "compare \"When Mary and John went to the store, John gave a drink to\" --edit \"zero:blocks.0.attn.hook_z[:,0]\" "
                "--metric 'logit(\" Mary\")-logit(\" John\")' -n 3",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | TAKES_TWO,
     .run = compare_run,
 };

@@ -40,7 +40,8 @@ sonde_status compare_texts(comparison *c, long n, sonde_result *out, sonde_error
     sonde_writing  from = { .prompts = &c->base[0], .n_prompts = 1, .runs = c->runs.run, .n_runs = c->runs.n,
                             .sampling = { .n = n, .seed = c->cx->seed } };
     SONDE_FAIL_IF(c->own, err, SONDE_USAGE, "-n: a trace says nothing about what follows it, expected --edit or a run of text");
-    SONDE_FAIL_IF(c->base[c->after_base].n + n - 1 > context || c->base[0].n + n - 1 > context, err, SONDE_USAGE,
+    const bool two = sonde_model_describe(c->cx->model)->encoder_layers > 0;
+    SONDE_FAIL_IF(!two && (c->base[c->after_base].n + n - 1 > context || c->base[0].n + n - 1 > context), err, SONDE_USAGE,
                   "-n %ld behind a prompt of %lld tokens, the context holds %lld", n, (long long)c->base[0].n,
                   (long long)context);
     if (c->cx->dry_run) return SONDE_OK;

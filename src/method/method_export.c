@@ -359,6 +359,6 @@ const method method_export = {
                ".txt, npy has no texts",
     .example = "export blocks.0.attn.W_Q blocks.0.attn.b_Q --heads",
     .params = params,
-    .takes = NEEDS_MODEL | TAKES_BARE | WRITES_OUT,
+    .takes = NEEDS_MODEL | TAKES_BARE | TAKES_TWO | WRITES_OUT,
     .run = export_run,
 };

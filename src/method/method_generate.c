@@ -4,7 +4,8 @@
 #include "room.h"
 #include <string.h>
 
-enum { GENERATE_N, GENERATE_TEMPERATURE, GENERATE_TOP_K, GENERATE_TOP_P, GENERATE_MIN_P, GENERATE_IGNORE_EOS, GENERATE_STOP };
+enum { GENERATE_N, GENERATE_TEMPERATURE, GENERATE_TOP_K, GENERATE_TOP_P, GENERATE_MIN_P, GENERATE_IGNORE_EOS, GENERATE_STOP,
+       GENERATE_BEAMS, GENERATE_PENALTY, GENERATE_EARLY };
 
 static const param params[] = {
     [GENERATE_N] = { "n", PARAM_INT, "20", 0, 1e9, "most tokens to write" },
@@ -15,6 +16,10 @@ static const param params[] = {
     [GENERATE_MIN_P] = { "min-p", PARAM_REAL, "", 0, 1, "then from those with at least p times the best one's probability" },
     [GENERATE_IGNORE_EOS] = { "ignore-eos", PARAM_FLAG, "", 0, 0, "the end token does not stop" },
     [GENERATE_STOP] = { "stop", PARAM_LIST, "", 0, 0, "stop behind this text; may be given several times" },
+    [GENERATE_BEAMS] = { "num-beams", PARAM_INT, "1", 1, 256, "search so many beams side by side and write the best text" },
+    [GENERATE_PENALTY] = { "length-penalty", PARAM_REAL, "1", -1e6, 1e6,
+                           "of beams: a text's log-probability is divided by its length to this power" },
+    [GENERATE_EARLY] = { "early-stopping", PARAM_FLAG, "", 0, 0, "of beams: end when as many texts have ended as there are beams" },
     { 0 },
 };
 
@@ -23,6 +28,7 @@ typedef struct {
     sonde_result  *out;
     int32_t      **ids; int64_t *n;             /* [prompts] */
     int64_t        done, all;
+    sonde_table   *beams;                       /* scores; NULL: none are searched */
 } generation;
 
 static sonde_status take(const sonde_generated *g, void *user, sonde_error *err) {
@@ -35,6 +41,11 @@ static sonde_status take(const sonde_generated *g, void *user, sonde_error *err)
     free(other);
     x->ids[g->prompt][x->n[g->prompt]++] = g->id;
     x->cx->progress(x->cx->progress_user, "tokens", ++x->done, x->all);
+    if (g->last && x->beams) {
+        sonde_table_row(x->beams);
+        sonde_cell_int(x->beams, (int64_t)g->prompt);
+        sonde_cell_float(x->beams, g->score);
+    }
     return SONDE_OK;
 }
 
@@ -46,6 +57,8 @@ static sonde_sampling sampling(const sonde_context *cx, const value *args) {
         .top_k = args[GENERATE_TOP_K].i, .top_p = args[GENERATE_TOP_P].real, .min_p = args[GENERATE_MIN_P].real,
         .seed = cx->seed, .ignore_eos = args[GENERATE_IGNORE_EOS].i != 0,
         .stop = args[GENERATE_STOP].list, .n_stop = args[GENERATE_STOP].n, .alternatives = cx->top,
+        .beams = args[GENERATE_BEAMS].i, .length_penalty = args[GENERATE_PENALTY].real,
+        .early_stopping = args[GENERATE_EARLY].i != 0,
     };
 }
 
@@ -65,15 +78,19 @@ static sonde_status put_texts(const generation *g, sonde_error *err) {
 static sonde_status dry(sonde_context *cx, const sonde_sampling *o, sonde_result *out, sonde_error *err) {
     sonde_cost all = { 0 };
     for (size_t i = 0; i < cx->n_prompts; i++) {
+        const sonde_model_info *info = sonde_model_describe(cx->model);
         const sonde_prompt p = context_prompt(cx, i);
-        const int64_t n = p.n + (o->n ? o->n - 1 : 0), most = sonde_model_describe(cx->model)->context;
-        SONDE_FAIL_IF(n > most, err, SONDE_USAGE, "prompt %zu: %lld positions, the context holds %lld", i, (long long)n,
-                      (long long)most);
+        int64_t            given;
+        const int32_t     *rows = context_rows(cx, &p, &given);
+        const int64_t      n = given + (o->n ? o->n - 1 : 0);
+        SONDE_FAIL_IF(!info->encoder_layers && n > info->context, err, SONDE_USAGE,
+                      "prompt %zu: %lld positions, the context holds %lld", i, (long long)n, (long long)info->context);
         int32_t *tokens = ROOM(int32_t, n);
-        memcpy(tokens, p.tokens, (size_t)p.n * sizeof *tokens);
-        for (int64_t k = p.n; k < n; k++) tokens[k] = p.tokens[p.n - 1];
+        memcpy(tokens, rows, (size_t)given * sizeof *tokens);
+        for (int64_t k = given; k < n; k++) tokens[k] = rows[given - 1];
         const int64_t       last = n - 1;
-        const sonde_prompt  whole = { .tokens = tokens, .n = n, .prompt = n > p.n ? p.n : 0 };
+        sonde_prompt        whole = context_with(cx, p, tokens, n);
+        whole.prompt = n > given ? given : 0;
         const sonde_variant v = { 0, cx->edits, cx->n_edits };
         const sonde_want    want = { .kind = SONDE_WANT_LOGITS, .at = &last, .n_at = 1 };
         prompt_runs         runs;
@@ -125,10 +142,16 @@ extern const method method_generate;
 
 static sonde_status generate_run(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err) {
     const sonde_sampling o = sampling(cx, args);
-    const int64_t most = sonde_model_describe(cx->model)->context;
+    const sonde_model_info *info = sonde_model_describe(cx->model);
+    const int64_t most = info->encoder_layers ? 1 << 21 : info->context;     /* no more are ever written */
     context_head(cx, &method_generate, out);
     if (cx->dry_run) return dry(cx, &o, out, err);
     generation g = { .cx = cx, .out = out, .all = o.n * (int64_t)cx->n_prompts };
+    if (o.beams > 1) {
+        g.beams = sonde_result_table(out, "beams");
+        sonde_table_column(g.beams, "prompt", SONDE_INT, "");
+        sonde_table_column(g.beams, "score", SONDE_FLOAT, "");
+    }
     g.ids = ROOM(int32_t *, cx->n_prompts);
     g.n = ROOM(int64_t, cx->n_prompts);
     for (size_t i = 0; i < cx->n_prompts; i++) g.ids[i] = ROOM(int32_t, o.n < most ? o.n : most + 1);
@@ -143,12 +166,13 @@ const method method_generate = {
     .name = "generate",
     .summary = "go on with a text, greedily or by drawing, with the probability of every token and what else was likely",
     .reference = "top-p: Holtzman et al., The Curious Case of Neural Text Degeneration, 2020; min-p: Nguyen et al., 2024; draws: "
-                 "Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, 2011 (Philox4x32-10)",
+                 "Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, 2011 (Philox4x32-10); beams: Reddy, 1977",
     .formula = "p = softmax(logits / temperature); of it top-k, then top-p, then min-p, then one draw keyed by (seed, prompt, "
                "position); temperature 0: argmax, ties to the lower id. prob and alternatives (--top) are the softmax at "
-               "temperature 1 over the whole vocabulary. The end token stops and is kept",
+               "temperature 1 over the whole vocabulary. The end token stops and is kept. Beams: score = sum of log p / n^penalty, n tokens, "
+               "as transformers searches; an encoder-decoder writes what follows its target",
     .example = "generate \"When Mary and John went to the store, John gave a drink to\" -n 5",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | TAKES_TWO,
     .run = generate_run,
 };

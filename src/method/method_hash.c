@@ -59,6 +59,6 @@ const method method_hash = {
                "position by position, all little-endian, every NaN as 0x7fc00000",
     .example = "hash \"The capital of\"",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | TAKES_TWO,
     .run = hash_run,
 };

@@ -384,6 +384,6 @@ const method method_info = {
                "of all weights below it, a tied weight has none of its own; not_finite: weights that are NaN or infinite",
     .example = "info",
     .params = params,
-    .takes = NEEDS_MODEL | TAKES_BARE,
+    .takes = NEEDS_MODEL | TAKES_BARE | TAKES_TWO,
     .run = info_run,
 };

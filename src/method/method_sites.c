@@ -51,7 +51,10 @@ static sonde_status sites_run(sonde_context *cx, const value *args, sonde_result
     sonde_table_column(l.table, "on_request", SONDE_BOOL, "");
     sonde_table_column(l.table, "meaning", SONDE_TEXT, "");
     const int64_t n = l.sized ? cx->prompts[0].tokens.n : 1;
-    return sonde_sites(cx->model, &(sonde_site_query){ *pattern ? pattern : NULL, cx->edits, cx->n_edits, n, 0 }, put, &l, err);
+    const sonde_prompt p = l.sized ? context_prompt(cx, 0) : (sonde_prompt){ 0 };
+    int64_t target = 1;
+    if (l.sized) context_rows(cx, &p, &target);
+    return sonde_sites(cx->model, &(sonde_site_query){ *pattern ? pattern : NULL, cx->edits, cx->n_edits, n, target }, put, &l, err);
 }
 
 const method method_sites = {
@@ -63,6 +66,6 @@ const method method_sites = {
                "in the last part of a pattern does not select it. Plans of execution (--edit skip:..) change the list",
     .example = "sites \"The capital of\" --sites \"blocks.0.**\"",
     .params = params,
-    .takes = NEEDS_MODEL | TAKES_PROMPT | TAKES_EDITS,
+    .takes = NEEDS_MODEL | TAKES_PROMPT | TAKES_EDITS | TAKES_TWO,
     .run = sites_run,
 };

@@ -64,7 +64,7 @@ static sonde_status measure_b(sweep_run *r, sonde_error *err) {
         r->n_bases = 1;
         return s;
     }
-    if (prompt_runs_length(b) != r->base[0].n) return SONDE_OK;
+    if (prompt_runs_length(r->s->cx, b) != r->base[0].n) return SONDE_OK;
     SONDE_TRY(prompt_runs_stand_in(r->s->cx->model, b, &r->stand_in, err));
     const sonde_edit *const list[] = { r->stand_in };
     const sonde_variant v = { 0, list, 1 };
@@ -212,7 +212,7 @@ static sonde_status measure_prompt(sweep_run *r, sonde_error *err) {
     SONDE_FAIL_IF(s->patches && !b, err, SONDE_USAGE, "%s=%s: there is no run %s, expected --run %s=\"TEXT\" or --run %s=@FILE",
                   s->grid.op, s->beside, s->beside, s->beside, s->beside);
     int64_t keep = r->base[0].n;
-    if (s->patches && prompt_runs_length(b) < keep) keep = prompt_runs_length(b);
+    if (s->patches && prompt_runs_length(s->cx, b) < keep) keep = prompt_runs_length(s->cx, b);
     open_cells(s, r->prompt, keep);
     SONDE_TRY(measure_runs(r, err));
     if (s->approximate && !s->cx->dry_run) {

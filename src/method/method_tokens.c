@@ -199,6 +199,6 @@ const method method_tokens = {
                "same: cut alike",
     .example = "tokens \"When Mary and John went to the store, John gave a drink to\" --words",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_BARE,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_BARE | TAKES_TWO,
     .run = tokens_run,
 };

@@ -45,10 +45,16 @@ static void add_ids(tracing *t, const char *name, const int32_t *ids, int64_t n)
     x->data = ids;
 }
 
+/* Rows that are kept: of two stacks all of each. */
+static int64_t rows_of(const tracing *t, const sonde_site *s) {
+    const int axis = sonde_axes_rows(s->axes);
+    return t->now->row || axis < 0 ? t->now->rows : s->dim[axis];
+}
+
 static sonde_status add_site(const sonde_site *s, void *user, sonde_error *err) {
     (void)err;
     tracing *t = user;
-    tensor_shape(add(t, TENSOR_SITE, s->name), s, t->now->rows);
+    tensor_shape(add(t, TENSOR_SITE, s->name), s, rows_of(t, s));
     return SONDE_OK;
 }
 
@@ -56,7 +62,7 @@ static sonde_status add_grad(const sonde_site *s, void *user, sonde_error *err) 
     (void)err;
     tracing *t = user;
     if (s->no_gradient) return SONDE_OK;
-    tensor_shape(add(t, TENSOR_GRAD, s->name), s, t->now->rows);
+    tensor_shape(add(t, TENSOR_GRAD, s->name), s, rows_of(t, s));
     return SONDE_OK;
 }
 
@@ -65,9 +71,11 @@ static sonde_status plan_prompt(tracing *t, size_t i, sonde_error *err) {
     traced *p = t->now = &t->prompt[i];
     t->index = i;
     p->first = t->all.n;
-    add_ids(t, "tokens", p->tokens, p->n);
+    const bool two = sonde_model_describe(cx->model)->encoder_layers > 0;
+    if (two) add_ids(t, "tokens", p->given.tokens, p->given.n);
+    add_ids(t, two ? "target" : "tokens", p->tokens, p->n);
     if (p->row) add_ids(t, "positions", p->row, p->rows);
-    const sonde_site_query q = { t->sites, cx->edits, cx->n_edits, p->n, 0 };
+    const sonde_site_query q = { t->sites, cx->edits, cx->n_edits, two ? p->given.n : p->n, p->n };
     SONDE_TRY(sonde_sites(cx->model, &q, add_site, t, err));
     if (t->grad) SONDE_TRY(sonde_sites(cx->model, &q, add_grad, t, err));
     p->end = t->all.n;
@@ -197,9 +205,10 @@ static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
     for (size_t i = p->first; i < p->end; i++) {
         const trace_tensor *x = &t->all.at[i];
         if (x->role != (a->want ? TENSOR_GRAD : TENSOR_SITE) || strcmp(x->site, a->site) != 0) continue;
-        SONDE_TRY(tensors_put(&t->all, i, &a->value, a->first, (kept_rows){ p->row_of, p->rows }, err));
-        const int rows = sonde_axes_rows(a->value.axes);
-        t->done += rows < 0 ? tensor_items(x) : tensor_items(x) * a->value.dim[rows] / p->n;
+        const int     axis = sonde_axes_rows(a->value.axes);
+        const int64_t rows = axis < 0 ? p->rows : x->spec.dim[axis];
+        SONDE_TRY(tensors_put(&t->all, i, &a->value, a->first, (kept_rows){ p->row_of, rows }, err));
+        t->done += axis < 0 ? tensor_items(x) : tensor_items(x) * a->value.dim[axis] / (p->row_of ? p->n : rows);
     }
     t->cx->progress(t->cx->progress_user, "values", t->done, t->items);
     return SONDE_OK;
@@ -209,7 +218,7 @@ static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
 static sonde_status run_prompt(tracing *t, size_t i, sonde_cost *cost, sonde_error *err) {
     const sonde_context *cx = t->cx;
     traced             *p = t->now = &t->prompt[i];
-    const sonde_prompt  prompt = traced_prompt(p);
+    const sonde_prompt  prompt = traced_prompt(cx, p);
     const sonde_variant v = { 0, cx->edits, cx->n_edits };
     sonde_want want[3] = { { .kind = SONDE_WANT_SITE, .sites = t->sites } };
     size_t     n = 1;
@@ -344,11 +353,11 @@ const method method_trace = {
     .name = "trace",
     .summary = "write the values of every site into a safetensors file, with what is needed to run it again",
     .reference = NULL,
-    .formula = "--out FILE.safetensors: `tokens` (I32), one float32 tensor per site, named as the site (sonde sites), grad/SITE: "
+    .formula = "--out FILE.safetensors: `tokens` (I32; of an encoder-decoder also `target`), one float32 tensor per site, named as the site (sonde sites), grad/SITE: "
                "d metric / d value, `positions` with --at. A file of prompts: 0/tokens, 0/SITE, 1/tokens, .. The table: mean, sd "
                "(of the population), min and max of each tensor's finite values. `sonde verify FILE` runs it again",
     .example = "trace \"The capital of\" --sites hook_resid_post --out trace.safetensors",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | WRITES_OUT,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | WRITES_OUT | TAKES_TWO,
     .run = trace_run_method,
 };

@@ -30,6 +30,7 @@ typedef struct {
     sonde_context *cx;
     replay        *r;
     char         **site; size_t n_sites;        /* of the run, in order */
+    int64_t       *rows;                        /* [n_sites]: its rows */
     checked       *tensor; size_t n;
     packs          sites, grads;
     int64_t       *row_of;
@@ -46,6 +47,9 @@ static sonde_status note_site(const sonde_site *s, void *user, sonde_error *err)
     (void)err;
     verification *v = user;
     v->site = room_grow(v->site, v->n_sites, 1, sizeof *v->site);
+    v->rows = room_grow(v->rows, v->n_sites, 1, sizeof *v->rows);
+    const int axis = sonde_axes_rows(s->axes);
+    v->rows[v->n_sites] = axis < 0 ? 0 : s->dim[axis];
     v->site[v->n_sites++] = room_text(s->name, strlen(s->name));
     return SONDE_OK;
 }
@@ -72,7 +76,7 @@ static size_t resolve(const verification *v, const char *name) {
     if (at < v->n_sites || strpbrk(name, "*{,")) return at;
     naming x = { .v = v };
     const sonde_status s = sonde_sites(v->cx->model, &(sonde_site_query){ name, (const sonde_edit *const *)v->r->edit,
-                                                                                 v->r->n_edits, v->r->n, 0 },
+                                                                                 v->r->n_edits, v->r->n, v->r->n_target },
                                        named, &x, NULL);
     return s == SONDE_OK && x.n == 1 ? x.at : v->n_sites;
 }
@@ -83,7 +87,9 @@ static void add_tensor(verification *v, size_t which) {
     const char *whole = sonde_array_file_spec(v->r->file, which)->name, *name = whole;
     if (!begins(whole, v->r->prefix) || begins(whole, "run/") || begins(whole, "value/")) return;
     name += strlen(v->r->prefix);
-    if (!strcmp(name, "tokens") || !strcmp(name, "token_types") || !strcmp(name, "positions")) return;
+    static const char *const given[] = { "tokens", "target", "token_types", "positions" };
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        if (!strcmp(name, given[i])) return;
     v->tensor = room_grow(v->tensor, v->n, 1, sizeof *v->tensor);
     checked *t = &v->tensor[v->n++];
     *t = (checked){ .name = whole, .kind = KIND_UNKNOWN, .order = SIZE_MAX };
@@ -101,7 +107,7 @@ static void add_tensor(verification *v, size_t which) {
     t->site = v->site[at];
     t->order = gradient ? 2 * v->n_sites - at : at;
     t->c.row_of = v->row_of;
-    t->c.rows = v->r->position ? v->r->n_position : v->r->n;
+    t->c.rows = v->r->position ? v->r->n_position : v->rows[at];
     packs_add(gradient ? &v->grads : &v->sites, t->site);
 }
 
@@ -113,7 +119,7 @@ static int by_order(const void *x, const void *y) {
 
 static sonde_status gather(verification *v, sonde_error *err) {
     const replay *r = v->r;
-    SONDE_TRY(sonde_sites(v->cx->model, &(sonde_site_query){ NULL, (const sonde_edit *const *)r->edit, r->n_edits, r->n, 0 },
+    SONDE_TRY(sonde_sites(v->cx->model, &(sonde_site_query){ NULL, (const sonde_edit *const *)r->edit, r->n_edits, r->n, r->n_target },
                           note_site, v, err));
     if (r->position) {
         v->row_of = ROOM(int64_t, r->n);
@@ -274,7 +280,7 @@ static sonde_status dry(verification *v, totals *all, sonde_error *err) {
     for (size_t i = 0; i < v->n; i++)
         if (v->tensor[i].site)
             SONDE_TRY(sonde_sites(v->cx->model, &(sonde_site_query){ v->tensor[i].site, (const sonde_edit *const *)v->r->edit,
-                                                                     v->r->n_edits, v->r->n, 0 }, put_dry, all->sites, err));
+                                                                     v->r->n_edits, v->r->n, v->r->n_target }, put_dry, all->sites, err));
     all->cost.flops += cost.flops;
     all->cost.rows += cost.rows;
     if (cost.bytes > all->cost.bytes) all->cost.bytes = cost.bytes;
@@ -299,6 +305,7 @@ static sonde_status one_run(sonde_context *cx, replay *r, totals *all, sonde_err
     if (s == SONDE_OK) s = all->sites ? dry(&v, all, err) : verify(&v, err);
     for (size_t i = 0; i < v.n_sites; i++) free(v.site[i]);
     free(v.site);
+    free(v.rows);
     free(v.tensor);
     free(v.row_of);
     packs_free(&v.sites);
@@ -359,6 +366,6 @@ const method method_verify = {
                "1e-4 |b|. -3.4e38 in the file reads as -inf. Exit 1 if any row fails",
     .example = "verify trace.safetensors    # what the example of trace writes",
     .params = params,
-    .takes = NEEDS_MODEL,
+    .takes = NEEDS_MODEL | TAKES_TWO,
     .run = verify_run,
 };

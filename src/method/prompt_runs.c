@@ -10,7 +10,9 @@ sonde_status prompt_runs_open(prompt_runs *r, const sonde_context *cx, size_t pr
     if (!b) return SONDE_OK;
     const sonde_status s = sonde_tokenize(cx->model, b, strlen(b), cx->tokenize, &r->b, err);
     if (s != SONDE_OK) return sonde_fail_at(err, s, "run B of prompt %zu", prompt);
-    r->run[r->n++] = (sonde_named_run){ .name = "B", .prompt = { .tokens = r->b.id, .n = r->b.n } };
+    r->run[r->n] = (sonde_named_run){ .name = "B", .prompt = context_prompt(cx, prompt) };      /* of the same target */
+    r->run[r->n].prompt.tokens = r->b.id;
+    r->run[r->n++].prompt.n = r->b.n;
     return SONDE_OK;
 }
 
@@ -33,8 +35,11 @@ const sonde_named_run *prompt_runs_other(const prompt_runs *r) {
     return only;
 }
 
-int64_t prompt_runs_length(const sonde_named_run *run) {
-    return run->values ? sonde_capture_length(run->values) : run->prompt.n;
+int64_t prompt_runs_length(const sonde_context *cx, const sonde_named_run *run) {
+    int64_t n;
+    if (!run->values) context_rows(cx, &run->prompt, &n);
+    else if (!sonde_capture_target(run->values, &n)) n = sonde_capture_length(run->values);
+    return n;
 }
 
 bool metric_reads_a(const sonde_metric *m) {

@@ -18,7 +18,7 @@ void         prompt_runs_close(prompt_runs *r);
 const sonde_named_run *prompt_runs_find(const prompt_runs *r, const char *name);
 /* The run that stands beside A: the one called B, else the only one there is. NULL: none, or several without a B. */
 const sonde_named_run *prompt_runs_other(const prompt_runs *r);
-int64_t                prompt_runs_length(const sonde_named_run *run);          /* positions */
+int64_t                prompt_runs_length(const sonde_context *cx, const sonde_named_run *run);       /* positions of logits */
 
 /* A metric of run B is that of B's own run, unless it reads run A too (argmax, kl(A)) or B is a trace: then B's logits,
  * as many, stand in for the prompt's. */

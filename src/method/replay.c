@@ -21,7 +21,22 @@ const char *replay_note(const replay *r, const char *key) {
     return text ? text : sonde_array_file_note(r->file, key);
 }
 
-sonde_prompt replay_prompt(const replay *r) { return (sonde_prompt){ .tokens = r->tokens, .n = r->n, .prompt = r->prompt, .types = r->types }; }
+sonde_prompt replay_with(const replay *r, const int32_t *rows, int64_t n, int64_t prompt) {
+    const bool two = r->target != NULL;
+    return (sonde_prompt){ .tokens = two ? r->tokens : rows, .n = two ? r->n : n, .prompt = prompt, .types = r->types,
+                           .target = two ? rows : NULL, .n_target = two ? n : 0 };
+}
+
+const int32_t *replay_rows(const replay *r, int64_t *n) {
+    *n = r->target ? r->n_target : r->n;
+    return r->target ? r->target : r->tokens;
+}
+
+sonde_prompt replay_prompt(const replay *r) {
+    int64_t n;
+    const int32_t *rows = replay_rows(r, &n);
+    return replay_with(r, rows, n, r->prompt);
+}
 
 void replay_warn(const replay *r, const sonde_model *m, sonde_result *out) {
     const char *hash = sonde_array_file_note(r->file, "model_hash"), *own = sonde_model_describe(m)->hash;
@@ -65,10 +80,14 @@ static sonde_status read_tokens(replay *r, sonde_error *err) {
     int64_t types;
     SONDE_TRY(read_ids(r, "tokens", &r->tokens, &r->n, err));
     SONDE_FAIL_IF(r->n == 0, err, SONDE_FORMAT, "tensor %stokens is empty, expected at least one", r->prefix);
+    SONDE_TRY(read_ids(r, "target", &r->target, &r->n_target, err));
+    SONDE_FAIL_IF(r->target && r->n_target == 0, err, SONDE_FORMAT, "tensor %starget is empty, expected at least one", r->prefix);
     SONDE_TRY(read_ids(r, "token_types", &r->types, &types, err));
     SONDE_FAIL_IF(r->types && types != r->n, err, SONDE_FORMAT, "tensor %stoken_types has %" PRId64 " numbers, expected one for "
                   "each of %" PRId64 " tokens", r->prefix, types, r->n);
     SONDE_TRY(read_row(r, "positions", &r->position, &r->n_position, err));
+    SONDE_FAIL_IF(r->position && r->target, err, SONDE_UNSUPPORTED, "tensor %spositions: of two stacks, expected all rows of both",
+                  r->prefix);
     for (int64_t i = 0; i < r->n_position; i++)
         SONDE_FAIL_IF(r->position[i] < 0 || r->position[i] >= r->n, err, SONDE_FORMAT,
                       "tensor %spositions: %" PRId64 " is outside 0..%" PRId64, r->prefix, r->position[i], r->n - 1);
@@ -142,7 +161,7 @@ sonde_status replay_open(replay *r, const sonde_model *m, const sonde_array_file
     snprintf(r->prefix, sizeof r->prefix, "%s", prefix);
     uint64_t prompt;
     SONDE_TRY(read_tokens(r, err));
-    SONDE_TRY(read_number(r, "prompt_length", (uint64_t)r->n, &prompt, err));
+    SONDE_TRY(read_number(r, "prompt_length", (uint64_t)(r->target ? r->n_target : r->n), &prompt, err));
     SONDE_TRY(read_number(r, "seed", UINT64_MAX, &r->seed, err));
     r->prompt = (int64_t)prompt;
     SONDE_TRY(read_edits(r, m, err));
@@ -157,6 +176,7 @@ void replay_close(replay *r) {
     sonde_metric_free(r->metric);
     free(r->edit);
     free(r->tokens);
+    free(r->target);
     free(r->types);
     free(r->position);
 }

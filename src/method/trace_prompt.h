@@ -11,7 +11,8 @@ typedef struct {
 } trace_wish;
 
 typedef struct {
-    int32_t      *tokens; int64_t n, prompt;    /* prompt: where generated tokens begin, 0: none */
+    sonde_prompt  given;                        /* as it came */
+    int32_t      *tokens; int64_t n, prompt;    /* those that logits follow; prompt: where generated ones begin, 0: none */
     int32_t      *row; int64_t rows;            /* positions kept, ascending; row NULL: all */
     int64_t      *row_of;                       /* [n], NULL: all */
     sonde_metric *metric;                       /* NULL: none */
@@ -24,5 +25,5 @@ typedef struct {
 /* Safe to close whatever it returns. Generates. */
 sonde_status traced_open(traced *p, const sonde_context *cx, size_t i, const trace_wish *wish, sonde_error *err);
 void         traced_close(traced *p);
-sonde_prompt traced_prompt(const traced *p);
+sonde_prompt traced_prompt(const sonde_context *cx, const traced *p);
 #endif

@@ -6,6 +6,11 @@ static int64_t length_of(const sonde_named_run *r) {
     return r->values ? sonde_capture_length(r->values) : r->prompt.n;
 }
 
+/* The target of a part, or what stands for it. */
+static const int32_t *target_of(const sonde_context *cx, const sonde_named_run *r, int64_t *n) {
+    return r->values ? sonde_capture_target(r->values, n) : context_rows(cx, &r->prompt, n);
+}
+
 static bool metric_reads(const sonde_metric *m, const char *name) {
     const char *run;
     for (size_t i = 0; m && (run = sonde_metric_run(m, i)) != NULL; i++)
@@ -20,7 +25,8 @@ static sonde_status add_site(const sonde_site *s, void *user, sonde_error *err) 
     char      name[300];
     snprintf(name, sizeof name, "%s%s", p->r->prefix, s->name);
     trace_tensor *t = tensors_add(p->all, TENSOR_RUN, 0, name);
-    tensor_shape(t, s, p->r->length);
+    const int axis = sonde_axes_rows(s->axes);
+    tensor_shape(t, s, axis < 0 ? p->r->length : s->dim[axis]);
     p->r->n++;
     const sonde_capture *given = p->r->part[0].values;
     if (!given) return SONDE_OK;
@@ -32,21 +38,31 @@ static sonde_status add_site(const sonde_site *s, void *user, sonde_error *err) 
     return SONDE_OK;
 }
 
-static void add_tokens(trace_run *r, trace_tensors *all) {
+static void add_ids(const trace_run *r, trace_tensors *all, const char *what, const int32_t *ids, int64_t n) {
     char name[80];
-    int64_t n = 0;
-    snprintf(name, sizeof name, "%stokens", r->prefix);
+    snprintf(name, sizeof name, "%s%s", r->prefix, what);
+    trace_tensor *t = tensors_add(all, TENSOR_IDS, 0, name);
+    t->spec.rank = 1;
+    t->spec.dim[0] = n;
+    t->data = ids;
+}
+
+static void add_tokens(trace_run *r, trace_tensors *all, const sonde_context *cx) {
+    int64_t n = 0, at = 0;
     r->tokens = ROOM(int32_t, r->length);
+    r->target = r->n_target ? ROOM(int32_t, r->n_target) : NULL;
     for (size_t i = 0; i < r->n_parts; i++) {
         const sonde_named_run *p = &r->part[i];
         const int32_t *from = p->values ? sonde_capture_tokens(p->values) : p->prompt.tokens;
         memcpy(r->tokens + n, from, (size_t)length_of(p) * sizeof *from);
         n += length_of(p);
+        int64_t k = 0;
+        const int32_t *target = r->target ? target_of(cx, p, &k) : NULL;
+        if (target) memcpy(r->target + at, target, (size_t)k * sizeof *target);
+        at += k;
     }
-    trace_tensor *t = tensors_add(all, TENSOR_IDS, 0, name);
-    t->spec.rank = 1;
-    t->spec.dim[0] = r->length;
-    t->data = r->tokens;
+    add_ids(r, all, "tokens", r->tokens, r->length);
+    if (r->target) add_ids(r, all, "target", r->target, r->n_target);
 }
 
 /* One name after the other: a pattern may not be long. */
@@ -56,7 +72,7 @@ static sonde_status add_sites(trace_run *r, trace_tensors *all, const sonde_cont
     for (char *at = r->sites; *at; ) {
         const size_t len = strcspn(at, ",");
         char *name = room_text(at, len);
-        const sonde_status s = sonde_sites(cx->model, &(sonde_site_query){ name, NULL, 0, r->length, 0 }, add_site, &p, err);
+        const sonde_status s = sonde_sites(cx->model, &(sonde_site_query){ name, NULL, 0, r->length, r->n_target }, add_site, &p, err);
         free(name);
         SONDE_TRY(s);
         at += len + (at[len] == ',');
@@ -76,21 +92,30 @@ sonde_status trace_run_plan(trace_run *r, trace_tensors *all, const sonde_contex
     r->sites = ROOM(char, n + sizeof logits + 2);
     snprintf(r->sites, n + sizeof logits + 2, "%s%s%s", reads, n && more ? "," : "", more ? logits : "");
     sonde_text_free(reads);
-    for (size_t i = 0; i < r->n_parts; i++) r->length += length_of(&r->part[i]);
+    for (size_t i = 0; i < r->n_parts; i++) {
+        int64_t target = 0;
+        r->length += length_of(&r->part[i]);
+        if (sonde_model_describe(cx->model)->encoder_layers) target_of(cx, &r->part[i], &target);
+        r->n_target += target;
+    }
     if (!*r->sites) return SONDE_OK;
     SONDE_TRY(add_sites(r, all, cx, err));
-    add_tokens(r, all);
+    add_tokens(r, all, cx);
     return SONDE_OK;
 }
 
-typedef struct { const trace_run *r; trace_tensors *all; int64_t before; } writing;
+typedef struct { const trace_run *r; trace_tensors *all; int64_t before, target_before; } writing;
 
 static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
     writing *w = user;
     const sonde_view *v = &a->value;
     for (size_t i = w->r->first; i < w->r->first + w->r->n; i++)
-        if (!strcmp(w->all->at[i].site, a->site))
-            return tensors_put(w->all, i, v, w->before + a->first, (kept_rows){ .rows = w->r->length }, err);
+        if (!strcmp(w->all->at[i].site, a->site)) {
+            const trace_tensor *t = &w->all->at[i];
+            const int           axis = sonde_axes_rows(v->axes);
+            return tensors_put(w->all, i, v, (t->of_target ? w->target_before : w->before) + a->first,
+                               (kept_rows){ .rows = axis < 0 ? w->r->length : t->spec.dim[axis] }, err);
+        }
     return SONDE_OK;
 }
 
@@ -106,12 +131,15 @@ static sonde_status run_part(const sonde_prompt *p, writing *w, const sonde_cont
 }
 
 sonde_status trace_run_write(const trace_run *r, trace_tensors *all, const sonde_context *cx, sonde_error *err) {
-    writing w = { r, all, 0 };
+    writing w = { .r = r, .all = all };
     for (size_t i = 0; r->n && i < r->n_parts; i++) {
         if (r->part[i].values) continue;
         const sonde_status s = run_part(&r->part[i].prompt, &w, cx, err);
         if (s != SONDE_OK) return sonde_fail_at(err, s, "run %s", r->part[i].name);
+        int64_t n = 0;
+        if (r->n_target) target_of(cx, &r->part[i], &n);
         w.before += r->part[i].prompt.n;
+        w.target_before += n;
     }
     return SONDE_OK;
 }
@@ -119,4 +147,5 @@ sonde_status trace_run_write(const trace_run *r, trace_tensors *all, const sonde
 void trace_run_free(trace_run *r) {
     free(r->sites);
     free(r->tokens);
+    free(r->target);
 }

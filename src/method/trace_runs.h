@@ -8,8 +8,8 @@ typedef struct {
     const sonde_named_run *part; size_t n_parts;        /* several prompts of one name follow each other (a reference) */
     char            *sites;             /* names, separated by commas */
     size_t           first, n;          /* their tensors */
-    int64_t          length;
-    int32_t         *tokens;
+    int64_t          length, n_target;  /* n_target: of an encoder-decoder */
+    int32_t         *tokens, *target;
 } trace_run;
 
 /* Lays out tensors for what the edits and the metric (or NULL) read of these runs, which all have one name. */

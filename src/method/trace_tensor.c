@@ -16,6 +16,7 @@ void tensor_shape(trace_tensor *t, const sonde_site *s, int64_t rows) {
     memcpy(t->axes, s->axes, n);
     t->site = room_text(s->name, strlen(s->name));
     t->spec.rank = s->rank;
+    t->of_target = s->of_target;
     for (int i = 0; i < s->rank; i++) t->spec.dim[i] = i == sonde_axes_rows(s->axes) ? rows : s->dim[i];
 }
 

@@ -13,6 +13,7 @@ typedef struct {
     char            *name;              /* in the file: "0/grad/blocks.3.hook_resid_pre" */
     char            *site;              /* in the run */
     char             axes[16];
+    bool             of_target;         /* its rows are positions of an encoder-decoder's target */
     sonde_array_spec spec;              /* with that name */
     const void      *data;              /* IDS and VALUE: all of it, lent until the files are open */
     float           *keep;              /* items of the result's array, or NULL */

@@ -42,7 +42,9 @@ static double gap_of(const replay *r, int64_t i) {
 static sonde_status take_logits(const sonde_answer *a, void *user, sonde_error *err) {
     (void)err;
     walk *w = user;
-    const int64_t i = a->first - (w->r->n - 1);
+    int64_t given;
+    replay_rows(w->r, &given);
+    const int64_t i = a->first - (given - 1);
     const int32_t want = w->want[i], best = sonde_logits_stats(a->value.data, w->vocab).argmax;
     if (best == want) return SONDE_OK;
     const double gap = gap_of(w->r, i), own = (double)a->value.data[best] - (double)a->value.data[want];
@@ -54,13 +56,15 @@ static sonde_status take_logits(const sonde_answer *a, void *user, sonde_error *
 /* Prompt and reference in one run: logits at every place from which a token was chosen. */
 static sonde_status judge(sonde_context *cx, walk *w, sonde_error *err) {
     const replay *r = w->r;
-    const int64_t n = r->n + w->n - 1;
+    int64_t        given;
+    const int32_t *rows = replay_rows(r, &given);
+    const int64_t  n = given + w->n - 1;
     int32_t *tokens = ROOM(int32_t, n);
     int64_t *at = ROOM(int64_t, w->n);
-    memcpy(tokens, r->tokens, (size_t)r->n * sizeof *tokens);
-    for (int64_t i = 0; i < w->n - 1; i++) tokens[r->n + i] = w->want[i];
-    for (int64_t i = 0; i < w->n; i++) at[i] = r->n - 1 + i;
-    const sonde_prompt  p = { .tokens = tokens, .n = n, .prompt = r->n };
+    memcpy(tokens, rows, (size_t)given * sizeof *tokens);
+    for (int64_t i = 0; i < w->n - 1; i++) tokens[given + i] = w->want[i];
+    for (int64_t i = 0; i < w->n; i++) at[i] = given - 1 + i;
+    const sonde_prompt  p = replay_with(r, tokens, n, given);
     const sonde_variant v = { 0, (const sonde_edit *const *)r->edit, r->n_edits };
     const sonde_want    want = { .kind = SONDE_WANT_LOGITS, .at = at, .n_at = (size_t)w->n };
     const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = &want, .n_wants = 1,
@@ -85,7 +89,9 @@ static sonde_status read_want(const replay *r, size_t which, int64_t vocab, int3
 
 static sonde_status check(sonde_context *cx, walk *w, greedy_check *out, sonde_error *err) {
     const replay      *r = w->r;
-    const sonde_prompt p = { .tokens = r->tokens, .n = r->n };
+    int64_t            given;
+    const int32_t     *rows = replay_rows(r, &given);
+    const sonde_prompt p = replay_with(r, rows, given, 0);
     const sonde_writing what = { .prompts = &p, .n_prompts = 1, .edits = (const sonde_edit *const *)r->edit,
                                  .n_edits = r->n_edits, .runs = r->run, .n_runs = r->n_runs,
                                  .sampling = { .n = w->n, .seed = r->seed, .ignore_eos = true } };

@@ -43,7 +43,7 @@ arch_config arch_defaults(const arch *a, stack_id stack) {
     const bool encoder = stack == STACK_ENCODER;
     return (arch_config){ .arch = a, .stack = stack, .block = encoder ? a->encoder : a->block, .final_norm = true,
                           .norm_weights = true, .embed_scale = 1, .logit_scale = 1, .head = encoder ? 0 : HEAD_LM,
-                          .bidirectional = encoder, .bos = -1, .eos = -1, .start = -1 };
+                          .bidirectional = encoder, .bos = -1, .eos = -1, .start = -1, .forced_bos = -1, .forced_eos = -1 };
 }
 
 sonde_status arch_read(const arch *a, const json *config, arch_config *out, arch_config *encoder, sonde_error *err) {
@@ -87,7 +87,7 @@ bool arch_changes_logits(const arch_config *c) { return c->logit_cap > 0 || c->l
 int64_t arch_answers(const arch_config *c) {
     if (c->head & (HEAD_LM | HEAD_MLM)) return c->vocab;
     if (c->head & HEAD_CLASS) return c->labels;
-    return c->head & HEAD_QA ? 2 : c->head & HEAD_POOLER ? c->d : 0;
+    return c->head & (HEAD_QA | HEAD_NSP) ? 2 : c->head & HEAD_POOLER ? c->d : 0;
 }
 
 /* Does the block normalise what its second part reads or leaves behind? */

@@ -88,6 +88,7 @@ typedef struct {
     bool        pairs;          /* rows of a head lie in pairs order in gguf and meta, in halves in hf */
     bool        less_one;       /* hf stores the weight less 1 */
     bool        heads_apart;    /* hf: "%h" is the head, a tensor each */
+    bool        as_row;         /* hf: a vector is stored as [1, n] */
     weight_when when;
     stack_id    stack;
 } weight_row;
@@ -185,6 +186,7 @@ typedef struct arch_config {    /* sizes and constants of one model, or of one o
     bool     tied;              /* unembedding is embedding; until bound: it is if the file has no other */
     int32_t  bos, eos;          /* of config.json, -1: none */
     int32_t  start;             /* first token of an encoder-decoder's target, -1: none */
+    int32_t  forced_bos, forced_eos;    /* what a generation writes first and, where it is cut, last; -1: what it chooses */
     spelling spelled;           /* of the opened tensors; set by model_bind */
 } arch_config;
 
@@ -233,8 +235,8 @@ bool arch_sparse(const arch_config *c, int64_t layer);  /* has the layer experts
 double arch_score_scale(const arch_config *c, int64_t layer);   /* what q . k is multiplied with */
 bool arch_dense_layers(const arch_config *c);           /* is there a layer without */
 bool arch_changes_logits(const arch_config *c);         /* are logits more than the unembedding's product */
-/* The numbers of a row of what the model answers: the vocabulary, the labels of a classifier, start and end of a span, the
- * pooler's output; 0: a model without head. */
+/* The numbers of a row of what the model answers: the vocabulary, the labels of a classifier, start and end of a span, whether
+ * one text follows another, the pooler's output; 0: a model without head. */
 int64_t arch_answers(const arch_config *c);
 /* The row for a config.json; UNSUPPORTED names what was found and what there is. */
 sonde_status arch_find(const json *config, const arch **out, sonde_error *err);

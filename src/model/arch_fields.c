@@ -9,6 +9,18 @@ sonde_status arch_size_or(const json *file, config_range f, int64_t *out, sonde_
     return j && j->kind != JSON_NULL ? config_int(file, f, out, err) : SONDE_OK;
 }
 
+void arch_share(const arch_config *c) {
+    const arch_config own = *c->encoder;
+    arch_config      *e = c->encoder;
+    *e = *c;
+    e->stack = own.stack;
+    e->encoder = NULL;
+    e->block = own.block;
+    e->layers = own.layers;
+    e->head = own.head;
+    e->bidirectional = own.bidirectional;
+}
+
 sonde_status arch_sizes(const json *file, const size_names *n, arch_config *c, sonde_error *err) {
     SONDE_TRY(config_int(file, (config_range){ n->d, NULL, n->fallback_d, 1, MOST_WIDTH }, &c->d, err));
     SONDE_TRY(config_int(file, (config_range){ n->layers, NULL, n->fallback_layers, 1, MOST_LAYERS }, &c->layers, err));

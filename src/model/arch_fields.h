@@ -22,6 +22,9 @@ sonde_status arch_tokens(const json *file, int64_t bos, int64_t eos, arch_config
 /* A number that may be null or missing: then 0. */
 sonde_status arch_number(const json *file, const char *name, double most, double *out, sonde_error *err);
 
+/* An encoder-decoder's encoder gets what its decoder says, but for its own layers, block and heads. */
+void arch_share(const arch_config *c);
+
 /* sliding_window and which layers have it: layer_types ("sliding_attention", "full_attention") if there, else those whose
  * number modulo `pattern` is not pattern - 1 (pattern 1: all; 0: none). */
 sonde_status arch_windows(const json *file, int64_t fallback, int64_t pattern, arch_config *c, sonde_error *err);

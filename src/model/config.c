@@ -86,7 +86,10 @@ static const struct { const char *name; act_kind act; } activations[] = {
 sonde_status config_activation(const json *file, const char *field, const char *fallback, act_kind *out, sonde_error *err) {
     const char *name;
     SONDE_TRY(config_text(file, field, &name, err));
-    if (!name) name = fallback;
+    return config_activation_named(field, name ? name : fallback, out, err);
+}
+
+sonde_status config_activation_named(const char *field, const char *name, act_kind *out, sonde_error *err) {
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
         if (strcmp(activations[i].name, name) == 0) {
             *out = activations[i].act;

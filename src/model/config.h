@@ -32,6 +32,8 @@ sonde_status config_token(const json *file, const char *name, int64_t fallback, 
                           sonde_error *err);
 /* An activation function by transformers' names (ACT2FN). UNSUPPORTED for one that is not computed. */
 sonde_status config_activation(const json *file, const char *name, const char *fallback, act_kind *out, sonde_error *err);
+/* The same for a name that was found in a field. */
+sonde_status config_activation_named(const char *field, const char *name, act_kind *out, sonde_error *err);
 /* UNSUPPORTED for weights that another library packed (GPTQ, AWQ, bitsandbytes, ..): they are no plain numbers. */
 sonde_status quantization_refuse(const json *file, sonde_error *err);
 /* Row i of the methods that are refused by name; false past the last. */

@@ -127,7 +127,7 @@ sonde_status exec_forward(exec *x, sonde_error *err) {
         else if (s->kind == STEP_MARK) SONDE_TRY(marks(x, s, false, err));
         else {
             SONDE_TRY(take(x, s->out, &x->value[s->out], err));
-            SONDE_TRY(s->kind == STEP_ATTEND ? attend_forward(x, s, err) : experts_forward(x, s, err));
+            SONDE_TRY(s->kind == STEP_EXPERTS ? experts_forward(x, s, err) : attend_forward(x, s, err));
         }
     }
     return SONDE_OK;

@@ -273,7 +273,7 @@ op_cost experts_cost(const sonde_model *m, int64_t layer, int64_t n) {
     static const weight_id read[] = { W_X_GATE, W_X_IN, W_X_BOTH, W_X_OUT };
     const arch_config *c = &m->config;
     const double rows = (double)(n * c->chosen), d = (double)c->d, f = (double)c->expert_f;
-    const double loaded = (double)(n < c->experts / c->chosen ? n * c->chosen : c->experts);
+    const double loaded = rows < (double)c->experts ? rows : (double)c->experts;
     op_cost cost = { .flops = rows * (6 * d * f + 21 * f + 2 * d), .bytes = 4 * rows * (4 * d + 7 * f) };
     for (size_t i = 0; i < sizeof read / sizeof *read; i++)
         if (m->block[layer][read[i]].expert) cost.bytes += loaded * weight_bytes(expert_weight(&m->block[layer][read[i]], 0));

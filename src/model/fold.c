@@ -224,6 +224,8 @@ static void fold_all(folding *f) {
 
 sonde_status sonde_model_fold(const sonde_model *m, sonde_model **out, sonde_error *err) {
     *out = NULL;
+    SONDE_FAIL_IF(m->config.encoder, err, SONDE_UNSUPPORTED, "%s: an encoder-decoder is not folded, expected a model of one stack",
+                  m->info.name);
     const size_t floats = room(m);
     float *all = aligned_alloc(64, floats * sizeof *all);
     SONDE_FAIL_IF(!all, err, SONDE_NOMEM, "folded weights need %zu bytes, and there are not that many free",

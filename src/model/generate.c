@@ -1,41 +1,10 @@
 /* Generation: every prompt is a lane with its cache; each step adds one row to each. Where an edit reads run A, the
  * unedited run goes along on the same tokens, one step ahead. */
-#include "batch_data.h"
-#include "sample.h"
+#include "generate_parts.h"
 #include "sonde/logits.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct {
-    size_t         index;
-    runs_of_base   of;
-    positions      reads[2];            /* by stack_id */
-    int32_t       *tokens;
-    int64_t        n_prompt, n;         /* tokens there are */
-    lane           edited, plain;       /* plain: run A, if anything reads it */
-    sonde_capture *kept;                /* its values */
-    float         *logits;              /* of the newest row */
-    int64_t        last_row;
-    char          *text; size_t text_len, text_cap;     /* what was generated, for --stop */
-    bool           done;
-} writing;
-
-typedef struct {
-    sonde_session        *session;
-    const sonde_sampling *o;
-    sonde_generated_fn    fn;
-    void                 *user;
-    arena                *memory;
-    batch_runs            runs;
-    writing              *w;
-    size_t                n;
-    candidate            *room;         /* [v] */
-    lane                **lanes;        /* [n], as the goals */
-    int64_t              *goal;
-    int32_t              *other;        /* alternatives of one token */
-    double               *other_prob;
-} generation;
 
 static sonde_status newest_row(void *user, int64_t position, const float *logits, sonde_error *err) {
     (void)err;
@@ -133,24 +102,32 @@ static bool ends(const generation *g, const writing *w, int32_t id) {
     return false;
 }
 
-static sonde_status report(generation *g, writing *w, int32_t id, sonde_error *err) {
+void generate_force(const generation *g, float *logits, int64_t n, int64_t written) {
+    const arch_config *c = &g->session->model->config;
+    const int32_t      id = n == 1 && c->encoder ? c->forced_bos : written == g->o->n - 1 ? c->forced_eos : -1;
+    if (id < 0) return;
+    for (int64_t i = 0; i < c->vocab; i++) logits[i] = i == id ? 0 : -INFINITY;
+}
+
+sonde_status generate_report(generation *g, writing *w, int32_t id, sonde_error *err) {
     const int64_t v = g->session->model->config.vocab;
     const size_t  n = sonde_logits_top(w->logits, v, (size_t)g->o->alternatives, g->other);
     for (size_t i = 0; i < n; i++) g->other_prob[i] = sonde_logits_prob(w->logits, v, g->other[i]);
     const sonde_generated x = { .prompt = w->index, .position = w->n - 1, .id = id,
                                 .prob = sonde_logits_prob(w->logits, v, id), .alternative = g->other,
-                                .alternative_prob = g->other_prob, .n_alternatives = n, .last = w->done };
+                                .alternative_prob = g->other_prob, .n_alternatives = n, .last = w->done, .score = w->score };
     return g->fn(&x, g->user, err);
 }
 
 static sonde_status choose_token(generation *g, writing *w, sonde_error *err) {
     const int64_t v = g->session->model->config.vocab;
+    generate_force(g, w->logits, w->n, w->n - w->n_prompt);
     const int32_t id = sample(g->o, w->logits, v, w->index, (uint64_t)w->n, g->room);
     SONDE_FAIL_IF(id < 0, err, SONDE_FORMAT, "every logit of position %lld is NaN: nothing can be chosen", (long long)w->n - 1);
     w->tokens[w->n++] = id;
     remember(g, w, id);
     w->done = ends(g, w, id);
-    return report(g, w, id, err);
+    return generate_report(g, w, id, err);
 }
 
 /* All prompts that go on, one row further: their plain runs first. */
@@ -188,6 +165,13 @@ static sonde_status check(const sonde_sampling *o, sonde_error *err) {
     SONDE_FAIL_IF(o->top_k < 0, err, SONDE_USAGE, "top-k: %lld, expected 0 or above", (long long)o->top_k);
     SONDE_FAIL_IF(!(o->top_p >= 0 && o->top_p <= 1), err, SONDE_USAGE, "top-p: %g is outside 0..1", o->top_p);
     SONDE_FAIL_IF(!(o->min_p >= 0 && o->min_p <= 1), err, SONDE_USAGE, "min-p: %g is outside 0..1", o->min_p);
+    SONDE_FAIL_IF(o->beams < 0 || o->beams > MOST_BEAMS, err, SONDE_USAGE, "num-beams: %lld is outside 0..%d",
+                  (long long)o->beams, MOST_BEAMS);
+    if (o->beams < 2) return SONDE_OK;
+    SONDE_FAIL_IF(!isfinite(o->length_penalty), err, SONDE_USAGE, "length-penalty: %g", o->length_penalty);
+    SONDE_FAIL_IF(o->temperature > 0 || o->top_k || o->top_p > 0 || o->min_p > 0, err, SONDE_USAGE,
+                  "num-beams: beams are not drawn, expected no temperature, top-k, top-p or min-p");
+    SONDE_FAIL_IF(o->n_stop, err, SONDE_USAGE, "num-beams: beams end at the end token, expected no stop text");
     return SONDE_OK;
 }
 
@@ -197,7 +181,9 @@ static sonde_status generate(generation *g, const sonde_writing *from, sonde_err
         g->w[i].of = (runs_of_base){ &g->runs, (int)i };
         SONDE_TRY(open_prompt(g, &from->prompts[i], (edit_list){ from->edits, from->n_edits }, &g->w[i], err));
     }
-    return from->sampling.n ? write_all(g, err) : SONDE_OK;
+    if (from->sampling.beams < 2) return from->sampling.n ? write_all(g, err) : SONDE_OK;
+    for (size_t i = 0; i < g->n && from->sampling.n; i++) SONDE_TRY(beams_write(g, &g->w[i], err));
+    return SONDE_OK;
 }
 
 sonde_status sonde_generate(sonde_session *s, const sonde_writing *from, sonde_generated_fn fn, void *user, sonde_error *err) {

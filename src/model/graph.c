@@ -207,6 +207,8 @@ static sonde_status walk_all(walk *w, const sonde_edit *const *edits, size_t n_e
 
 sonde_status sonde_graph(const sonde_model *m, sonde_graph_query q, sonde_operation_fn fn, void *user,
                          sonde_error *err) {
+    SONDE_FAIL_IF(m->config.encoder, err, SONDE_UNSUPPORTED, "%s: an encoder-decoder's operations are not listed, expected a "
+                  "model of one stack", m->info.name);
     walk w = { .m = m, .a = arena_new(), .n = q.n, .last = NOBODY, .fn = fn, .user = user, .err = err };
     const sonde_status s = walk_all(&w, q.edits, q.n_edits);
     arena_free(w.a);

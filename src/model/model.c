@@ -1,6 +1,7 @@
 /* Opening: weights first (a file that is none says so), then config.json, then tokenizer files, then binding. */
 #define _GNU_SOURCE
 #include "model_files.h"
+#include "config.h"
 #include "embedded.h"
 #include "format/meta.h"
 #include "base/text.h"
@@ -15,7 +16,7 @@ static const char *const file_names[FILE_COUNT] = {
     [FILE_PARAMS] = "params.json",            [FILE_SPM]       = "tokenizer.model",
     [FILE_SPIECE] = "spiece.model",           [FILE_VOCAB_TXT] = "vocab.txt",
     [FILE_BIN]    = "tokenizer.bin",          [FILE_ADDED]     = "added_tokens.json",
-    [FILE_SPECIAL_MAP] = "special_tokens_map.json",
+    [FILE_SPECIAL_MAP] = "special_tokens_map.json", [FILE_GENERATION] = "generation_config.json",
     [FILE_GIVEN]  = "the tokenizer given",
 };
 
@@ -99,11 +100,29 @@ static sonde_status read_settings(sonde_model *m, const char *where, sonde_error
     return arch_read(a, tree, &m->config, &m->encoder, err);
 }
 
+/* How an encoder-decoder's target starts and what is forced; beside config.json, which it wins over. */
+static sonde_status read_generation(sonde_model *m, const located *at, sonde_error *err) {
+    arch_config *c = &m->config;
+    const json  *tree;
+    bool         found;
+    if (!c->encoder) return SONDE_OK;
+    SONDE_TRY(model_open_file(m, at, FILE_GENERATION, &found, err));
+    if (!found) return SONDE_OK;
+    const file_map *f = &m->files->file[FILE_GENERATION];
+    const char     *where = arena_printf(m->memory, "%s/%s", at->label, file_names[FILE_GENERATION]);
+    sonde_status s = parse(m, (settings_text){ (const char *)f->data, f->size }, where, &tree, err);
+    if (s == SONDE_OK && tree->kind != JSON_OBJECT) s = sonde_fail(err, SONDE_FORMAT, "is no object");
+    if (s == SONDE_OK) s = config_token(tree, "decoder_start_token_id", c->start, c->vocab, &c->start, err);
+    if (s == SONDE_OK) s = config_token(tree, "forced_bos_token_id", -1, c->vocab, &c->forced_bos, err);
+    if (s == SONDE_OK) s = config_token(tree, "forced_eos_token_id", -1, c->vocab, &c->forced_eos, err);
+    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", where);
+}
+
 static sonde_status read_config(sonde_model *m, const located *at, sonde_error *err) {
     const char *where;
     SONDE_TRY(find_settings(m, at, &where, err));
     const sonde_status s = read_settings(m, where, err);
-    return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", where);
+    return s == SONDE_OK ? read_generation(m, at, err) : sonde_fail_at(err, s, "%s", where);
 }
 
 sonde_status model_read_all(sonde_model *m, const located *at, sonde_error *err) {

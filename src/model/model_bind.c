@@ -2,6 +2,7 @@
  * against what config.json implies, and the engine gets a view of the bytes where they lie. */
 #define _GNU_SOURCE
 #include "model_files.h"
+#include "rel_pos.h"
 #include "stored_weight.h"
 #include "weight_table.h"
 #include "base/map.h"
@@ -117,6 +118,7 @@ static sonde_status bind_unembed(const binder *b) {
     sonde_model *m = b->m;
     weight *unembed = &m->front[W_UNEMBED];
     const bool stored = unembed->stored_as != NULL;
+    m->config.logit_bias &= m->front[B_UNEMBED].stored_as != NULL;
     if (!arch_has(&m->config, W_UNEMBED) || !(m->config.head & (HEAD_LM | HEAD_MLM))) return SONDE_OK;
     if (!stored && !m->config.tied) {
         const weight_row *r = m->config.arch->weights;
@@ -227,10 +229,11 @@ static sonde_status widen_vectors(const binder *b) {
     return SONDE_OK;
 }
 
-static void prepare_rotation(sonde_model *m, arch_config *c, const weight *front) {
+static void prepare_positions(sonde_model *m, arch_config *c, const weight *front) {
     if (c->rope.scaling != ROPE_LLAMA3) c->rope.divisor = front[W_ROPE].vector;
     rope_prepare(&c->rope, m->memory);
     rope_prepare(&c->rope_local, m->memory);
+    rel_prepare(c, m->memory);
 }
 
 sonde_status model_bind(sonde_model *m, sonde_error *err) {
@@ -247,7 +250,7 @@ sonde_status model_bind(sonde_model *m, sonde_error *err) {
     if (s == SONDE_OK) s = widen_vectors(&b);
     arena_free(names);
     SONDE_TRY(s);
-    prepare_rotation(m, &m->config, m->front);
-    if (m->config.encoder) prepare_rotation(m, &m->encoder, m->encoder_front);
+    prepare_positions(m, &m->config, m->front);
+    if (m->config.encoder) prepare_positions(m, &m->encoder, m->encoder_front);
     return SONDE_OK;
 }

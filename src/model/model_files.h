@@ -11,12 +11,13 @@
 
 typedef enum {
     FILE_CONFIG, FILE_TOKENIZER, FILE_VOCAB, FILE_MERGES, FILE_TOKENIZER_CONFIG, FILE_PARAMS, FILE_SPM, FILE_SPIECE,
-    FILE_VOCAB_TXT, FILE_BIN, FILE_SPECIAL_MAP, FILE_ADDED, FILE_GIVEN, FILE_COUNT
+    FILE_VOCAB_TXT, FILE_BIN, FILE_SPECIAL_MAP, FILE_ADDED, FILE_GENERATION, FILE_GIVEN, FILE_COUNT
 } model_file;
 
 typedef struct {                /* a row of sonde_model_weight */
     const char *name;           /* "blocks.3.mlp.W_out" */
     weight_id   id;
+    stack_id    stack;
     int64_t     layer;          /* -1: not in a block */
 } weight_entry;
 
@@ -57,7 +58,7 @@ sonde_status model_bind(sonde_model *m, sonde_error *err);
 /* Fills m->info, all but the hash, and the list of weights; everything else is there. */
 void         model_summarise(sonde_model *m, const char *name);
 /* A weight that the model has, as sonde_model_weight_read gives it. */
-sonde_status model_weight_floats(const sonde_model *m, weight_id id, int64_t layer, float *out, sonde_error *err);
+sonde_status model_weight_floats(const sonde_model *m, const weight_entry *e, float *out, sonde_error *err);
 /* 16 hex digits, computed at the first call; any thread. */
 const char  *model_hash(const sonde_model *m);
 

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "model_files.h"
 #include "tensor/op.h"
+#include "site_table.h"
 #include "weight_table.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,32 +11,56 @@
 enum { TILE = 16 };             /* rows widened at once */
 
 static const weight *weight_of(const sonde_model *m, const weight_entry *e) {
+    if (e->stack == STACK_ENCODER) return e->layer < 0 ? &m->encoder_front[e->id] : &m->encoder_block[e->layer][e->id];
     return e->layer < 0 ? &m->front[e->id] : &m->block[e->layer][e->id];
 }
 
-static void add(sonde_model *m, weight_id id, int64_t layer) {
+static const arch_config *config_of(const sonde_model *m, const weight_entry *e) {
+    return e->stack == STACK_ENCODER ? &m->encoder : &m->config;
+}
+
+/* Of two stacks, what belongs to one of them has its word in front; what they share and the unembedding are named alone. */
+static const char *name_of(sonde_model *m, const weight_entry *e) {
+    const char *name = weight_table[e->id].name, *word = e->stack == STACK_ENCODER ? "encoder" : "decoder";
+    if (e->layer >= 0) return arena_printf(m->memory, "%s.%" PRId64 ".%s", m->config.encoder ? word : "blocks", e->layer, name);
+    if (!m->config.encoder || e->id == W_EMBED || e->id == W_UNEMBED || e->id == B_UNEMBED) return name;
+    if (e->id == W_LNF || e->id == B_LNF) return arena_printf(m->memory, "%s_final_ln.%s", word, e->id == W_LNF ? "w" : "b");
+    return arena_printf(m->memory, "%s.%s%s", word, e->id == W_REL ? "0." : "", name);
+}
+
+typedef struct { sonde_model *m; stack_id stack; } stack_list;
+
+static void add(const stack_list *of, weight_id id, int64_t layer) {
+    sonde_model        *m = of->m;
     struct model_files *f = m->files;
-    weight_entry *e = &f->list[f->listed];
-    *e = (weight_entry){ .id = id, .layer = layer };
-    if (!weight_of(m, e)->stored_as) return;
-    const char *name = weight_table[id].name;
-    e->name = layer < 0 ? name : arena_printf(m->memory, "blocks.%" PRId64 ".%s", layer, name);
+    weight_entry       *e = &f->list[f->listed];
+    *e = (weight_entry){ .id = id, .stack = of->stack, .layer = layer };
+    const weight *w = weight_of(m, e);
+    if (!w->stored_as) return;
+    if (of->stack == STACK_ENCODER && id == W_EMBED && w->stored_as == m->front[W_EMBED].stored_as) return;
+    e->name = name_of(m, e);
     f->listed++;
 }
 
 /* In the order of a run: tables, blocks, the rest. */
-static void make_list(sonde_model *m) {
-    const size_t most = WEIGHT_COUNT * ((size_t)m->config.layers + 1);
-    m->files->list = arena_new_array(m->memory, weight_entry, most);
+static void list_stack(const stack_list *of) {
+    const int64_t layers = stack_config(&of->m->config, of->stack)->layers;
     for (int id = 0; id < WEIGHT_COUNT; id++)
-        if (weight_table[id].name && weight_table[id].kind == WEIGHT_TABLE) add(m, (weight_id)id, -1);
-    for (int64_t l = 0; l < m->config.layers; l++)
+        if (weight_table[id].name && weight_table[id].kind == WEIGHT_TABLE) add(of, (weight_id)id, -1);
+    for (int64_t l = 0; l < layers; l++)
         for (int id = 0; id < WEIGHT_COUNT; id++)
-            if (weight_table[id].block) add(m, (weight_id)id, l);
+            if (weight_table[id].block) add(of, (weight_id)id, l);
     for (int id = 0; id < WEIGHT_COUNT; id++) {
         const weight_meaning *w = &weight_table[id];
-        if (w->name && !w->block && w->kind != WEIGHT_TABLE) add(m, (weight_id)id, -1);
+        if (w->name && !w->block && w->kind != WEIGHT_TABLE) add(of, (weight_id)id, -1);
     }
+}
+
+static void make_list(sonde_model *m) {
+    const int64_t layers = m->config.layers + (m->config.encoder ? m->encoder.layers : 0);
+    m->files->list = arena_new_array(m->memory, weight_entry, WEIGHT_COUNT * ((size_t)layers + 2));
+    if (m->config.encoder) list_stack(&(stack_list){ m, STACK_ENCODER });
+    list_stack(&(stack_list){ m, STACK_MAIN });
 }
 
 static void count(sonde_model *m) {
@@ -44,7 +69,7 @@ static void count(sonde_model *m) {
         const weight_entry *e = &m->files->list[i];
         const weight *w = weight_of(m, e);
         if (e->id == W_UNEMBED && m->config.tied) continue;
-        const int64_t n = weight_size(&m->config, weight_table[e->id].axes);
+        const int64_t n = weight_size(config_of(m, e), weight_table[e->id].axes);
         info->parameters += n;
         info->active += weight_of_experts(e->id) ? n / m->config.experts * m->config.chosen : n;
         info->bytes += w->bytes;
@@ -82,6 +107,7 @@ void model_summarise(sonde_model *m, const char *name) {
         .layers = c->layers, .heads = c->heads, .kv_heads = c->kv_heads, .d = c->d, .e = c->e, .f = c->f,
         .vocab = c->vocab, .context = c->context, .tied = c->tied,
         .experts = c->experts, .chosen = c->chosen, .expert_f = c->expert_f,
+        .encoder_layers = c->encoder ? c->encoder->layers : 0, .start = c->encoder ? c->start : -1,
         .eos = eos < c->vocab ? eos : -1, .mask = find_mask(m), .has_tokenizer = m->tokenizer != NULL,
         .tokens = m->tokenizer ? tokenizer_size(m->tokenizer) : 0,
     };
@@ -115,7 +141,7 @@ void sonde_model_weight(const sonde_model *m, size_t i, sonde_weight_info *out) 
     *out = (sonde_weight_info){ .name = e->name, .stored_as = w->stored_as, .dtype = dtype_table[w->type].name,
                                 .rank = (int)strlen(axes), .bytes = w->bytes };
     for (int k = 0; k < out->rank; k++) {
-        out->dim[k] = weight_axis(&m->config, axes[k]);
+        out->dim[k] = weight_axis(config_of(m, e), axes[k]);
         if (k) out->axes[2 * k - 1] = ' ';
         out->axes[2 * k] = axes[k];
     }
@@ -169,25 +195,27 @@ static sonde_status put_halves(const arch_config *c, weight_id id, float *x, int
     return SONDE_OK;
 }
 
-sonde_status model_weight_floats(const sonde_model *m, weight_id id, int64_t layer, float *out, sonde_error *err) {
-    const weight *w = weight_table[id].block ? &m->block[layer][id] : &m->front[id];
+sonde_status model_weight_floats(const sonde_model *m, const weight_entry *e, float *out, sonde_error *err) {
+    const weight_id       id = e->id;
+    const weight         *w = weight_of(m, e);
+    const arch_config    *c = config_of(m, e);
     const weight_meaning *meaning = &weight_table[id];
-    const int64_t numbers = weight_size(&m->config, meaning->axes);
+    const int64_t numbers = weight_size(c, meaning->axes);
     if (w->vector) {
         memcpy(out, w->vector, (size_t)numbers * sizeof *out);
-        return put_halves(&m->config, id, out, numbers / m->config.e, err);
+        return put_halves(c, id, out, numbers / c->e, err);
     }
     const bool by_head = meaning->kind == WEIGHT_MATRIX && meaning->out[1] && meaning->out[0] == meaning->axes[0];
     const reading r = {
         .w = &w->matrix, .table = meaning->kind == WEIGHT_TABLE, .out = out,
-        .inner = by_head ? (size_t)weight_size(&m->config, meaning->out + 1) : w->matrix.n,
+        .inner = by_head ? (size_t)weight_size(c, meaning->out + 1) : w->matrix.n,
     };
     SONDE_TRY(read_matrix(&r, err));
-    return put_halves(&m->config, id, out, numbers / m->config.e, err);
+    return put_halves(c, id, out, numbers / c->e, err);
 }
 
 sonde_status sonde_model_weight_read(const sonde_model *m, size_t i, float *out, sonde_error *err) {
-    return model_weight_floats(m, m->files->list[i].id, m->files->list[i].layer, out, err);
+    return model_weight_floats(m, &m->files->list[i], out, err);
 }
 
 /* Stored rows hold the vectors asked for, whole. */
@@ -217,7 +245,7 @@ sonde_status sonde_model_weight_vectors(const sonde_model *m, sonde_weight_part 
     const weight_meaning *meaning = &weight_table[e->id];
     SONDE_FAIL_IF(w->vector || strlen(meaning->axes) != 2 || p.axis < 0 || p.axis > 1, err, SONDE_USAGE,
                   "%s: axis %d of it, expected axis 0 or 1 of a matrix", e->name, p.axis);
-    const int64_t all = weight_axis(&m->config, meaning->axes[p.axis]);
+    const int64_t all = weight_axis(config_of(m, e), meaning->axes[p.axis]);
     SONDE_FAIL_IF(p.first < 0 || p.n < 0 || p.n > all - p.first, err, SONDE_USAGE,
                   "%s: %" PRId64 " vectors from %" PRId64 " on, expected 0 to %" PRId64, e->name, p.n, p.first, all);
     const bool outputs = meaning->axes[p.axis] == meaning->out[0];          /* else the vectors of its inputs */

@@ -67,6 +67,22 @@ sonde_status lane_open(sonde_session *s, lane *l, const positions of[2], sonde_e
     return slot_rows(s, &l->plan.run, STACK_MAIN, p.length * c->kv_heads * c->e, &l->cross_values, err);
 }
 
+sonde_status lane_fork(sonde_session *s, const lane *from, const int32_t *tokens, lane *to, sonde_error *err) {
+    *to = *from;
+    return open_stack(s, to, (positions){ .tokens = tokens, .length = from->length, .types = from->types }, err);
+}
+
+void lane_take_rows(const sonde_model *m, lane *l, const lane *from, int64_t first, int64_t until) {
+    const arch_config *c = stack_config(&m->config, l->stack);
+    const int64_t      w = c->kv_heads * c->e;
+    const size_t       bytes = (size_t)((until - first) * w) * sizeof(float);
+    for (int i = 0; i < l->plan.run.n; i++) {
+        if (!l->keys[i]) continue;
+        memcpy(l->keys[i] + first * w, from->keys[i] + first * w, bytes);
+        memcpy(l->values[i] + first * w, from->values[i] + first * w, bytes);
+    }
+}
+
 sonde_status lane_keep_inputs(sonde_session *s, lane *l, sonde_error *err) {
     SONDE_TRY(slot_rows(s, &l->plan.run, l->stack, l->length * s->model->config.d, &l->inputs, err));
     return l->source ? lane_keep_inputs(s, l->source, err) : SONDE_OK;

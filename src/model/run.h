@@ -24,6 +24,10 @@ struct sonde_session {
 /* A lane with this plan for what each stack reads: keys and values from the session's memory. Flags and watchers are set by
  * the caller before lanes_run. */
 sonde_status lane_open(sonde_session *s, lane *l, const positions of[2], sonde_error *err);
+/* Another lane that goes on from the same text: keys and values of its own, the encoder in common. `tokens`: its own. */
+sonde_status lane_fork(sonde_session *s, const lane *from, const int32_t *tokens, lane *to, sonde_error *err);
+/* Its keys and values of positions [first, until) become those of another lane of the same plan. */
+void         lane_take_rows(const sonde_model *m, lane *l, const lane *from, int64_t first, int64_t until);
 /* Room for each slot's input, before lanes_run of a lane that is to go back. */
 sonde_status lane_keep_inputs(sonde_session *s, lane *l, sonde_error *err);
 /* Flags of what `until` must reach; call it after the flags and rows are set. */

@@ -22,6 +22,8 @@ static sonde_status tell(arena *a, const listing *l, const place *at, size_t n) 
         sonde_site s = { .name = place_name(a, &l->slots, at[i]), .axes = row->axes, .doc = row->doc,
                          .on_request = row->on_request, .no_gradient = !site_has_gradient(at[i].site), .block = -1 };
         const slot *in = slot_where(&l->slots, at[i].slot) == AT_BLOCK ? &l->slots.at[at[i].slot] : NULL;
+        const char rows = row->axes[0] == 's' ? 's' : 't';
+        s.of_target = l->m->config.encoder && axis_stack(&l->slots, at[i], rows) == STACK_MAIN;
         if (in) s.block = in->block;
         if (!in || !in->turn) s.graph_name = site_graph_name(a, &l->m->config, row->name, s.block);
         s.rank = place_dims(&l->m->config, &l->slots, at[i], l->n, s.dim);

@@ -167,6 +167,26 @@ static bool in_slot(const arch_config *c, const slot *at, site_id s) {
     return !(at->no_mlp && part == SITE_OF_MLP) && in_layer(c, s, at->block);
 }
 
+/* Norms behind a sum are reached behind it, though the list has every norm in front of its part. */
+static int run_rank(const arch_config *c, site_id s) {
+    const norm_place n = norm_of(s);
+    for (const part_spec *p = c->block.part; n && p < c->block.part + 3 && p->kind; p++) {
+        if (p->after_sum != n) continue;
+        const bool before_mlp = p + 1 < c->block.part + 3 && p[1].kind == PART_MLP;
+        return 2 * (p->kind == PART_MLP ? SITE_RESID_POST : before_mlp ? SITE_MLP_IN : SITE_RESID_MID) + 1;
+    }
+    return 2 * (int)s;
+}
+
+static void in_run_order(const arch_config *c, place *all, size_t n) {
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = i; k && run_rank(c, all[k].site) < run_rank(c, all[k - 1].site); k--) {
+            const place other = all[k];
+            all[k] = all[k - 1];
+            all[k - 1] = other;
+        }
+}
+
 static size_t add_places(const arch_config *c, const slots *s, int at, place *out) {
     const site_where where = slot_where(s, at);
     size_t n = 0;
@@ -177,6 +197,7 @@ static size_t add_places(const arch_config *c, const slots *s, int at, place *ou
         if (where == AT_BLOCK && !in_slot(c, &s->at[at], id)) continue;
         out[n++] = (place){ at, id };
     }
+    if (where == AT_BLOCK) in_run_order(c, out, n);
     return n;
 }
 

@@ -19,6 +19,7 @@ typedef struct {
     bool        apart;          /* an array a block */
     bool        outermost;      /* one array [blocks, ..] */
     bool        in_out;
+    bool    as_row;             /* a vector of two axes */
 } laid_out;
 
 static bool same_array(const weight_source *s, const weight_row *x, const weight_row *y) {
@@ -45,6 +46,7 @@ static laid_out layout_of(const weight_source *s, const arch_config *c, const we
     laid_out x = { .kind = w->kind, .n = weight_size(c, w->out), .blocks = 1, .in_out = row_in_out(r, s->spelled) };
     x.k = w->kind == WEIGHT_VECTOR ? 1 : weight_size(c, w->in);
     x.all = x.n;
+    x.as_row = r->as_row && s->spelled == SPELLED_HF;
     if (r->parts) add_parts(s, c, r, &x);
     x.apart = strstr(name, "%e") || strstr(name, "%h");
     if (weight_of_experts(r->id)) x.blocks = c->experts;
@@ -59,6 +61,7 @@ static int stored_shape(const laid_out *x, int64_t dim[MOST_RANK]) {
     const int64_t n = x->apart || x->outermost ? x->all / x->blocks : x->all;
     int rank = 0;
     if (x->outermost) dim[rank++] = x->blocks;
+    if (x->as_row) dim[rank++] = 1;
     if (x->kind != WEIGHT_VECTOR && x->in_out) dim[rank++] = x->k;
     dim[rank++] = n;
     if (x->kind != WEIGHT_VECTOR && !x->in_out) dim[rank++] = x->k;
