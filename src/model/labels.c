@@ -56,5 +56,5 @@ sonde_status model_read_labels(sonde_model *m, const json *config, sonde_error *
 }
 
 const char *sonde_model_label(const sonde_model *m, int64_t i) {
-    return m->files->label && i >= 0 && i < m->config.labels ? m->files->label[i] : NULL;
+    return m->config.head & HEAD_CLASS && i >= 0 && i < m->config.labels ? m->files->label[i] : NULL;
 }
