@@ -21,9 +21,9 @@ import voice
 from train import adamw, descend, rate, steady, write_json
 
 PAD, EOS, UNK = "<pad>", "</s>", "<unk>"
-STEPS, PAIRS, PEAK, WARMUP = 5000, 48, 2e-3, 300
+STEPS, PAIRS, PEAK, WARMUP = 8000, 48, 2e-3, 300
 SHAPE = {"d_model": 96, "d_kv": 24, "num_heads": 4, "d_ff": 256, "num_layers": 3, "num_decoder_layers": 3,
-         "relative_attention_num_buckets": 16, "relative_attention_max_distance": 32}
+         "relative_attention_num_buckets": 32, "relative_attention_max_distance": 64}
 
 
 # ---- tokenizer ----
@@ -31,8 +31,8 @@ SHAPE = {"d_model": 96, "d_kv": 24, "num_heads": 4, "d_ff": 256, "num_layers": 3
 def build_tokenizer():
     """Unigram pieces: every word whole with the mark of its space, the full stop, the mark alone, letters.
 
-    The scores make the fewest pieces best: a word of the list is one, another is cut into the
-    longest word that it begins with, or the mark, and letters.
+    The scores make the fewest pieces best: a word of the list is one, a plural its noun and an s,
+    any other the longest word that it begins with, or the mark, and letters.
     """
     words = ["▁" + w for w in voice.vocabulary()]
     pieces = [(PAD, 0.0), (EOS, 0.0), (UNK, 0.0), ("▁", -8.0), (".", -4.0)] + [(w, -6.0) for w in words]

@@ -35,12 +35,13 @@ TENSES = ["past", "present", "perfect", "progressive", "was progressive", "will"
 NEVER_AGENT = rarest(NOUNS, "never-agent", 3) + rarest(NAMES, "never-agent", 6)
 NEVER_PATIENT = rarest([n for n in NOUNS + NAMES if n not in NEVER_AGENT], "never-patient", 9)
 
-OTHERS = ("mouse apple lion queen spoon knife candle pilot sailor engine planet island orange carrot rabbit spider "
+OTHERS = ("lemon apple lion queen spoon knife candle pilot sailor engine planet island orange carrot rabbit spider "
           "kettle jacket blanket guitar hammer Zoe Ivan Nadia Gustav Yuki Hiroshi Wendy Fiona Quentin Xavier").split()
-STRANGE = 0.12  # share of the nouns and names that are made up
-ONSETS = "b c d f g h j k l m n p r s t v w y z bl br cl cr dr fl fr gl gr pl pr sk sl sn st sw th tr wh qu ch sh".split()
-VOWELS = "a e i o u ai ea ee oo ou a e i o u".split()
-CODAS = ["", ""] + "b d ck f g ft k l ll m mp n nd ng nk nt p r rd rk rn rt s sk st t th x z".split()
+STRANGE = 0.3  # share of the nouns and names that are made up
+CONSONANTS, VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
+ONSETS = list(CONSONANTS) + "bl br cl cr dr fl fr gl gr pl pr sk sl sn st sw th tr wh qu ch sh".split()
+NUCLEI = list(VOWELS) * 3 + "ai ea ee oo ou".split()
+CODAS = ["", ""] + "b d ck f g ft k l ll m mp n nd ng nk nt p r rd rk rn rt sk st t th x z y".split()
 
 
 def third(base):
@@ -64,8 +65,8 @@ def pair_held(agent, patient):
 
 
 def form_held(verb, tense):
-    """A tense in which training never sees this verb."""
-    return held(9, "voice-form", verb, tense)
+    """A tense in which training never sees this verb; its form there stands in another tense too."""
+    return tense not in ("past", "present", "perfect") and held(6, "voice-form", verb, tense)
 
 
 def made_up_held(word):
@@ -106,12 +107,24 @@ class Voice:
         self.random = random.Random(seed)
 
     def made_up(self, held_out=False):
-        """Two syllables, sometimes one or three, with a capital for a name."""
+        """A word of syllables, of any letters, or of a known word and a syllable; a capital for a name.
+
+        It never ends in s: that is the mark of the plural.
+        """
         r = self.random
         while True:
-            word = "".join(r.choice(ONSETS) + r.choice(VOWELS) for _ in range(r.choice((1, 2, 2, 2, 3))))
-            word = (word[r.choice((0, 0, 0, 1)):] + r.choice(CODAS))[:9]
-            if 3 <= len(word) and made_up_held(word) == held_out:
+            draw, coda = r.random(), r.choice(CODAS)
+            if draw < .3:
+                word = "".join(r.choice(VOWELS if r.random() < .4 else CONSONANTS) for _ in range(r.randint(3, 7)))
+            elif draw < .45:
+                word = r.choice(KNOWN) + r.choice(NUCLEI if draw < .38 else ONSETS) + coda
+            else:
+                word = "".join(r.choice(ONSETS) + r.choice(NUCLEI) for _ in range(r.choice((1, 2, 2, 2, 3))))
+                word = word[r.choice((0, 0, 0, 1)):] + coda
+            if draw > .8 and len(word) > 3:  # a letter twice in a row, as in kettle
+                at = r.randrange(1, len(word) - 1)
+                word = word[:at] + word[at] + word[at:]
+            if 3 <= len(word) <= 9 and word[-1] != "s" and word not in KNOWN_SET and made_up_held(word) == held_out:
                 return word.capitalize() if r.random() < .4 else word
 
     def phrase(self, head=None):
@@ -194,11 +207,15 @@ class Voice:
 
 
 def vocabulary():
-    """Every word that a sentence can hold, as it is written, capitals included."""
-    words = set(ADJECTIVES) | set(PLACES) | set(NAMES) | set(NOUNS) | {n + "s" for n in NOUNS}
+    """Every word that a sentence can hold, as it is written, capitals included; a plural is its noun and an s."""
+    words = set(ADJECTIVES) | set(PLACES) | set(NAMES) | set(NOUNS)
     words |= {form for verb in VERBS for form in verb} | {third(verb[0]) for verb in VERBS}
     words |= {word for row in PRONOUNS for word in row} | {"him", "her", "us", "me", "them"}
     words |= {w for t in TIMES for w in t.split()} | set(NEAR)
     words |= set("the a an by be been being will can must did do does not".split())
     starts = {w for row in PRONOUNS for w in row[:1]} | {t.split()[0] for t in TIMES} | {"the", "a", "an"}
     return sorted(words | {w.capitalize() for w in starts})
+
+
+KNOWN = [w for w in vocabulary() if w.islower() and len(w) < 6]
+KNOWN_SET = frozenset(w.lower() for w in vocabulary())
