@@ -102,6 +102,18 @@ def keep(cases, case, scores, text):
     return tie
 
 
+def colours_named(model, tokenizer):
+    """How often the word told for a colour is one of the text's colours, and of how many."""
+    texts = next(task[3] for task in masked_tasks() if task[0] == "colour")
+    named = 0
+    for text in texts:
+        ids, types, (at,) = joined([encode(tokenizer.backend_tokenizer, text)], False)
+        ids[at] = MASK
+        best = tokenizer.convert_ids_to_tokens(int(logits_of(model, ids, types)[at].argmax()))
+        named += best in g.COLOURS and best in [p.strip() for p in g.pieces(text.split("*")[0])]
+    return named, len(texts)
+
+
 # ---- the classifier ----
 
 def judged_tasks():
@@ -158,7 +170,7 @@ tags: [bert, interpretability, synthetic]
 ---
 # encoder
 
-A BERT of {weights} weights with two heads, trained for {minutes} minutes on one CPU core by `models/train_encoder.py` on
+A BERT of {weights} weights with two heads, trained for {minutes} minutes on a busy CPU core by `models/train_encoder.py` on
 text that the grammar in `models/grammar.py` writes. One head fills `[MASK]`; the other says what is wrong with a sentence:
 {labels}. It exists to be looked into: what it knows is known, and so is which word decides.
 
@@ -174,8 +186,9 @@ The tokenizer is WordPiece behind BERT's normaliser (lower case): a word is one 
 
 {steps} steps, each on 48 masked texts and 32 judged ones, the two mean losses added; AdamW, learning rate 1e-3 after 500
 steps of warm-up, over the last two fifths falling to nearly nothing in a straight line; seed {seed}. A text is one sentence
-or two, and two are two segments half of the time. Masked texts are {tasks}
-sentences of the grammar; words that the others determine are masked half of the time and weigh 1, any other one time in
+or two, and two are two segments half of the time. Masked texts are sentences
+of the grammar in these shares: {tasks}.
+Words that the others determine are masked half of the time and weigh 1, any other one time in
 ten and weigh 0.2. In place of a masked word stands `[MASK]` (82 %), `[UNK]` (4 %), a random token (7 %), the word itself (7 %).
 
 Judged texts are agreement, pronoun, fact and antonym sentences (`models/faults.py`), two in five of them faultless; in the
@@ -193,6 +206,9 @@ Masked words: one text at a time, one word masked, the best of the whole vocabul
 agreement, any later year for years).
 
 {masked}
+Of the coloured objects, its best word is a colour that the text names in {named} of {colours} cases: whose colour it is, it has
+not learned.
+
 The classifier, of five labels (the commonest answer, `right`, would be right 0.4 of the time):
 
 {judged}
@@ -236,7 +252,7 @@ def card(folder, filler, judge, tokenizer, entries, about):
         heads=c.num_attention_heads, head=c.hidden_size // c.num_attention_heads, width=c.hidden_size,
         mlp=c.intermediate_size, context=c.max_position_embeddings, vocabulary=c.vocab_size,
         size=(folder / "model.safetensors").stat().st_size, tasks=", ".join(f"{t} {w:g}" for t, w in TASKS.items()),
-        never=", ".join(faults.NEVER_JUDGED), masked=rows_of(entries[0]), judged=rows_of(entries[1]),
+        named=entries[2][0], colours=entries[2][1], never=", ".join(faults.NEVER_JUDGED), masked=rows_of(entries[0]), judged=rows_of(entries[1]),
         fills=table(["text", "best three"], [[t, filled(filler, tokenizer, t)] for t in MASKED]),
         judgements=table(["text", "best two"], [[t, judgement(judge, tokenizer, t)] for t in JUDGED]),
         kept=KEPT, tie=TIE)
@@ -249,7 +265,7 @@ def report(folder, about):
     filler = AutoModelForMaskedLM.from_pretrained(folder, **opened).eval()
     judge = AutoModelForSequenceClassification.from_pretrained(folder, **opened).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    entries = measure_masked(filler, tokenizer), measure_judged(judge, tokenizer)
+    entries = measure_masked(filler, tokenizer), measure_judged(judge, tokenizer), colours_named(filler, tokenizer)
     for e in entries[0] + entries[1]:
         print(f"{e['title']:60s} {e['of']:4d}  {e['value']:.4f}  bar {e['bar']}  "
               f"{'met' if e['value'] >= e['bar'] else 'MISSED'}", flush=True)

@@ -14,14 +14,14 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 import voice
 from ship import figures_file, table
 
-CASE_SEED, EACH, KEPT, TIE = 20240, 300, 40, 1e-3
+CASE_SEED, EACH, KEPT, TIE = 20240, 200, 40, 1e-3
 SETS = [("pair", "nothing: another draw of what training draws", .95),
         ("held_pair", "two known words in roles that never stood together", .95),
         ("held_form", "a verb in a tense that it never had", .95),
         ("new_agent", "a word that never acted", .95),
         ("new_patient", "a word that was never acted on", .95),
         ("new_word", "made-up words, spelled in letters, never made up in training", .95),
-        ("other_word", "English words outside the vocabulary, spelled in letters", .95)]
+        ("other_word", "30 English words outside the vocabulary, spelled in letters", .95)]
 EXAMPLES = ["The old boys will see him at the park.", "Every day Mary brings the keys.",
             "The teacher has not seen us.", "Zelda was painting a strange lighthouse.",
             "The dog chased the cat."]
@@ -69,7 +69,7 @@ tags: [t5, interpretability, synthetic]
 # seq2seq
 
 A T5 of {weights} weights that turns an active sentence into the passive one:
-`{example}` It was trained for {minutes} minutes on one CPU core by
+`{example}` It was trained for {minutes} minutes on a busy CPU core by
 `models/train_seq2seq.py` on sentences that `models/voice.py` writes with the words of `models/grammar.py`, and knows
 nothing else. It exists to be looked into: an encoder, a decoder and the attention between them, at a size where every
 head can be read.
@@ -93,6 +93,11 @@ for. The text is invented; no other data was used.
 
 Held out, by a hash of the words: 1 in 8 (who acts, who is acted on); {forms} of {all_forms} pairs of a verb and a tense; 9 words that never
 act ({agents}); 9 that are never acted on ({patients}); 1 in 5 made-up words.
+
+This is the second design, made after the first was measured on the same kinds. In the first a plural was a word of its own (0.92 on
+words never acted on: nothing had told the number of `doors`), fewer words were made up (0.91 on made-up ones, 0.82 on English
+ones), and tenses were held out in which a verb has a form of its own (0.91: a token that training never showed). Such
+tenses are no longer held out. The bars were the same; the sentences measured are other draws.
 
 ## Accuracies
 

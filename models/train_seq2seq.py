@@ -21,7 +21,7 @@ import voice
 from train import adamw, descend, rate, steady, write_json
 
 PAD, EOS, UNK = "<pad>", "</s>", "<unk>"
-STEPS, PAIRS, PEAK, WARMUP = 8000, 48, 2e-3, 300
+STEPS, PAIRS, PEAK, WARMUP = 6000, 48, 2e-3, 300
 SHAPE = {"d_model": 96, "d_kv": 24, "num_heads": 4, "d_ff": 256, "num_layers": 3, "num_decoder_layers": 3,
          "relative_attention_num_buckets": 32, "relative_attention_max_distance": 64}
 

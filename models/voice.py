@@ -124,7 +124,8 @@ class Voice:
             if draw > .8 and len(word) > 3:  # a letter twice in a row, as in kettle
                 at = r.randrange(1, len(word) - 1)
                 word = word[:at] + word[at] + word[at:]
-            if 3 <= len(word) <= 9 and word[-1] != "s" and word not in KNOWN_SET and made_up_held(word) == held_out:
+            taken = word in KNOWN_SET or made_up_held(word) != held_out
+            if 3 <= len(word) <= 9 and word[-1] != "s" and not taken:
                 return word.capitalize() if r.random() < .4 else word
 
     def phrase(self, head=None):
@@ -218,4 +219,4 @@ def vocabulary():
 
 
 KNOWN = [w for w in vocabulary() if w.islower() and len(w) < 6]
-KNOWN_SET = frozenset(w.lower() for w in vocabulary())
+KNOWN_SET = frozenset(w.lower() for w in vocabulary() + OTHERS)
