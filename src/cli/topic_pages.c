@@ -143,7 +143,7 @@ sonde_status topic_prompts(page *p, sonde_error *err) {
 
 static const row model_rows[] = {
     { "a path",      "a folder with config.json and safetensors or torch files, Meta's checkpoints with params.json, or a file: GGUF, llama2.c, .. (help files)" },
-    { "shipped",     "demo (in the program), induction; found in $SONDE_MODELS, beside the program, in its share folder" },
+    { "shipped",     "demo (in the program), encoder, induction, seq2seq; found in $SONDE_MODELS, beside the program, in its share folder" },
     { "cached",      "gpt2, org/name, org/name@rev, org/name:Q4_K_M (one GGUF of several): in the local Hugging Face cache ($HF_HUB_CACHE, $HF_HOME/hub, "
                      "$XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub)" },
     { 0 },
