@@ -43,6 +43,7 @@ enum {                                  /* what a method takes */
     KEEPS_CELLS = 256,                      /* work over prompts that --results, if given, keeps */
     READS_TEXTS = 512,                      /* parameters of its own name texts, which --bos and --plain are about too */
     TAKES_BARE = 1024,                      /* a tokenizer is enough of a model; then there is no session */
+    NEXT_TOKENS = 4096,                     /* it is about what comes next: of language models alone */
     MANY_WORDS = 2048                       /* every word of the command line is a prompt */
 };
 
@@ -62,7 +63,11 @@ const method *method_find(const char *name);    /* NULL: no such method */
 /* What nearly every method needs: model, prompts (with tokens) and edits into the head of the result. */
 void         context_head(const sonde_context *cx, const method *m, sonde_result *out);
 sonde_token  context_token(const sonde_context *cx, int32_t id);
+/* What index i of the logits says: a token, a label, start or end of a span; of others its number alone. */
+sonde_token  context_answer(const sonde_context *cx, int32_t i);
 sonde_prompt context_prompt(const sonde_context *cx, size_t i);
+/* UNSUPPORTED names what the method needs and the model lacks. */
+sonde_status method_fits(const sonde_context *cx, const method *m, sonde_error *err);
 /* The edit, whole, among those of the result. */
 void         put_edit(sonde_result *out, const sonde_edit *e);
 /* A number into a cell; NaN, what is not defined, as null. */

@@ -31,8 +31,8 @@ static void start_row(const comparison *c, sonde_table *t) {
     if (prompts_many(c->cx)) sonde_cell_int(t, (int64_t)c->prompt);
 }
 
-static void put_loss(sonde_table *t, const float *row, const sonde_logit_stats *s, sonde_prompt p, int64_t at) {
-    if (at + 1 < p.n && p.tokens) sonde_cell_float(t, s->log_sum - (double)row[p.tokens[at + 1]]);
+static void put_loss(const comparison *c, sonde_table *t, const float *row, const sonde_logit_stats *s, sonde_prompt p, int64_t at) {
+    if (at + 1 < p.n && p.tokens && c->next) sonde_cell_float(t, s->log_sum - (double)row[p.tokens[at + 1]]);
     else sonde_cell_null(t);
 }
 
@@ -43,9 +43,9 @@ static void put_top(comparison *c, int64_t at, const float *before, const float 
         start_row(c, c->top);
         sonde_cell_int(c->top, at);
         sonde_cell_int(c->top, (int64_t)k + 1);
-        sonde_cell_token(c->top, context_token(c->cx, c->top_before[k]));
+        sonde_cell_token(c->top, context_answer(c->cx, c->top_before[k]));
         sonde_cell_float(c->top, sonde_logits_prob(before, c->v, c->top_before[k]));
-        sonde_cell_token(c->top, context_token(c->cx, c->top_after[k]));
+        sonde_cell_token(c->top, context_answer(c->cx, c->top_after[k]));
         sonde_cell_float(c->top, sonde_logits_prob(after, c->v, c->top_after[k]));
     }
 }
@@ -57,12 +57,12 @@ static void put_position(comparison *c, int64_t at, const float *before, const f
     sonde_cell_int(t, at);
     sonde_cell_token(t, context_token(c->cx, c->base[0].tokens[at]));
     sonde_cell_float(t, sonde_logits_kl(before, after, c->v));
-    put_loss(t, before, &b, c->base[0], at);
-    put_loss(t, after, &a, c->base[c->after_base], at);
+    put_loss(c, t, before, &b, c->base[0], at);
+    put_loss(c, t, after, &a, c->base[c->after_base], at);
     sonde_cell_float(t, b.entropy_bits);
     sonde_cell_float(t, a.entropy_bits);
-    sonde_cell_token(t, context_token(c->cx, b.argmax));
-    sonde_cell_token(t, context_token(c->cx, a.argmax));
+    sonde_cell_token(t, context_answer(c->cx, b.argmax));
+    sonde_cell_token(t, context_answer(c->cx, a.argmax));
     put_top(c, at, before, after);
     c->cx->progress(c->cx->progress_user, "positions", at + 1, c->n);
 }
@@ -221,7 +221,8 @@ static sonde_status compare_prompt(comparison *c, const value *args, sonde_resul
 extern const method method_compare;
 
 static sonde_status compare_run(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err) {
-    comparison c = { .cx = cx, .v = sonde_model_describe(cx->model)->vocab };
+    comparison c = { .cx = cx, .v = sonde_model_describe(cx->model)->n_answers,
+                     .next = sonde_model_describe(cx->model)->head & SONDE_HEAD_LM };
     context_head(cx, &method_compare, out);
     if (!cx->dry_run) make_tables(&c, out);
     c.top_before = ROOM(int32_t, c.v);

@@ -83,7 +83,14 @@ bool arch_changes_logits(const arch_config *c) { return c->logit_cap > 0 || c->l
 int64_t arch_answers(const arch_config *c) {
     if (c->head & (HEAD_LM | HEAD_MLM)) return c->vocab;
     if (c->head & HEAD_CLASS) return c->labels;
-    return c->head & HEAD_QA ? 2 : c->head & HEAD_POOLER ? c->d : 0;
+    return c->head & (HEAD_QA | HEAD_NSP) ? 2 : c->head & HEAD_POOLER ? c->d : 0;
+}
+
+const char *arch_answer_site(const arch_config *c) {
+    if (c->head & (HEAD_LM | HEAD_MLM)) return "unembed.hook_out";
+    if (c->head & HEAD_CLASS) return "classifier.hook_out";
+    if (c->head & HEAD_QA) return "qa.hook_out";
+    return c->head & HEAD_NSP ? "nsp_head.hook_nsp_out" : c->head & HEAD_POOLER ? "pooler.hook_pooler_out" : NULL;
 }
 
 /* Does the block normalise what its second part reads or leaves behind? */
