@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 static const struct { sonde_head head; const char *what, *has; } rows[] = {
+    { SONDE_HEAD_LM, "a head for the next token", "a checkpoint whose class ends in ForCausalLM, LMHeadModel or ForConditionalGeneration" },
     { SONDE_HEAD_MLM, "a masked LM's head", "a checkpoint whose class ends in ForMaskedLM or ForPreTraining" },
     { SONDE_HEAD_CLASS, "a classifier", "a checkpoint whose class ends in ForSequenceClassification or ForNextSentencePrediction" },
     { SONDE_HEAD_QA, "a head for questions", "a checkpoint whose class ends in ForQuestionAnswering" },
@@ -68,4 +69,9 @@ sonde_status end_cost(const end_query *q, sonde_cost *sum, sonde_error *err) {
     SONDE_TRY(run(q, NULL, &one, err));
     *sum = (sonde_cost){ sum->flops + one.flops, sum->rows + one.rows, one.bytes > sum->bytes ? one.bytes : sum->bytes };
     return SONDE_OK;
+}
+
+sonde_status method_fits(const sonde_context *cx, const method *m, sonde_error *err) {
+    const bool asked = m->takes & NEXT_TOKENS && sonde_model_describe(cx->model)->layers;
+    return asked ? end_needed(cx, SONDE_HEAD_LM, err) : SONDE_OK;
 }

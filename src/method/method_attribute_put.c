@@ -182,7 +182,7 @@ static void put_target(const attribute_tables *t, const attribution *a, int64_t 
     for (int64_t i = 0; i < a->n_answers; i++) {
         start(t, t->target, step);
         sonde_cell_int(t->target, a->answer[i].position);
-        sonde_cell_token(t->target, context_token(a->cx, a->answer[i].token));
+        sonde_cell_token(t->target, context_answer(a->cx, a->answer[i].token));
         sonde_cell_float(t->target, a->answer[i].logit);
         sonde_cell_float(t->target, a->answer[i].prob);
     }

@@ -82,12 +82,13 @@ static sonde_status take_base(const sonde_answer *x, void *user, sonde_error *er
         memcpy(a->x + x->first * a->d, x->value.data, (size_t)(x->value.dim[0] * a->d) * sizeof(float));
         return SONDE_OK;
     }
+    const int64_t answers = sonde_model_describe(a->cx->model)->n_answers;
     for (int64_t i = 0; i < a->n_answers; i++) {
         attribute_answer *y = &a->answer[i];
         if (y->position != x->first) continue;
-        if (y->token < 0) y->token = sonde_logits_stats(x->value.data, a->v).argmax;
+        if (y->token < 0) y->token = sonde_logits_stats(x->value.data, answers).argmax;
         y->logit = (double)x->value.data[y->token];
-        y->prob = sonde_logits_prob(x->value.data, a->v, y->token);
+        y->prob = sonde_logits_prob(x->value.data, answers, y->token);
     }
     return SONDE_OK;
 }

@@ -94,6 +94,13 @@ int64_t arch_answers(const arch_config *c) {
     return c->head & (HEAD_QA | HEAD_NSP) ? 2 : c->head & HEAD_POOLER ? c->d : 0;
 }
 
+const char *arch_answer_site(const arch_config *c) {
+    if (c->head & (HEAD_LM | HEAD_MLM)) return "unembed.hook_out";
+    if (c->head & HEAD_CLASS) return "classifier.hook_out";
+    if (c->head & HEAD_QA) return "qa.hook_out";
+    return c->head & HEAD_NSP ? "nsp_head.hook_nsp_out" : c->head & HEAD_POOLER ? "pooler.hook_pooler_out" : NULL;
+}
+
 /* Does the block normalise what its second part reads or leaves behind? */
 static bool second_norm(const arch_config *c) {
     for (const part_spec *p = c->block.part; p < c->block.part + 3; p++)

@@ -236,9 +236,10 @@ const rope *arch_rope(const arch_config *c, int64_t layer);     /* which one tur
 double arch_score_scale(const arch_config *c, int64_t layer);   /* what q . k is multiplied with */
 bool arch_dense_layers(const arch_config *c);           /* is there a layer without */
 bool arch_changes_logits(const arch_config *c);         /* are logits more than the unembedding's product */
-/* The numbers of a row of what the model answers: the vocabulary, the labels of a classifier, start and end of a span, whether
- * one text follows another, the pooler's output; 0: a model without head. */
+/* The numbers of a row of what the model answers: the vocabulary, the labels of a classifier, start and end of a span, is next
+ * and is not, the pooler's output; 0: a model without head. And the site that has them; NULL: none. */
 int64_t arch_answers(const arch_config *c);
+const char *arch_answer_site(const arch_config *c);
 /* The row for a config.json; UNSUPPORTED names what was found and what there is. */
 sonde_status arch_find(const json *config, const arch **out, sonde_error *err);
 #endif

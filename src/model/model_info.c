@@ -105,7 +105,9 @@ void model_summarise(sonde_model *m, const char *name) {
     m->info = (sonde_model_info){
         .name = name, .family = c->arch ? c->arch->name : "none", .hash = m->files->hash,
         .layers = c->layers, .heads = c->heads, .kv_heads = c->kv_heads, .d = c->d, .e = c->e, .f = c->f,
-        .vocab = c->vocab, .context = c->context, .tied = c->tied, .head = model_heads(c), .bidirectional = c->bidirectional,
+        .vocab = c->vocab, .context = c->context, .tied = c->tied, .head = model_heads(c), .answers = c->arch ? arch_answer_site(c) : NULL,
+        .n_answers = c->arch ? arch_answers(c) : 0,
+        .bidirectional = c->bidirectional,
         .types = c->types, .labels = c->head & HEAD_CLASS ? c->labels : 0, .problem = m->files->problem,
         .experts = c->experts, .chosen = c->chosen, .expert_f = c->expert_f,
         .encoder_layers = c->encoder ? c->encoder->layers : 0, .start = c->encoder ? c->start : -1,
