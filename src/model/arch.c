@@ -55,7 +55,7 @@ sonde_status arch_read(const arch *a, const json *config, arch_config *out, arch
     SONDE_TRY(a->config(config, out, err));
     if (!out->width) out->width = out->d;
     if (out->encoder && !encoder->width) encoder->width = encoder->d;
-    return SONDE_OK;
+    return config_refuse_foreign(a, config, err);
 }
 
 const part_spec *arch_part(const arch_config *c, part_kind kind) {

@@ -214,6 +214,9 @@ arch_config arch_defaults(const arch *a, stack_id stack);
  * long as `out`. */
 sonde_status arch_read(const arch *a, const json *config, arch_config *out, arch_config *encoder, sonde_error *err);
 
+/* UNSUPPORTED for a field that changes what relatives compute, is on, and is not read by this family's `config`. */
+sonde_status config_refuse_foreign(const arch *a, const json *config, sonde_error *err);
+
 /* The name of a row in one spelling, NULL if it has none; and whether inputs lie outermost there. */
 const char *row_spelled(const weight_row *r, spelling s);
 bool        row_in_out(const weight_row *r, spelling s);
