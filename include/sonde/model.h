@@ -88,6 +88,7 @@ typedef struct {
     const char *refused;        /* NULL; of sonde_tokenizer_open: why the rest of it was not opened */
     bool        has_tokenizer;
     int64_t     tokens;         /* 1 + the tokenizer's largest id; rows from there on are padding. 0: none */
+    int32_t     pad;            /* what fills texts up to one length; -1: none */
 } sonde_model_info;
 SONDE_API const sonde_model_info *sonde_model_describe(const sonde_model *m);   /* lent, as long as the model */
 
