@@ -113,11 +113,19 @@ static sonde_status bind_stack(binder *b, arch_config *c, weight *front, weight 
     return SONDE_OK;
 }
 
-/* The same bytes, read as [d, v]: rows of the embedding are outputs. */
+static bool equals(const binder *b, const stored_tensor *t, weight_id id) {
+    const char *name = b->m->front[id].stored_as;
+    const stored_tensor *x = name ? weights_find(b->from.file, name) : NULL;
+    return x && x != t && x->type == t->type && x->rank == t->rank && memcmp(x->dim, t->dim, (size_t)t->rank * sizeof *t->dim) == 0 &&
+           x->bytes == t->bytes && memcmp(x->data, t->data, (size_t)t->bytes) == 0;
+}
+
+/* The same bytes, read as [d, v]: rows of the embedding are outputs. A copy of them is not read where they are tied. */
 static sonde_status bind_unembed(const binder *b) {
     sonde_model *m = b->m;
     weight *unembed = &m->front[W_UNEMBED];
-    const bool stored = unembed->stored_as != NULL;
+    const stored_tensor *t = unembed->stored_as ? weights_find(b->from.file, unembed->stored_as) : NULL;
+    const bool stored = t && !(m->config.tied && equals(b, t, W_EMBED));
     m->config.logit_bias &= m->front[B_UNEMBED].stored_as != NULL;
     if (!arch_has(&m->config, W_UNEMBED) || !(m->config.head & (HEAD_LM | HEAD_MLM))) return SONDE_OK;
     if (!stored && !m->config.tied) {
@@ -164,13 +172,6 @@ static bool is_buffer(const char *name) {
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (ends_with(name, endings[i])) return true;
     return false;
-}
-
-static bool equals(const binder *b, const stored_tensor *t, weight_id id) {
-    const char *name = b->m->front[id].stored_as;
-    const stored_tensor *x = name ? weights_find(b->from.file, name) : NULL;
-    return x && x != t && x->type == t->type && x->rank == t->rank && memcmp(x->dim, t->dim, (size_t)t->rank * sizeof *t->dim) == 0 &&
-           x->bytes == t->bytes && memcmp(x->data, t->data, (size_t)t->bytes) == 0;
 }
 
 /* Tied tables are saved under several names. */
