@@ -87,7 +87,7 @@ static sonde_status open_edited(generation *g, writing *w, edit_list edits, int6
 static sonde_status open_prompt(generation *g, const sonde_prompt *p, edit_list edits, writing *w, sonde_error *err) {
     const arch_config *c = &g->session->model->config;
     const int64_t length = g->o->n ? p->n + g->o->n - 1 : p->n;
-    SONDE_FAIL_IF(c->bidirectional || !(c->head & HEAD_LM), err, SONDE_USAGE,
+    SONDE_FAIL_IF(c->bidirectional || !(c->head & HEAD_LM), err, SONDE_UNSUPPORTED,
                   "%s: an encoder or a model without head writes no text, expected a language model", g->session->model->info.name);
     SONDE_TRY(prompt_check(g->session->model, p, err));
     SONDE_FAIL_IF(length > c->context, err, SONDE_USAGE,
