@@ -125,7 +125,10 @@ static const row prompt_rows[] = {
     { "--file F",       "the bytes of a file; - is stdin" },
     { "--tokens IDS",   "464,3139, taken as they are" },
     { "--prompts F",    "many: one a line; of a .jsonl file one object a line, {\"prompt\": TEXT} or {\"tokens\": [IDS]}, "
-                        "perhaps with \"B\" (the text of run B), \"answer\", \"wrong\". Empty lines are passed over" },
+                        "perhaps with \"pair\" (the text beside it), \"types\" (token types of the ids), \"B\" (the text of run B; "
+                        "\"B_pair\", else it has the prompt's pair), \"answer\", \"wrong\". Empty lines are passed over" },
+    { "--pair TEXT",    "a second text beside each prompt that has none of its own, and beside the texts of --run: [CLS] A [SEP] B [SEP] "
+                        "and the like, with token types, as the tokenizer's template for pairs says; refused where it has none" },
     { "--escape",       "\\n \\t \\r \\\\ \\xNN in it are bytes" },
     { "--plain",        "texts of special tokens are ordinary text" },
     { "--bos WORD",     "auto: what the model's tokenizer does; yes: BOS in front (or the end-of-text token); no" },

@@ -7,7 +7,7 @@ static const struct { sonde_head head; const char *what, *has; } rows[] = {
     { SONDE_HEAD_MLM, "a masked LM's head", "a checkpoint whose class ends in ForMaskedLM or ForPreTraining" },
     { SONDE_HEAD_CLASS, "a classifier", "a checkpoint whose class ends in ForSequenceClassification or ForNextSentencePrediction" },
     { SONDE_HEAD_QA, "a head for questions", "a checkpoint whose class ends in ForQuestionAnswering" },
-    { SONDE_HEAD_POOLER, "a pooler", "a checkpoint of the plain model that has one" },
+    { SONDE_HEAD_POOLER, "a pooler", "a plain checkpoint that was saved with one" },
 };
 
 sonde_status end_needed(const sonde_context *cx, sonde_head head, sonde_error *err) {
@@ -20,7 +20,7 @@ sonde_status end_needed(const sonde_context *cx, sonde_head head, sonde_error *e
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].head == head)
             return sonde_fail(err, SONDE_UNSUPPORTED, "the model has %s, expected %s: %s has it%s", text, rows[i].what, rows[i].has,
-                              m->head & SONDE_HEAD_LM ? " (this one goes on with a text: sonde generate)" : "");
+                              m->head & SONDE_HEAD_LM && head == SONDE_HEAD_MLM ? " (this one goes on with a text: sonde generate)" : "");
     return sonde_fail(err, SONDE_UNSUPPORTED, "the model has %s, expected %s", text, sonde_head_name(head));
 }
 
