@@ -16,8 +16,8 @@ static sonde_status put_family(const sonde_family *f, void *user, sonde_error *e
 
 sonde_status topic_families(page *p, sonde_error *err) {
     page_title(p, 1, "Families");
-    page_text(p, "A family is a description: its rows say what its config.json means, how its block is built and where its weights "
-                 "lie. \"Computed\" are the fields of config.json that change numbers and are read; \"refused\" those whose other "
+    page_text(p, "A family is a description: its rows say what its config.json means, how its block is built and where its "
+                 "weights lie. \"Computed\" are the fields of config.json that change numbers and are read; \"refused\" those whose other "
                  "value ends with exit 4 and the field's name, as does a field by which relatives of the family compute other "
                  "numbers. What a field means is said by transformers.");
     return sonde_families_list(put_family, p, err);
