@@ -38,7 +38,7 @@ static const param params[] = {
     [ATTRIBUTE_LAYERS] = { "layers", PARAM_LAYERS, "all", 0, 0, "conductance: blocks whose outputs are looked at" },
     [ATTRIBUTE_DETAIL] = { "detail", PARAM_TEXT, "", 0, 0, "conductance: position whose numbers are shown one by one (default: the token with "
                            "most of it)" },
-    [ATTRIBUTE_BINS] = { "bins", PARAM_INT, "100", 1, 100000, "conductance: bins of the histograms, the same for all layers" },
+    [ATTRIBUTE_BINS] = { "bins", PARAM_INT, "100", 1, 100000, "conductance: bins of the histograms, the same for all layers; empty ones are left out" },
     [ATTRIBUTE_NORMALISE] = { "normalise", PARAM_TEXT, "l2", 0, 0, "what share is divided by: none, l2 or sum (of magnitudes)" },
     [ATTRIBUTE_N] = { "n", PARAM_INT, "1", 1, 1e6, "tokens to write greedily, each attributed" },
     { 0 },
@@ -260,16 +260,17 @@ static sonde_status attribute_method(sonde_context *cx, const value *args, sonde
 
 const method method_attribute = {
     .name = "attribute",
-    .summary = "which tokens of the prompt made the model answer so: gradients, paths, occlusion, attention, surrogates",
+    .summary = "which tokens of the prompt made the model answer so: gradients, paths, occlusion, attention, surrogates, layers",
     .reference = "ig: Sundararajan, Taly and Yan, Axiomatic Attribution for Deep Networks, 2017; sequential-ig: Enguehard, Sequential "
                  "Integrated Gradients, 2023; discretised: Sanyal and Ren, Discretized Integrated Gradients for Explaining Language "
                  "Models, 2021; gradient: Simonyan, Vedaldi and Zisserman, Deep Inside Convolutional Networks, 2014; occlusion: Zeiler "
                  "and Fergus, Visualizing and Understanding Convolutional Networks, 2014; value-zeroing: Mohebbi et al., Quantifying "
                  "Context Mixing in Transformers, 2023; rollout: Abnar and Zuidema, Quantifying Attention Flow in Transformers, 2020; "
                  "lime: Ribeiro, Singh and Guestrin, Why Should I Trust You?, 2016; kernel-shap: Lundberg and Lee, A Unified Approach "
-                 "to Interpreting Model Predictions, 2017",
-    .formula = "F: the metric as a function of the token embeddings (hook_embed) of all positions; x: those of the run, b: the baseline's "
-               "row; positions stay. score of token t: ig: sum_j (x_tj - b_j) times the integral over a in [0, 1] of dF/dx_tj at "
+                 "to Interpreting Model Predictions, 2017; conductance: Dhamdhere, Sundararajan and Yan, How Important Is a Neuron?, 2019",
+    .formula = "F: the metric as a function of the rows of --site at all positions; x: those of the run; b: those of the run whose token "
+               "embeddings (hook_embed) are the baseline's, pad: [CLS] and [SEP] their own, all others those of padding; positions and "
+               "types stay. score of token t: ig: sum_j (x_tj - b_j) times the integral over a in [0, 1] of dF/dx_tj at "
                "b + a (x - b); sequential-ig: the same with t alone on the path, all others at x; discretised: the same on a path from x over "
                "--anchors corners to b, --steps points in all spread evenly over its legs; the next corner of a position is made from the "
                "--neighbours tokens nearest to the last one chosen (none twice, not the baseline): each embedding keeps its numbers that "
@@ -279,11 +280,14 @@ const method method_attribute = {
                "values (hook_v) of s, rows divided by their sums, multiplied over layers, the row of --position; rollout: the same of "
                "0.5 A + 0.5 I, A the mean pattern of the heads; lime: ridge regression (penalty 1) of F on which tokens stay, weights "
                "exp(-(100 D / 25)^2 / 2), D the cosine distance from the whole prompt; kernel-shap: Shapley values of F with absent "
-               "tokens at b, all sets up to 11 tokens, else drawn pairs. share: score over the norm of --normalise. completeness: sum of "
+               "tokens at b, all sets up to 11 tokens, else drawn pairs. conductance: of each number h of a block's output the integral of "
+               "dF/dh dh on the way from b to x; gauss-legendre: sum over --steps + 1 nodes of (h[i+1] - h[i]) times the gradient at "
+               "node i, as captum has it; trapezoid: times the mean of both gradients; score of token t: sum over its row; "
+               "entropy_bits: -sum p log2 p of the histogram of one row, the same --bins for all layers. top: the largest scores. share: score over the norm of --normalise. completeness: sum of "
                "scores beside F(x) - F(b), gap their difference, gap_share over |F(x) - F(b)|. agreement: Spearman's rho, Kendall's "
                "tau-b of two methods' scores. DeepLIFT's rescale rule is left out: it needs a rule for every product and norm of the "
                "model, not its gradient",
-    .example = "attribute \"When Mary and John went to the store, John gave a drink to\" --method ig,gradient,occlusion",
+    .example = "attribute \"When Mary and John went to the store, John gave a drink to\" --method ig,occlusion,conductance",
     .params = params,
     .takes = NEEDS_MODEL | NEEDS_PROMPT | TAKES_EDITS,
     .run = attribute_method,

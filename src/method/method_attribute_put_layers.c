@@ -30,7 +30,7 @@ static void declare_layers(attribute_tables *t) {
         { "entropy_bits", "bits", SONDE_FLOAT },
     };
     static const column bins[] = {
-        { "layer", "", SONDE_INT }, { "low", "", SONDE_FLOAT }, { "high", "", SONDE_FLOAT }, { "count", "", SONDE_INT },
+        { "layer", "", SONDE_INT }, { "bin", "", SONDE_INT }, { "low", "", SONDE_FLOAT }, { "high", "", SONDE_FLOAT }, { "count", "", SONDE_INT },
     };
     t->conductance = TABLE("conductance", conductance);
     t->layers = TABLE("layers", layers);
@@ -182,8 +182,10 @@ static void put_layer(const attribute_tables *t, const attribution *a, int64_t l
     attribute_number(t->layers, true, a->flow.score[l * a->n + token]);
     sonde_cell_float(t->layers, entropy_of(&h, a->wide));
     for (int64_t i = 0; i < h.n; i++) {
+        if (!h.count[i]) continue;
         attribute_row(t, a, t->bins, round);
         sonde_cell_int(t->bins, a->stage.at[l].block);
+        sonde_cell_int(t->bins, i);
         attribute_number(t->bins, true, h.low + (double)i * h.width);
         attribute_number(t->bins, true, h.low + (double)(i + 1) * h.width);
         sonde_cell_int(t->bins, h.count[i]);
