@@ -50,8 +50,8 @@ static void check_target(const checked *c) {
     CHECK_NEAR(run_float(m, c->round, "f_x"), truth_item(f, 0), 1e-5);
     CHECK_NEAR(run_float(m, c->round, "f_baseline"), truth_item(f, 1), 1e-5);
     if (json_get(t, "label")) {
-        CHECK_STR(run_columns(y), "label logit prob");
-        CHECK_EQ(run_int(y, 0, "label"), (int64_t)truth_number(t, "label"));
+        CHECK_STR(run_columns(y), "class logit prob");
+        CHECK_EQ(run_int(y, 0, "class"), (int64_t)truth_number(t, "label"));
     } else {
         CHECK_EQ(run_int(y, c->round, "position"), (int64_t)truth_number(t, "position"));
         if (json_get(t, "token")) CHECK_EQ(run_token(y, 0, "token"), (int64_t)truth_number(t, "token"));

@@ -62,7 +62,7 @@ void attribute_tables_make(attribute_tables *t, const attribution *a, sonde_resu
     };
     const bool label = a->kind == ANSWERS_LABELS;
     const column target[] = {
-        { label ? "label" : "position", "", SONDE_INT }, { label ? NULL : "token", "", SONDE_TOKEN }, { "logit", "", SONDE_FLOAT }, { "prob", "", SONDE_FLOAT },
+        { label ? "class" : "position", "", SONDE_INT }, { label ? NULL : "token", "", SONDE_TOKEN }, { "logit", "", SONDE_FLOAT }, { "prob", "", SONDE_FLOAT },
     };
     static const column metric[] = { { "metric", "", SONDE_TEXT }, { "f_x", "", SONDE_FLOAT }, { "f_baseline", "", SONDE_FLOAT } };
     static const column agreement[] = {
