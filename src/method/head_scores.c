@@ -8,13 +8,23 @@ enum { PERIOD = 50 };
 
 /* ---- the heads ---- */
 
+/* Where a stack's patterns are: FRONT.L.PART.hook_pattern. */
+static const struct { const char *stack, *front, *part; } places[] = {
+    { "encoder", "encoder", "attn" }, { "decoder", "decoder", "attn" }, { "cross", "decoder", "cross_attn" },
+};
+
+typedef struct { pattern_heads *p; const char *front, *part; } finding;
+
 static sonde_status keep_layer(const sonde_site *s, void *user, sonde_error *err) {
     (void)err;
-    pattern_heads *p = user;
+    finding       *f = user;
+    pattern_heads *p = f->p;
     for (size_t i = 0; i < p->n_layers; i++) {
         char name[64];
-        snprintf(name, sizeof name, "blocks.%ld.attn.hook_pattern", p->layer[i]);
-        if (!strcmp(name, s->name)) snprintf(p->site[i], sizeof p->site[i], "%s", name);
+        snprintf(name, sizeof name, "%s.%ld.%s.hook_pattern", f->front, p->layer[i], f->part);
+        if (strcmp(name, s->name) != 0) continue;
+        snprintf(p->site[i], sizeof p->site[i], "%s", name);
+        p->all = s->dim[0];
     }
     return SONDE_OK;
 }
@@ -22,10 +32,16 @@ static sonde_status keep_layer(const sonde_site *s, void *user, sonde_error *err
 sonde_status pattern_heads_open(pattern_heads *p, const sonde_context *cx, const param *rows, const value *args,
                                 sonde_error *err) {
     const sonde_model_info *info = sonde_model_describe(cx->model);
-    SONDE_TRY(param_numbers(&rows[0], args[0].text, (long)info->layers, &p->layer, &p->n_layers, err));
-    SONDE_TRY(param_numbers(&rows[1], args[1].text, (long)info->heads, &p->head, &p->n_heads, err));
+    finding f = { .p = p, .front = "blocks", .part = "attn" };
+    p->all = info->heads;
+    for (size_t i = 0; p->stack && i < sizeof places / sizeof *places; i++)
+        if (!strcmp(places[i].stack, p->stack)) f.front = places[i].front, f.part = places[i].part;
+    const bool encoder = !strcmp(f.front, "encoder");
+    SONDE_TRY(param_numbers(&rows[0], args[0].text, (long)(encoder ? info->encoder_layers : info->layers), &p->layer,
+                            &p->n_layers, err));
     p->site = room_bytes(p->n_layers, sizeof *p->site);
-    SONDE_TRY(sonde_sites(cx->model, &(sonde_site_query){ NULL, cx->edits, cx->n_edits, 1, 0 }, keep_layer, p, err));
+    SONDE_TRY(sonde_sites(cx->model, &(sonde_site_query){ NULL, cx->edits, cx->n_edits, 1, 1 }, keep_layer, &f, err));
+    SONDE_TRY(param_numbers(&rows[1], args[1].text, (long)p->all, &p->head, &p->n_heads, err));
     size_t n = 0;
     for (size_t i = 0; i < p->n_layers; i++) {
         SONDE_FAIL_IF(!*p->site[i] && strcmp(args[0].text, "all") != 0, err, SONDE_USAGE,
@@ -52,9 +68,13 @@ typedef struct { sonde_answer_fn fn; void *user; sonde_cost *cost; } way;
 static sonde_status with_batch(const pattern_query *q, const way *w, sonde_error *err) {
     const sonde_context *cx = q->cx;
     const sonde_variant  v = { 0, q->edited ? cx->edits : NULL, q->edited ? cx->n_edits : 0 };
-    const size_t n = q->heads->n_layers;
-    sonde_want *want = ROOM(sonde_want, n);
-    for (size_t i = 0; i < n; i++) want[i] = (sonde_want){ .kind = SONDE_WANT_SITE, .sites = q->heads->site[i] };
+    size_t n = 0;
+    sonde_want *want = NULL;
+    for (size_t k = 0; k < q->n; k++) {
+        const pattern_heads *p = &q->heads[k];
+        want = room_grow(want, n, p->n_layers, sizeof *want);
+        for (size_t i = 0; i < p->n_layers; i++) want[n++] = (sonde_want){ .kind = SONDE_WANT_SITE, .sites = p->site[i] };
+    }
     const sonde_batch b = { .bases = &q->prompt, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = want, .n_wants = n,
                             .runs = q->runs, .n_runs = q->edited ? q->n_runs : 0, .seed = cx->seed };
     const sonde_status s = w->cost ? sonde_variants_cost(cx->session, &b, w->cost, err)
@@ -78,14 +98,10 @@ static void count(score *s, double v) {
     s->n++;
 }
 
-int64_t row_end(const sonde_context *cx, int64_t i, int64_t keys) {
-    return sonde_model_describe(cx->model)->bidirectional ? keys : i + 1;
-}
-
 double head_row_mass(const head_row *r) {
     if (r->from == 0) return 1;
     double all = 0;
-    for (int64_t s = r->from; s < r->end; s++) all += (double)r->row[s];
+    for (int64_t s = r->from; s < r->keys; s++) all += (double)r->row[s];
     return all;
 }
 
@@ -113,16 +129,26 @@ void scores_add_row(score sum[SCORES], const head_row *r) {
     const double all = head_row_mass(r);
     if (i < r->from || !(all > 0)) return;
     double entropy = 0, distance = 0;
-    for (int64_t s = r->from; s < r->end; s++) {
+    for (int64_t s = r->from; s < r->keys; s++) {
         const double p = (double)r->row[s] / all;
         if (p > 0) entropy -= p * log2(p);
-        distance += p * fabs((double)(i - s));
+        distance += p * (double)(s > i ? s - i : i - s);
     }
     count(&sum[SCORE_ENTROPY], entropy);
     count(&sum[SCORE_DISTANCE], distance);
     count(&sum[SCORE_SELF], (double)r->row[i] / all);
     if (i - 1 >= r->from) count(&sum[SCORE_PREVIOUS], (double)r->row[i - 1] / all);
     add_repeats(sum, r, all);
+}
+
+void scores_add_cross(score sum[SCORES], const head_row *r) {
+    double entropy = 0;
+    for (int64_t s = 0; s < r->keys; s++) {
+        const double p = (double)r->row[s];
+        if (p > 0) entropy -= p * log2(p);
+    }
+    count(&sum[SCORE_ENTROPY], entropy);
+    count(&sum[SCORE_FIRST], (double)r->row[0]);
 }
 
 /* ---- random ids twice ---- */
@@ -135,13 +161,13 @@ static uint64_t draw(uint64_t *state) {
     return z ^ (z >> 31);
 }
 
-/* Never BOS or the end-of-text token. */
+/* Never BOS, the end-of-text token or what a target starts with. */
 static void draw_ids(repeated_ids *r, const sonde_model_info *info, uint64_t state) {
     int32_t *id = ROOM(int32_t, info->vocab);
     int64_t  n = 0;
     r->id = ROOM(int32_t, r->bos + 2 * r->period);
     for (int32_t i = 0; i < info->vocab; i++)
-        if (i != info->bos && i != info->eos) id[n++] = i;
+        if (i != info->bos && i != info->eos && i != info->start) id[n++] = i;
     if (r->bos) r->id[0] = info->bos;
     for (int64_t i = 0; i < r->period; i++) {
         const int64_t j = i + (int64_t)((double)(draw(&state) >> 11) * 0x1p-53 * (double)(n - i));
@@ -151,13 +177,18 @@ static void draw_ids(repeated_ids *r, const sonde_model_info *info, uint64_t sta
         r->id[r->bos + i] = r->id[r->bos + r->period + i] = swapped;
     }
     free(id);
+    if (!info->encoder_layers) return;
+    r->target = ROOM(int32_t, r->start + 2 * r->period);
+    if (r->start) r->target[0] = info->start;
+    memcpy(r->target + r->start, r->id + r->bos, (size_t)(2 * r->period) * sizeof *r->id);
 }
 
 void repeated_ids_open(repeated_ids *r, const sonde_context *cx, sonde_result *out) {
     const sonde_model_info *info = sonde_model_describe(cx->model);
-    *r = (repeated_ids){ .bos = info->bos >= 0, .period = PERIOD };
-    if (r->period > (info->context - r->bos) / 2) r->period = (info->context - r->bos) / 2;
-    if (r->period > info->vocab - 2) r->period = info->vocab - 2;
+    const int64_t front = info->bos >= 0 || info->start >= 0;
+    *r = (repeated_ids){ .bos = info->bos >= 0, .start = info->start >= 0, .period = PERIOD };
+    if (r->period > (info->context - front) / 2) r->period = (info->context - front) / 2;
+    if (r->period > info->vocab - 2 - r->start) r->period = info->vocab - 2 - r->start;
     if (r->period < 2) r->period = 0;
     draw_ids(r, info, cx->seed);
     if (r->period == PERIOD) return;
@@ -169,18 +200,23 @@ void repeated_ids_open(repeated_ids *r, const sonde_context *cx, sonde_result *o
     sonde_result_note(out, note);
 }
 
-void repeated_ids_close(repeated_ids *r) { free(r->id); }
+void repeated_ids_close(repeated_ids *r) {
+    free(r->id);
+    free(r->target);
+}
 
 sonde_prompt repeated_ids_prompt(const repeated_ids *r) {
-    return (sonde_prompt){ .tokens = r->id, .n = r->bos + 2 * r->period };
+    return (sonde_prompt){ .tokens = r->id, .n = r->bos + 2 * r->period,
+                           .target = r->target, .n_target = r->target ? r->start + 2 * r->period : 0 };
 }
 
 void repeated_ids_take(const repeated_ids *r, const pattern_heads *heads, const sonde_answer *a, score *sum) {
     const int64_t rows = a->value.dim[1], keys = a->value.dim[2];
+    const int64_t front = heads->stack && !strcmp(heads->stack, "decoder") ? r->start : r->bos;
     for (size_t h = 0; h < heads->n_heads; h++)
         for (int64_t t = 0; t < rows; t++) {
             const int64_t i = a->first + t;
-            if (i < r->bos + r->period) continue;
+            if (i < front + r->period) continue;
             const int64_t at = (heads->head[h] * rows + t) * keys + i - r->period + 1;
             count(&sum[a->want * heads->n_heads + h], (double)a->value.data[at]);
         }

@@ -8,12 +8,14 @@
 
 /* The heads that are looked at, of every block whose attention runs. */
 typedef struct {
+    const char *stack;                  /* of an encoder-decoder: "encoder", "decoder" or "cross"; NULL: the model's only one */
     long  *layer, *head;
     size_t n_layers, n_heads;
     char (*site)[64];                   /* [layers] names of the patterns */
+    int64_t all;                        /* heads that each of them has */
 } pattern_heads;
 
-/* rows, args: the parameters "layers" and "heads", in this order. "all" is every block whose attention runs under the plans
+/* p is zeroed but for its stack. rows, args: the parameters "layers" and "heads", in this order. "all" is every block whose attention runs under the plans
  * given; a block named whose attention is skipped is USAGE. */
 sonde_status pattern_heads_open(pattern_heads *p, const sonde_context *cx, const param *rows, const value *args,
                                 sonde_error *err);
@@ -21,13 +23,13 @@ void         pattern_heads_close(pattern_heads *p);
 
 typedef struct {
     const sonde_context   *cx;
-    const pattern_heads   *heads;
+    const pattern_heads   *heads; size_t n;             /* stacks */
     sonde_prompt           prompt;
     bool                   edited;
     const sonde_named_run *runs; size_t n_runs;         /* what edits read */
 } pattern_query;
 
-/* The patterns of one run; `want` of an answer is the place of its layer. */
+/* The patterns of one run; `want` of an answer is the place of its layer, those of one stack behind another's. */
 sonde_status pattern_run(const pattern_query *q, sonde_answer_fn fn, void *user, sonde_error *err);
 sonde_status pattern_cost(const pattern_query *q, sonde_cost *out, sonde_error *err);
 
@@ -36,25 +38,28 @@ enum { SCORE_PREVIOUS, SCORE_FIRST, SCORE_SELF, SCORE_DUPLICATE, SCORE_INDUCTION
 
 typedef struct {
     const int32_t *tokens;
-    const float   *row;                 /* attention of position i to its keys, 0 to the last before `end` */
-    int64_t        i, end;              /* end: i + 1, or as many as there are where every position sees every other */
+    const float   *row;                 /* attention of position i to its keys */
+    int64_t        i;
     int64_t        from;                /* 1: position 0 is no key, the rest of the row is made to sum to 1; 0: as it is */
+    int64_t        keys;                /* i + 1 where nothing behind i is seen */
 } head_row;
 
-/* `end` of row i of a run with so many keys. */
-int64_t row_end(const sonde_context *cx, int64_t i, int64_t keys);
 /* `first` is that of the row as it is. */
 void   scores_add_row(score sum[SCORES], const head_row *r);
+/* The keys are other tokens, as cross-attention's are: its entropy and its first alone, in every row. */
+void   scores_add_cross(score sum[SCORES], const head_row *r);
 /* What the keys that count hold together: what a row is divided by. */
 double head_row_mass(const head_row *r);
 
-/* BOS where the model has one, then `period` distinct random ids twice: nothing but the repetition can be attended to. */
-typedef struct { int32_t *id; int64_t bos, period; } repeated_ids;     /* period 0: they do not fit into the context */
+/* BOS where the model has one, then `period` distinct random ids twice: nothing but the repetition can be attended to.
+ * An encoder-decoder's target is the same ids behind its start token. */
+typedef struct { int32_t *id, *target; int64_t bos, start, period; } repeated_ids;      /* period 0: they do not fit */
 
 /* A note where there are fewer than usual. */
 void         repeated_ids_open(repeated_ids *r, const sonde_context *cx, sonde_result *out);
 void         repeated_ids_close(repeated_ids *r);
 sonde_prompt repeated_ids_prompt(const repeated_ids *r);
-/* Adds what rows of the second turn attend to behind the first occurrence of their token: sum [layers, heads]. */
+/* Adds what rows of the second turn attend to behind the first occurrence of their token: sum [layers, heads]; the answer's
+ * want counts layers of `heads`. */
 void         repeated_ids_take(const repeated_ids *r, const pattern_heads *heads, const sonde_answer *a, score *sum);
 #endif

@@ -65,11 +65,21 @@ sonde_prompt context_with(const sonde_context *cx, sonde_prompt p, const int32_t
     return p;
 }
 
+bool site_axis_target(const sonde_site *s, int i) {
+    return s->of_target && !(s->axes[2 * (size_t)i] == 's' && strstr(s->name, ".cross_attn."));
+}
+
+const int32_t *context_positions(const sonde_context *cx, const sonde_prompt *p, bool of_target, int64_t *n) {
+    if (of_target) return context_rows(cx, p, n);
+    *n = p->n;
+    return p->tokens;
+}
+
 sonde_status method_check(const method *m, const sonde_model *model, sonde_error *err) {
     const sonde_model_info *info = sonde_model_describe(model);
     SONDE_FAIL_IF(info->encoder_layers && !(m->takes & TAKES_TWO), err, SONDE_UNSUPPORTED,
-                  "%s reads models of one stack, and %s is an encoder-decoder; trace, verify, generate and compare read both "
-                  "of its stacks", m->name, info->name);
+                  "%s reads models of one stack, and %s is an encoder-decoder; trace, lens, attention, sweep and compare "
+                  "read both of its stacks", m->name, info->name);
     return SONDE_OK;
 }
 

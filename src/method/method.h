@@ -73,6 +73,10 @@ sonde_prompt context_prompt(const sonde_context *cx, size_t i);
 const int32_t *context_rows(const sonde_context *cx, const sonde_prompt *p, int64_t *n);
 /* The same prompt with other ones. */
 sonde_prompt context_with(const sonde_context *cx, sonde_prompt p, const int32_t *rows, int64_t n);
+/* Does axis i of the site, a t or s, count an encoder-decoder's target? (The keys of cross-attention are the prompt's.) */
+bool         site_axis_target(const sonde_site *s, int i);
+/* The tokens at such positions, *n of them. */
+const int32_t *context_positions(const sonde_context *cx, const sonde_prompt *p, bool of_target, int64_t *n);
 /* UNSUPPORTED: an encoder-decoder, and the method reads one stack. */
 sonde_status method_check(const method *m, const sonde_model *model, sonde_error *err);
 /* UNSUPPORTED names what the method needs and the model lacks. */

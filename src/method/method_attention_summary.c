@@ -32,7 +32,7 @@ static void describe(double *x, size_t n, double out[FIGURES]) {
     out[Q3] = quantile(x, n, .75);
 }
 
-static int64_t keys_of(const attention_pairs *p, int64_t i) { return p->causal ? i + 1 : p->prompt.n; }
+static int64_t keys_of(const attention_pairs *p, int64_t i) { return p->causal ? i + 1 : p->keys; }
 
 static sonde_table *pair_table(sonde_result *out, const char *name) {
     sonde_table *t = sonde_result_table(out, name);
@@ -46,9 +46,9 @@ static sonde_table *pair_table(sonde_result *out, const char *name) {
 static void start_pair(const attention_pairs *p, sonde_table *t, int64_t i, int64_t s) {
     sonde_table_row(t);
     sonde_cell_int(t, i);
-    sonde_cell_token(t, context_token(p->cx, p->prompt.tokens[i]));
+    sonde_cell_token(t, context_token(p->cx, p->query[i]));
     sonde_cell_int(t, s);
-    sonde_cell_token(t, context_token(p->cx, p->prompt.tokens[s]));
+    sonde_cell_token(t, context_token(p->cx, p->key[s]));
 }
 
 static void views(sonde_result *out) {
@@ -64,7 +64,7 @@ static void views(sonde_result *out) {
 }
 
 void attention_put_summary(const attention_pairs *p, sonde_result *out) {
-    const int64_t n = p->prompt.n;
+    const int64_t n = p->n;
     sonde_table  *rest = pair_table(out, "summary"), *first = pair_table(out, "summary_first");
     double       *x = ROOM(double, p->count);
     for (int f = 0; f < FIGURES; f++) {
@@ -75,7 +75,7 @@ void attention_put_summary(const attention_pairs *p, sonde_result *out) {
         for (int64_t s = 0; s < keys_of(p, i); s++) {
             double said[FIGURES];
             sonde_table *t = s ? rest : first;
-            for (size_t h = 0; h < p->count; h++) x[h] = (double)p->pattern[((int64_t)h * n + i) * n + s];
+            for (size_t h = 0; h < p->count; h++) x[h] = (double)p->pattern[((int64_t)h * n + i) * p->keys + s];
             describe(x, p->count, said);
             start_pair(p, t, i, s);
             for (int f = 0; f < FIGURES; f++) sonde_cell_float(t, said[f]);
@@ -85,7 +85,7 @@ void attention_put_summary(const attention_pairs *p, sonde_result *out) {
 }
 
 void attention_put_values(const attention_pairs *p, attention_names names, sonde_result *out) {
-    const int64_t n = p->prompt.n;
+    const int64_t n = p->n;
     sonde_table  *t = sonde_result_table(out, "values");
     sonde_table_column(t, "layer", SONDE_INT, "");
     sonde_table_column(t, "head", SONDE_INT, "");
@@ -101,9 +101,9 @@ void attention_put_values(const attention_pairs *p, attention_names names, sonde
                 sonde_cell_int(t, names.layer[h / names.n_heads]);
                 sonde_cell_int(t, names.head[h % names.n_heads]);
                 sonde_cell_int(t, i);
-                sonde_cell_token(t, context_token(p->cx, p->prompt.tokens[i]));
+                sonde_cell_token(t, context_token(p->cx, p->query[i]));
                 sonde_cell_int(t, s);
-                sonde_cell_token(t, context_token(p->cx, p->prompt.tokens[s]));
-                sonde_cell_float(t, (double)p->pattern[((int64_t)h * n + i) * n + s]);
+                sonde_cell_token(t, context_token(p->cx, p->key[s]));
+                sonde_cell_float(t, (double)p->pattern[((int64_t)h * n + i) * p->keys + s]);
             }
 }

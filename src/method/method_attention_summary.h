@@ -5,8 +5,9 @@
 
 typedef struct {
     const sonde_context *cx;
-    sonde_prompt         prompt;
-    const float         *pattern; size_t count;     /* [count, n, n]: heads of all layers */
+    const int32_t       *query, *key;               /* [n] [keys] tokens */
+    int64_t              n, keys;
+    const float         *pattern; size_t count;     /* [count, n, keys]: heads of all layers */
     bool                 causal;                    /* no key stands behind its query */
 } attention_pairs;
 

@@ -55,8 +55,8 @@ const method method_hash = {
     .name = "hash",
     .summary = "one number for a whole run: the same on every machine",
     .reference = "NIST, FIPS 180-4, 2015",
-    .formula = "sha256: SHA-256, in hex, of the prompt's tokens as int32 and then the logits of all positions as float32, "
-               "position by position, all little-endian, every NaN as 0x7fc00000",
+    .formula = "sha256: SHA-256, in hex, of the prompt's tokens as int32 (of an encoder-decoder then the target's, its start token "
+               "first) and then the logits of all positions as float32, position by position, all little-endian, every NaN as 0x7fc00000",
     .example = "hash \"The capital of\"",
     .params = params,
     .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | TAKES_TWO,

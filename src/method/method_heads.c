@@ -40,7 +40,7 @@ typedef struct {
 static void add_offsets(const reading *r, size_t at, const head_row *x) {
     const heads_work *w = r->w;
     score *sum = r->head + at * w->per, *pooled = &r->pooled[at / w->heads.n_heads];
-    const head_row bare = { x->tokens, x->row, x->i, x->end, 1 };
+    const head_row bare = { x->tokens, x->row, x->i, 1, x->keys };
     const double   all = head_row_mass(x), rest = head_row_mass(&bare);
     double         mass = 0;
     for (int64_t k = 1; k <= w->offsets && k <= x->i; k++) {
@@ -65,11 +65,13 @@ static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
     reading    *r = user;
     heads_work *w = r->w;
     const int64_t rows = a->value.dim[1], keys = a->value.dim[2];
+    const bool    both = sonde_model_describe(w->cx.model)->bidirectional;
     for (size_t h = 0; h < w->heads.n_heads; h++) {
         const size_t at = a->want * w->heads.n_heads + h;
         const float *from = a->value.data + w->heads.head[h] * rows * keys;
         for (int64_t t = 0; t < rows; t++) {
-            const head_row row = { r->p.tokens, from + t * keys, a->first + t, row_end(&w->cx, a->first + t, keys), w->from };
+            const int64_t  i = a->first + t;
+            const head_row row = { r->p.tokens, from + t * keys, i, w->from, both ? keys : i + 1 };
             scores_add_row(r->head + at * w->per, &row);
             add_offsets(r, at, &row);
             if (w->has[HEADS_HAS_SUBJOINER]) joiner_text_row(&r->joiner, at, &row);
@@ -79,7 +81,7 @@ static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
 }
 
 static pattern_query document_query(const heads_work *w, size_t i) {
-    return (pattern_query){ &w->cx, &w->heads, document_tokens(&w->cx, i), true, w->cx.runs, w->cx.n_runs };
+    return (pattern_query){ &w->cx, &w->heads, 1, document_tokens(&w->cx, i), true, w->cx.runs, w->cx.n_runs };
 }
 
 static void add_scores(numbers *out, const score *s, size_t n) {
@@ -167,7 +169,7 @@ static sonde_status take_random(const sonde_answer *a, void *user, sonde_error *
 }
 
 static pattern_query random_query(const heads_work *w) {
-    return (pattern_query){ .cx = &w->cx, .heads = &w->heads, .prompt = repeated_ids_prompt(&w->random) };
+    return (pattern_query){ .cx = &w->cx, .heads = &w->heads, .n = 1, .prompt = repeated_ids_prompt(&w->random) };
 }
 
 static sonde_status dry(const heads_work *w, sonde_result *out, sonde_error *err) {
@@ -236,7 +238,7 @@ const method method_heads = {
     .formula = "A[i,s]: the pattern of a head; means are over the rows i of all documents. previous: A[i,i-1]; first: "
                "A[i,0], i > 0; self: A[i,i]; duplicate: sum of A[i,s] over the earlier places of i's token; "
                "induction_text: sum of A[i,s+1] over them, s + 1 < i; induction: as in attention, on random ids written "
-               "twice, without edits; entropy_bits: -sum_s A[i,s] log2 A[i,s]; mean_distance: sum_s A[i,s] (i - s), in "
+               "twice, without edits; entropy_bits: -sum_s A[i,s] log2 A[i,s]; mean_distance: sum_s A[i,s] |i - s|, in "
                "tokens; previous_k_mass: sum of A[i,i-k] over k = 1..--offsets, rows i >= --offsets; "
                "previous_k_mass_no_bos: the same with position 0 out of the row, which is made to sum to 1, rows i > "
                "--offsets; previous_k (layers): mean of A[i,i-k] over heads, k and i >= k of one document, then over "

@@ -131,7 +131,7 @@ static sonde_status reading_open(reading *r, const value *args, sonde_error *err
     l->user = r;
     l->p = context_prompt(l->cx, r->prompt);
     SONDE_TRY(lens_open(l, params, args, err));
-    SONDE_TRY(param_numbers(&params[LENS_POSITIONS], args[LENS_POSITIONS].text, (long)l->p.n, &l->position,
+    SONDE_TRY(param_numbers(&params[LENS_POSITIONS], args[LENS_POSITIONS].text, (long)l->rows, &l->position,
                             &l->n_positions, err));
     qsort(l->position, l->n_positions, sizeof *l->position, ascending);
     SONDE_TRY(prompt_runs_open(&r->runs, l->cx, r->prompt, err));
@@ -200,6 +200,6 @@ const method method_lens = {
                "1977)",
     .example = "lens \"When Mary and John went to the store, John gave a drink to\" --positions -1 --top 3",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_TEXT | TAKES_EDITS,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_TEXT | TAKES_EDITS | TAKES_TWO,
     .run = lens_run,
 };

@@ -15,8 +15,11 @@ typedef void (*lens_cell_fn)(lens *l, size_t i, size_t s, const float *row, cons
 struct lens {
     sonde_context *cx;
     sonde_prompt   p;
+    int64_t        rows;                            /* positions of p that logits follow */
     const sonde_named_run *runs; size_t n_runs;     /* what edits read */
-    bool           mid, normed;                     /* normed: norms stand behind the sums of blocks */
+    bool           mid;
+    bool           two;                             /* the decoder of an encoder-decoder is read */
+    bool           post_norm;                       /* norms stand behind the sums: their outputs are the stream */
     long          *layer;     size_t n_layers;
     long          *position;  size_t n_positions;   /* ascending */
     lens_state    *state;     size_t n;             /* in the order of the run; the last one is the stream's end */

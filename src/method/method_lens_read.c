@@ -6,6 +6,7 @@
  *
  * States are kept [positions, states, d]; logits exist for the states of one position at a time. */
 #include "method_lens.h"
+#include "ends.h"
 #include "room.h"
 #include <stdio.h>
 
@@ -20,48 +21,61 @@ static bool layer_chosen(const lens *l, int block) {
     return false;
 }
 
-/* Sites of states: of blocks that norm the stream behind their sums, and of others. */
-typedef enum { STATE_PRE, STATE_MID, STATE_POST, STATE_KINDS } state_kind;
-static const struct { const char *word, *plain, *normed; } kinds[STATE_KINDS] = {
-    [STATE_PRE]  = { "pre", ".hook_resid_pre", ".hook_resid_pre" },
-    [STATE_MID]  = { "mid", ".hook_resid_mid", ".ln1.hook_out" },
-    [STATE_POST] = { "post", ".hook_resid_post", ".hook_normalized_resid_post" },
-};
+typedef enum { NO_STATE, STATE_PRE, STATE_MID, STATE_CROSS, STATE_POST } state_kind;
 
-static bool is_kind(const lens *l, const char *name, state_kind k) { return ends_in(name, l->normed ? kinds[k].normed : kinds[k].plain); }
-
-/* "blocks.4r1.hook_resid_mid" as a person reads it: "4r1 mid". */
-static void label_state(lens_state *s, state_kind k) {
-    const char *block = strchr(s->name, '.') + 1;
-    snprintf(s->label, sizeof s->label, "%.*s %s", (int)strcspn(block, "."), block, kinds[k].word);
+/* What the site is to the lens. The output of the norm behind a sum is what goes on where there is one. */
+static state_kind kind_of(const lens *l, const sonde_site *s) {
+    static const struct { const char *end; state_kind kind; } before[] = {
+        { ".hook_resid_pre", STATE_PRE }, { ".hook_resid_mid", STATE_MID }, { ".hook_resid_mid_cross", STATE_CROSS },
+        { ".hook_resid_post", STATE_POST },
+    }, behind[] = {
+        { ".hook_resid_pre", STATE_PRE }, { ".ln1.hook_out", STATE_MID }, { ".ln2.hook_out", STATE_CROSS },
+        { ".hook_normalized_resid_post", STATE_POST },
+    };
+    if (s->block < 0 || s->of_target != l->two) return NO_STATE;
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        const state_kind kind = before[i].kind;
+        if (!ends_in(s->name, l->post_norm ? behind[i].end : before[i].end)) continue;
+        return kind == STATE_CROSS && !l->two ? NO_STATE : kind;
+    }
+    return NO_STATE;
 }
 
-static sonde_status see_norm(const sonde_site *s, void *user, sonde_error *err) {
+/* "blocks.4r1.hook_resid_mid" as a person reads it: "4r1 mid". */
+static void label_state(lens_state *s, state_kind kind) {
+    static const char *const words[] = { "", "pre", "mid", "cross", "post" };
+    const char *block = strchr(s->name, '.') + 1;
+    snprintf(s->label, sizeof s->label, "%.*s %s", (int)strcspn(block, "."), block, words[kind]);
+}
+
+static sonde_status find_norm(const sonde_site *s, void *user, sonde_error *err) {
     (void)err;
-    ((lens *)user)->normed |= ends_in(s->name, ".hook_normalized_resid_post");
+    lens *l = user;
+    l->post_norm |= s->of_target == l->two && ends_in(s->name, ".hook_normalized_resid_post");
     return SONDE_OK;
 }
 
 static sonde_status add_state(const sonde_site *s, void *user, sonde_error *err) {
     (void)err;
     lens *l = user;
-    state_kind k = STATE_PRE;
-    while (k < STATE_KINDS && !is_kind(l, s->name, k)) k++;
-    if (k == STATE_KINDS || (k == STATE_PRE && l->n) || (k == STATE_MID && !l->mid)) return SONDE_OK;
+    const state_kind kind = kind_of(l, s);
+    const bool inside = kind == STATE_MID || kind == STATE_CROSS;
+    if (kind == NO_STATE || (kind == STATE_PRE && l->n > 0) || (inside && !l->mid)) return SONDE_OK;
     l->state = room_grow(l->state, l->n, 1, sizeof *l->state);
     l->state[l->n++] = (lens_state){ .name = room_text(s->name, strlen(s->name)), .block = s->block,
                                      .shown = layer_chosen(l, s->block), .site = *s };
-    label_state(&l->state[l->n - 1], k);
+    label_state(&l->state[l->n - 1], kind);
     return SONDE_OK;
 }
 
 /* Blocks behind a state, in the order of the run, as a share of all; a state inside a block has half of it behind it. */
 static void place_states(lens *l) {
     double posts = 0, all = 0;
-    for (size_t i = 0; i < l->n; i++) all += is_kind(l, l->state[i].name, STATE_POST);
+    for (size_t i = 0; i < l->n; i++) all += ends_in(l->state[i].label, " post");
     for (size_t i = 0; i < l->n; i++) {
-        posts += is_kind(l, l->state[i].name, STATE_POST);
-        l->state[i].depth = (posts + (is_kind(l, l->state[i].name, STATE_MID) ? 0.5 : 0)) / (all > 0 ? all : 1);
+        const bool inside = ends_in(l->state[i].label, " mid") || ends_in(l->state[i].label, " cross");
+        posts += ends_in(l->state[i].label, " post");
+        l->state[i].depth = (posts + (inside ? 0.5 : 0)) / (all > 0 ? all : 1);
     }
 }
 
@@ -165,8 +179,11 @@ sonde_status lens_open(lens *l, const param *rows, const value *args, sonde_erro
     const sonde_model_info *info = sonde_model_describe(l->cx->model);
     SONDE_TRY(param_numbers(&rows[LENS_LAYERS], args[LENS_LAYERS].text, (long)info->layers, &l->layer, &l->n_layers, err));
     l->mid = args[LENS_MID].i;
-    const sonde_site_query q = { NULL, l->cx->edits, l->cx->n_edits, l->p.n, 0 };
-    SONDE_TRY(sonde_sites(l->cx->model, &q, see_norm, l, err));
+    if (!(info->head & SONDE_HEAD_LM)) SONDE_TRY(end_needed(l->cx, SONDE_HEAD_MLM, err));
+    l->two = info->encoder_layers > 0;
+    context_rows(l->cx, &l->p, &l->rows);
+    const sonde_site_query q = { NULL, l->cx->edits, l->cx->n_edits, l->p.n, l->rows };
+    SONDE_TRY(sonde_sites(l->cx->model, &q, find_norm, l, err));
     SONDE_TRY(sonde_sites(l->cx->model, &q, add_state, l, err));
     SONDE_FAIL_IF(l->n == 0, err, SONDE_USAGE, "every block is skipped: there is no residual stream to read");
     place_states(l);

@@ -119,6 +119,9 @@ static sonde_status measure(reading *r, sonde_result *out, sonde_error *err) {
 sonde_status lens_text(sonde_context *cx, const param *rows, const value *args, sonde_result *out, sonde_error *err) {
     reading r = { .l = { .cx = cx, .p = document_tokens(cx, 0), .runs = cx->runs, .n_runs = cx->n_runs, .cell = add_cell } };
     r.l.user = &r;
+    const sonde_model_info *info = sonde_model_describe(cx->model);
+    SONDE_FAIL_IF(info->encoder_layers, err, SONDE_UNSUPPORTED, "lens reads documents with models of one stack, and %s is an "
+                  "encoder-decoder: give prompts and their --target", info->name);
     SONDE_FAIL_IF(strcmp(args[LENS_POSITIONS].text, "all") != 0, err, SONDE_USAGE,
                   "positions: \"%s\" with --text, expected all: every prediction of a document counts",
                   args[LENS_POSITIONS].text);

@@ -114,7 +114,7 @@ const method method_sweep = {
     .example = "sweep \"When Mary and John went to the store, John gave a drink to\" --over \"hook_attn_out[t]\" --do zero "
                DEMO_METRIC,
     .params = sweep_params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | KEEPS_CELLS,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | KEEPS_CELLS | TAKES_TWO,
     .run = sweep_method,
 };
 
@@ -126,7 +126,7 @@ const method method_ablate = {
     .formula = SWEEP_FORMULA,
     .example = "ablate \"When Mary and John went to the store, John gave a drink to\" " DEMO_METRIC,
     .params = ablate_params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | KEEPS_CELLS,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | KEEPS_CELLS | TAKES_TWO,
     .run = ablate_method,
 };
 
@@ -138,6 +138,6 @@ const method method_patch = {
     .example = "patch \"When Mary and John went to the store, John gave a drink to\" "
                "--run B=\"When Mary and John went to the store, Mary gave a drink to\" " DEMO_METRIC,
     .params = patch_params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | KEEPS_CELLS,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS | KEEPS_CELLS | TAKES_TWO,
     .run = patch_method,
 };

@@ -15,6 +15,8 @@ typedef struct {
     int         rank;
     char        axis[SWEEP_AXES];           /* letters, outermost first */
     int64_t     dim[SWEEP_AXES];            /* for the longest prompt */
+    bool        target[SWEEP_AXES];         /* a t or s that counts an encoder-decoder's target */
+    bool        causal;                     /* what stands behind a row is masked */
     char       *part[SWEEP_AXES];           /* of the index, as written; NULL: the axis is one of the answer */
     int         parts;                      /* 0: no index at all */
     int64_t     first;                      /* its first cell */
@@ -28,6 +30,9 @@ typedef struct {
 
 typedef struct { size_t site; int64_t at[SWEEP_AXES]; } sweep_cell;     /* coordinates on the letters' axes, else -1 */
 
+/* Positions that cells may have: [0] of the prompt, [1] of an encoder-decoder's target. */
+typedef struct { int64_t n[2]; } sweep_span;
+
 /* What runs: `over` (sites with indices, commas between), `op` as in "scale=2", for prompts of up to n positions. */
 sonde_status sweep_grid_open(sweep_grid *g, const sonde_context *cx, const char *over, const char *op, sonde_error *err);
 void         sweep_grid_close(sweep_grid *g);
@@ -35,7 +40,7 @@ sweep_cell   sweep_cell_at(const sweep_grid *g, int64_t cell);
 /* The edit that a cell is, into buf; false: it does not fit. */
 bool         sweep_edit_text(const sweep_grid *g, const sweep_cell *c, char *buf, size_t n);
 /* Is the cell one of this prompt? `keep`: positions that it may have (both runs have them). */
-bool         sweep_cell_exists(const sweep_grid *g, const sweep_cell *c, const sonde_context *cx, size_t prompt, int64_t keep);
+bool         sweep_cell_exists(const sweep_grid *g, const sweep_cell *c, const sonde_context *cx, size_t prompt, sweep_span keep);
 /* Column and axis of a letter: "position", "head", .. */
 const char  *sweep_axis_name(char axis);
 
@@ -69,7 +74,7 @@ typedef struct {
     sonde_prompt         prompt;
     const prompt_runs   *runs;
     const sonde_metric  *metric;
-    int64_t              keep;
+    sweep_span           keep;
 } sweep_pass;
 /* out [cells], zeroed. */
 sonde_status sweep_approximate(const sweep_pass *p, double *out, sonde_error *err);

@@ -23,8 +23,8 @@ typedef struct {
 static void open_site(const sweep_pass *p, const sweep_site *s, site_values *v) {
     v->n = 1;
     for (int i = 0; i < s->rank; i++) {
-        const bool along = s->axis[i] == 't' || s->axis[i] == 's';
-        v->dim[i] = along ? p->prompt.n : s->dim[i];
+        v->dim[i] = s->dim[i];
+        if (s->axis[i] == 't' || s->axis[i] == 's') context_positions(p->cx, &p->prompt, s->target[i], &v->dim[i]);
         if (s->axis[i] == 't') v->t_axis = i;
         v->n *= v->dim[i];
     }
@@ -89,7 +89,7 @@ static sonde_status whole_edit(const approximation *x, sonde_edit **out, sonde_e
     for (int i = 0; i < s->rank && n < sizeof text; i++) {
         const char *comma = i ? "," : "";
         const bool  cut = !s->part[i] && (s->axis[i] == 't' || s->axis[i] == 's');
-        if (cut) n += (size_t)snprintf(text + n, sizeof text - n, "%s0:%" PRId64, comma, x->p->keep);
+        if (cut) n += (size_t)snprintf(text + n, sizeof text - n, "%s0:%" PRId64, comma, x->p->keep.n[s->target[i]]);
         else n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", comma, s->part[i] ? s->part[i] : ":");
     }
     if (n < sizeof text) n += (size_t)snprintf(text + n, sizeof text - n, g->value ? "]=%s" : "]", g->value);

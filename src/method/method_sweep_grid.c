@@ -43,6 +43,8 @@ typedef struct {
     sweep_grid  *g;
     const char  *whole;                     /* as given, for messages */
     char        *part[SWEEP_AXES]; int parts;
+    sweep_span   longest;
+    bool         two, causal;               /* an encoder-decoder; rows of logits see what stands before them alone */
     sonde_error *err;
 } over_reader;
 
@@ -97,10 +99,12 @@ static sonde_status add_site(const sonde_site *from, void *user, sonde_error *er
     g->site = room_grow(g->site, g->n_sites, 1, sizeof *g->site);
     sweep_site *s = &g->site[g->n_sites++];
     *s = (sweep_site){ .name = room_text(from->name, strlen(from->name)), .layer = from->block, .rank = from->rank,
-                       .first = g->n, .parts = from->rank };
+                       .first = g->n, .parts = from->rank, .causal = r->causal && from->of_target == r->two };
     for (int i = 0; i < s->rank; i++) {
         s->axis[i] = from->axes[2 * (size_t)i];
         s->dim[i] = from->dim[i];
+        s->target[i] = site_axis_target(from, i);
+        if (s->axis[i] == 's' && s->target[i] != from->of_target) s->causal = false;      /* cross-attention */
     }
     SONDE_FAIL_IF(r->parts > s->rank, err, SONDE_USAGE, "over \"%s\": %d parts in the index, %s has the axes %s", r->whole,
                   r->parts, s->name, from->axes);
@@ -117,7 +121,7 @@ static sonde_status add_site(const sonde_site *from, void *user, sonde_error *er
     return SONDE_OK;
 }
 
-static sonde_status read_one(over_reader *r, const sonde_context *cx, const char *text, int64_t n) {
+static sonde_status read_one(over_reader *r, const sonde_context *cx, const char *text) {
     const size_t len = up_to(text, '['), rest = strlen(text);
     char *pattern = trimmed(text, len), *index = NULL;
     sonde_status s = SONDE_OK;
@@ -127,7 +131,8 @@ static sonde_status read_one(over_reader *r, const sonde_context *cx, const char
     }
     if (s == SONDE_OK && index) s = read_parts(r, index);
     if (s == SONDE_OK && !*pattern) s = sonde_fail(r->err, SONDE_USAGE, "over \"%s\": expected SITE or SITE[INDEX]", text);
-    if (s == SONDE_OK) s = sonde_sites(cx->model, &(sonde_site_query){ pattern, cx->edits, cx->n_edits, n, 0 }, add_site, r, r->err);
+    const sonde_site_query q = { pattern, cx->edits, cx->n_edits, r->longest.n[0], r->longest.n[1] };
+    if (s == SONDE_OK) s = sonde_sites(cx->model, &q, add_site, r, r->err);
     for (int i = 0; i < r->parts; i++) free(r->part[i]);
     r->parts = 0;
     free(index);
@@ -135,22 +140,29 @@ static sonde_status read_one(over_reader *r, const sonde_context *cx, const char
     return s;
 }
 
-static int64_t longest(const sonde_context *cx) {
-    int64_t n = 0;
+static sweep_span longest(const sonde_context *cx) {
+    sweep_span all = { { 0 } };
     for (size_t i = 0; i < cx->n_prompts; i++)
-        if (cx->prompts[i].tokens.n > n) n = cx->prompts[i].tokens.n;
-    return n;
+        for (int k = 0; k < 2; k++) {
+            const sonde_prompt p = context_prompt(cx, i);
+            int64_t n;
+            context_positions(cx, &p, k, &n);
+            if (n > all.n[k]) all.n[k] = n;
+        }
+    return all;
 }
 
 sonde_status sweep_grid_open(sweep_grid *g, const sonde_context *cx, const char *over, const char *op, sonde_error *err) {
     const char *equals = strchr(op, '=');
-    over_reader r = { .g = g, .whole = over, .err = err };
+    const sonde_model_info *info = sonde_model_describe(cx->model);
+    over_reader r = { .g = g, .whole = over, .longest = longest(cx), .two = info->encoder_layers > 0,
+                      .causal = !info->bidirectional, .err = err };
     *g = (sweep_grid){ .op = trimmed(op, equals ? (size_t)(equals - op) : strlen(op)),
                        .value = equals ? room_text(equals + 1, strlen(equals + 1)) : NULL };
     for (const char *at = over; ; at++) {
         const size_t n = up_to(at, ',');
         char *one = trimmed(at, n);
-        const sonde_status s = read_one(&r, cx, one, longest(cx));
+        const sonde_status s = read_one(&r, cx, one);
         free(one);
         SONDE_TRY(s);
         at += n;
@@ -226,8 +238,9 @@ static size_t plain_text(const char *quoted, char *out, size_t most) {
     return n;
 }
 
-static void token_bounds(const sonde_context *cx, size_t prompt, const char *part, int64_t *lo, int64_t *hi) {
-    const sonde_tokens *t = &cx->prompts[prompt].tokens;
+typedef struct { const int32_t *id; int64_t n; } axis_tokens;
+
+static void token_bounds(const sonde_context *cx, const axis_tokens *t, const char *part, int64_t *lo, int64_t *hi) {
     char    text[256];
     int32_t id = -1;
     if (*part == '#') id = (int32_t)strtol(part + 1, NULL, 10);
@@ -240,11 +253,11 @@ static void token_bounds(const sonde_context *cx, size_t prompt, const char *par
 }
 
 /* The least and the greatest coordinate that a part means; what it does not understand is everything. */
-static void part_bounds(const sonde_context *cx, size_t prompt, const char *part, int64_t *lo, int64_t *hi) {
-    const int64_t n = cx->prompts[prompt].tokens.n;
+static void part_bounds(const sonde_context *cx, const axis_tokens *t, const char *part, int64_t *lo, int64_t *hi) {
+    const int64_t n = t->n;
     *lo = 0;
     *hi = n - 1;
-    if (*part == '"' || *part == '#') { token_bounds(cx, prompt, part, lo, hi); return; }
+    if (*part == '"' || *part == '#') { token_bounds(cx, t, part, lo, hi); return; }
     if (*part == ':') return;
     char   *end;
     bool    first = true;
@@ -267,16 +280,19 @@ static void part_bounds(const sonde_context *cx, size_t prompt, const char *part
     }
 }
 
-bool sweep_cell_exists(const sweep_grid *g, const sweep_cell *c, const sonde_context *cx, size_t prompt, int64_t keep) {
-    const sweep_site *s = &g->site[c->site];
+bool sweep_cell_exists(const sweep_grid *g, const sweep_cell *c, const sonde_context *cx, size_t prompt, sweep_span keep) {
+    const sonde_prompt p = context_prompt(cx, prompt);
+    const sweep_site  *s = &g->site[c->site];
     int64_t query = -1, key = -1;           /* the last row and the first column of it */
     for (int i = 0; i < s->rank; i++) {
         if (s->axis[i] != 't' && s->axis[i] != 's') continue;
-        if (!s->part[i] && c->at[i] >= keep) return false;
-        int64_t lo = c->at[i], hi = c->at[i];
-        if (s->part[i]) part_bounds(cx, prompt, s->part[i], &lo, &hi);
+        if (!s->part[i] && c->at[i] >= keep.n[s->target[i]]) return false;
+        int64_t     lo = c->at[i], hi = c->at[i];
+        axis_tokens t;
+        t.id = context_positions(cx, &p, s->target[i], &t.n);
+        if (s->part[i]) part_bounds(cx, &t, s->part[i], &lo, &hi);
         if (s->axis[i] == 't') query = hi;
         else key = lo;
     }
-    return key < 0 || key <= query;         /* the rest is masked: there is nothing to edit */
+    return !s->causal || key < 0 || key <= query;         /* the rest is masked: there is nothing to edit */
 }

@@ -64,7 +64,9 @@ static sonde_status measure_b(sweep_run *r, sonde_error *err) {
         r->n_bases = 1;
         return s;
     }
-    if (prompt_runs_length(r->s->cx, b) != r->base[0].n) return SONDE_OK;
+    int64_t rows;
+    context_rows(r->s->cx, &r->base[0], &rows);
+    if (prompt_runs_length(r->s->cx, b) != rows) return SONDE_OK;
     SONDE_TRY(prompt_runs_stand_in(r->s->cx->model, b, &r->stand_in, err));
     const sonde_edit *const list[] = { r->stand_in };
     const sonde_variant v = { 0, list, 1 };
@@ -125,12 +127,13 @@ static uint64_t hash_text(uint64_t h, const char *text) {
     return (h ^ 256) * 0x100000001b3u;
 }
 
-/* The prompt with its own B, answer and wrong answer; the batch by its cells. */
+/* The prompt with its own target, B, answer and wrong answer; the batch by its cells. */
 static void name_batch(const sweep_run *r, char document[160], char cell[64]) {
     const method_prompt *p = &r->s->cx->prompts[r->prompt];
     const document_name  a = document_named(r->base[0]), b = document_named((sonde_prompt){ .tokens = r->runs.b.id, .n = r->runs.b.n });
+    const uint64_t target = p->target.n ? document_hash((sonde_prompt){ .tokens = p->target.id, .n = p->target.n }) : 0;
     snprintf(document, 160, "%s %s %016" PRIx64, a.text, r->runs.b.n ? b.text : "-",
-             hash_text(hash_text(0xcbf29ce484222325u, p->answer), p->wrong));
+             hash_text(hash_text(0xcbf29ce484222325u ^ target, p->answer), p->wrong));
     snprintf(cell, 64, "cells %" PRId64 "-%" PRId64, r->cell[0], r->cell[r->n - 1]);
 }
 
@@ -182,7 +185,7 @@ static sonde_status measure_cells(sweep_run *r, sonde_error *err) {
     return s;
 }
 
-static void open_cells(sweep *s, size_t prompt, int64_t keep) {
+static void open_cells(sweep *s, size_t prompt, sweep_span keep) {
     sweep_values *v = &s->prompt[prompt];
     v->metric = ROOM(float, s->grid.n);
     v->state = ROOM(uint8_t, s->grid.n);
@@ -204,6 +207,17 @@ static sonde_status metric_of(sweep *s, size_t prompt, sonde_metric **out, sonde
     return sonde_metric_parse(out, s->cx->model, text, p->answer, p->wrong, err);
 }
 
+/* Positions that the prompt has and, where values come from it, b (else NULL) too. */
+static sweep_span span_of(const sweep_run *r, const sonde_named_run *b) {
+    sweep_span keep;
+    for (int k = 0; k < 2; k++) {
+        context_positions(r->s->cx, &r->base[0], k, &keep.n[k]);
+        const int64_t other = !b ? keep.n[k] : k ? prompt_runs_length(r->s->cx, b) : prompt_runs_prompt(b);
+        if (other < keep.n[k]) keep.n[k] = other;
+    }
+    return keep;
+}
+
 static sonde_status measure_prompt(sweep_run *r, sonde_error *err) {
     sweep *s = r->s;
     SONDE_TRY(prompt_runs_open(&r->runs, s->cx, r->prompt, err));
@@ -211,8 +225,7 @@ static sonde_status measure_prompt(sweep_run *r, sonde_error *err) {
     const sonde_named_run *b = s->beside ? prompt_runs_find(&r->runs, s->beside) : NULL;
     SONDE_FAIL_IF(s->patches && !b, err, SONDE_USAGE, "%s=%s: there is no run %s, expected --run %s=\"TEXT\" or --run %s=@FILE",
                   s->grid.op, s->beside, s->beside, s->beside, s->beside);
-    int64_t keep = r->base[0].n;
-    if (s->patches && prompt_runs_length(s->cx, b) < keep) keep = prompt_runs_length(s->cx, b);
+    const sweep_span keep = span_of(r, s->patches ? b : NULL);
     open_cells(s, r->prompt, keep);
     SONDE_TRY(measure_runs(r, err));
     if (s->approximate && !s->cx->dry_run) {

@@ -47,6 +47,10 @@ int64_t prompt_runs_length(const sonde_context *cx, const sonde_named_run *run) 
     return n;
 }
 
+int64_t prompt_runs_prompt(const sonde_named_run *run) {
+    return run->values ? sonde_capture_length(run->values) : run->prompt.n;
+}
+
 bool metric_reads_a(const sonde_metric *m) {
     const char *run;
     for (size_t i = 0; (run = sonde_metric_run(m, i)); i++)

@@ -20,6 +20,8 @@ const sonde_named_run *prompt_runs_find(const prompt_runs *r, const char *name);
 const sonde_named_run *prompt_runs_other(const prompt_runs *r);
 int64_t                prompt_runs_length(const sonde_context *cx, const sonde_named_run *run);       /* positions of logits */
 
+int64_t                prompt_runs_prompt(const sonde_named_run *run);      /* of its prompt: the encoder's, where there is one */
+
 /* A metric of run B is that of B's own run, unless it reads run A too (argmax, kl(A)) or B is a trace: then B's logits,
  * as many, stand in for the prompt's. */
 bool         metric_reads_a(const sonde_metric *m);

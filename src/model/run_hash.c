@@ -1,5 +1,5 @@
-/* SHA-256 over what a run is given and what it answers: int32 tokens, then float32 logits of all positions. */
-#include "batch_data.h"
+/* SHA-256 over what a run is given and what it answers: int32 tokens (an encoder-decoder's prompt, then its target), then
+ * float32 logits of all positions. */
 #include "model_data.h"
 #include "base/sha256.h"
 #include "sonde/variants.h"
@@ -14,12 +14,20 @@ static void put_bits(uint8_t *to, uint32_t bits) {
     for (int i = 0; i < 4; i++) to[i] = (uint8_t)(bits >> (8 * i));
 }
 
-static void add_tokens(sha256 *h, const int32_t *ids, int64_t n) {
+static void add_tokens(sha256 *h, const int32_t *token, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         uint8_t bytes[4];
-        put_bits(bytes, (uint32_t)ids[i]);
+        put_bits(bytes, (uint32_t)token[i]);
         sha256_add(h, bytes, sizeof bytes);
     }
+}
+
+/* The target that is left out is the start token alone. */
+static void add_prompt(sha256 *h, const arch_config *c, const sonde_prompt *p) {
+    add_tokens(h, p->tokens, p->n);
+    if (!c->encoder) return;
+    const int32_t start = (int32_t)c->start;
+    add_tokens(h, p->target ? p->target : &start, p->target ? p->n_target : 1);
 }
 
 static sonde_status add_logits(const sonde_answer *a, void *user, sonde_error *err) {
@@ -45,9 +53,7 @@ sonde_status sonde_run_hash(sonde_session *s, const sonde_batch *b, char out[65]
     one.n_bases = one.n_variants = one.n_wants = 1;
     one.wants = &want;
     hashing x = { sha256_new(), arch_answers(&sonde_session_model(s)->config) };
-    positions of[2];
-    if (prompt_read(sonde_session_model(s), &b->bases[0], of, NULL) == SONDE_OK)        /* else the run says what is wrong */
-        for (int i = STACK_ENCODER; i >= STACK_MAIN; i--) add_tokens(x.h, of[i].tokens, of[i].length);
+    add_prompt(x.h, &sonde_session_model(s)->config, &b->bases[0]);
     const sonde_status ran = sonde_variants_run(s, &one, add_logits, &x, err);
     uint8_t digest[32];
     const sonde_status ended = sha256_end(x.h, digest, ran == SONDE_OK ? err : NULL);
