@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include "test.h"
 #include "method/method.h"
-#include "sonde/save.h"
 #include "sonde/graph.h"
 #include <stdlib.h>
 
@@ -339,7 +338,6 @@ static void what_reads_one_stack_refuses_two(void) {
     CHECK(both >= 8);
     sonde_model *folded;
     CHECK_EQ(sonde_model_fold(x.m, &folded, &x.err), SONDE_UNSUPPORTED);
-    CHECK_EQ(sonde_model_save(x.m, "/nowhere/x", &(sonde_save_options){ 0 }, &x.err), SONDE_UNSUPPORTED);
     CHECK_EQ(sonde_graph(x.m, (sonde_graph_query){ .n = 3 }, no_operation, NULL, &x.err), SONDE_UNSUPPORTED);
     if (sonde_model_open(&d.m, NULL, NULL, &d.err)) FAIL_("%s", d.err.message);
     if (sonde_session_new(&d.s, d.m, (sonde_session_options){ 0 }, &d.err)) FAIL_("%s", d.err.message);

@@ -26,7 +26,7 @@ typedef struct {
     const char              *pattern;           /* interface.md 3; NULL: every site there is, on request ones too */
     const sonde_edit *const *edits; size_t n_edits;     /* whose plans of execution hold; other edits are passed over */
     int64_t                  n;                 /* positions, for the dims */
-    int64_t                  n_target;          /* those of an encoder-decoder's target */
+    int64_t                  n_target;          /* those of an encoder-decoder's target; 0: the start token alone */
 } sonde_site_query;
 
 /* In the order in which such a run reaches them. Without a model (NULL; nor a query): every site that any family has,

@@ -56,7 +56,7 @@ static sonde_status list_rows(sonde_site_fn fn, void *user, sonde_error *err) {
 
 sonde_status sonde_sites(const sonde_model *m, const sonde_site_query *q, sonde_site_fn fn, void *user, sonde_error *err) {
     if (!m) return list_rows(fn, user, err);
-    listing l = { .m = m, .n = { { [STACK_MAIN] = m->config.encoder ? q->n_target : q->n, [STACK_ENCODER] = q->n } }, .fn = fn, .user = user, .err = err };
+    listing l = { .m = m, .n = { { [STACK_MAIN] = m->config.encoder ? (q->n_target ? q->n_target : 1) : q->n, [STACK_ENCODER] = q->n } }, .fn = fn, .user = user, .err = err };
     arena *a = arena_new();
     const sonde_status s = list(a, &l, q->pattern, q->edits, q->n_edits);
     arena_free(a);
