@@ -87,7 +87,7 @@ static inline sonde_status made_add(const sonde_site *s, void *user, sonde_error
     snprintf(h->name, sizeof h->name, "%s", s->name);
     snprintf(h->axes, sizeof h->axes, "%s", s->axes);
     snprintf(h->doc, sizeof h->doc, "%s", s->doc);
-    for (int i = 0; i < s->rank; i++) h->n *= h->dim[i] = s->dim[i];
+    for (int i = 0; i < s->rank; i++) h->n *= h->dim[i] = s->dim[i] ? s->dim[i] : 1;    /* a target that is not given: its start */
     h->value = calloc((size_t)h->n, sizeof(float));
     return SONDE_OK;
 }
@@ -114,6 +114,7 @@ static inline sonde_status made_take(const sonde_answer *a, void *user, sonde_er
     for (int k = 0; k < t; k++) outer *= v->dim[k];
     for (int k = t < 0 ? 0 : t + 1; k < v->rank; k++) inner *= v->dim[k];
     const int64_t n = t < 0 ? 1 : v->dim[t], all = t < 0 ? 1 : h->dim[t];
+    CHECK(outer * all * inner == h->n && (t < 0 || a->first + n <= all));
     for (int64_t o = 0; o < outer; o++)
         memcpy(h->value + (o * all + (t < 0 ? 0 : a->first)) * inner, v->data + o * n * inner, (size_t)(n * inner) * sizeof(float));
     return SONDE_OK;
@@ -140,7 +141,7 @@ static inline void made_shoot(const made *m, sonde_session *with, const made_ask
     size_t n = 0;
     *x = (made_run){ 0 };
     const char *const pattern = q->grad ? q->grad : q->sites;
-    if (sonde_sites(m->model, &(sonde_site_query){ pattern, edits, n_edits, p.n }, made_add, x, &err)) FAIL_("%s", err.message);
+    if (sonde_sites(m->model, &(sonde_site_query){ .pattern = pattern, .edits = edits, .n_edits = n_edits, .n = p.n }, made_add, x, &err)) FAIL_("%s", err.message);
     for (size_t i = 0; i < x->n && !q->grad; i++) want[n++] = (sonde_want){ .kind = SONDE_WANT_SITE, .sites = x->site[i].name };
     if (q->grad) want[n++] = (sonde_want){ .kind = SONDE_WANT_GRAD, .sites = q->grad, .metric = m->metric };
     if (m->metric) want[n++] = (sonde_want){ .kind = SONDE_WANT_METRIC, .metric = m->metric };

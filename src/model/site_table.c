@@ -167,10 +167,11 @@ static bool in_slot(const arch_config *c, const slot *at, site_id s) {
     return !(at->no_mlp && part == SITE_OF_MLP) && in_layer(c, s, at->block);
 }
 
-/* Norms behind a sum are reached behind it, though the list has every norm in front of its part. */
+/* The list has norms where most families reach them: norms behind a sum come behind it, that of a cross-attention in front. */
 static int run_rank(const arch_config *c, site_id s) {
     const norm_place n = norm_of(s);
     for (const part_spec *p = c->block.part; n && p < c->block.part + 3 && p->kind; p++) {
+        if (p->before == n && p->kind == PART_CROSS) return 2 * SITE_CROSS_Q - 1;
         if (p->after_sum != n) continue;
         const bool before_mlp = p + 1 < c->block.part + 3 && p[1].kind == PART_MLP;
         return 2 * (p->kind == PART_MLP ? SITE_RESID_POST : before_mlp ? SITE_MLP_IN : SITE_RESID_MID) + 1;
