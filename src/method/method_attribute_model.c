@@ -76,9 +76,11 @@ static void layers_add(attribute_layers *l, const char *name, size_t len, int bl
 
 typedef struct { attribution *a; const long *layer; size_t n; bool passed; } stage_search;
 
-static bool listed(const stage_search *f, int block) {
+static bool is_stage(const stage_search *f, const sonde_site *s) {
+    const char *dot = strrchr(s->name, '.');
+    if (!f->passed || s->block < 0 || !dot || strcmp(dot + 1, f->a->end) != 0) return false;
     for (size_t i = 0; i < f->n; i++)
-        if (f->layer[i] == block) return true;
+        if (f->layer[i] == s->block) return true;
     return false;
 }
 
@@ -90,8 +92,7 @@ static sonde_status see_block(const sonde_site *s, void *user, sonde_error *err)
     (void)err;
     f->passed |= !strcmp(s->name, a->site);
     if (name_ends_in(s->name, pattern)) layers_add(&a->layer, s->name, strlen(s->name) - (sizeof pattern - 1), s->block);
-    if (!f->passed || s->block < 0 || s->name[strlen(s->name) - strlen(a->end) - 1] != '.') return SONDE_OK;
-    if (name_ends_in(s->name, a->end) && listed(f, s->block)) layers_add(&a->stage, s->name, strlen(s->name), s->block);
+    if (is_stage(f, s)) layers_add(&a->stage, s->name, strlen(s->name), s->block);
     return SONDE_OK;
 }
 
