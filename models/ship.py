@@ -83,6 +83,12 @@ def load(folder):
     return json.loads((folder / "results.json").read_text())
 
 
+def figures_file(folder):
+    """Where the figures of a smaller model are kept: results/NAME.json beside its folder."""
+    folder = folder.resolve()
+    return folder.parent / "results" / f"{folder.name}.json"
+
+
 def table(head, rows):
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows]) + "\n"

@@ -268,32 +268,49 @@ def batch_loss(model, ids, weights, step):
     return loss, each.detach()[weight == 1].mean().item()
 
 
-def rate(step, steps):
+def rate(step, steps, peak=PEAK, warmup=WARMUP):
     """Warm up, hold, then fall in a straight line over the last third or so."""
-    if step < WARMUP:
-        return PEAK * (step + 1) / WARMUP
+    if step < warmup:
+        return peak * (step + 1) / warmup
     left = (steps - step) / (steps * (1 - HOLD))
-    return PEAK * max(FLOOR, min(1.0, left))
+    return peak * max(FLOOR, min(1.0, left))
+
+
+def adamw(model):
+    """Weights that are matrices decay, vectors do not."""
+    matrices = [p for p in model.parameters() if p.dim() == 2]
+    vectors = [p for p in model.parameters() if p.dim() == 1]
+    return torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1},
+                              {"params": vectors, "weight_decay": 0.0}],
+                             lr=PEAK, betas=(0.9, 0.98), eps=1e-8)
+
+
+def descend(model, optimizer, loss, at):
+    """One step at the learning rate `at`."""
+    for group in optimizer.param_groups:
+        group["lr"] = at
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+
+
+def steady(threads):
+    """The same seed then gives the same weights."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def train(tokenizer, seed, steps, every=0, out=None):
     """The whole run; with `every` the folder is also written now and then on the way."""
     torch.manual_seed(seed)
     model, rows = GPT2(tokenizer.get_vocab_size()), Rows(tokenizer, seed)
-    matrices = [p for p in model.parameters() if p.dim() == 2]
-    vectors = [p for p in model.parameters() if p.dim() == 1]
-    optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.1},
-                                   {"params": vectors, "weight_decay": 0.0}],
-                                  lr=PEAK, betas=(0.9, 0.98), eps=1e-8)
+    optimizer = adamw(model)
     start, recent = time.time(), []
     for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = rate(step, steps)
         loss, marked = batch_loss(model, *rows.batch(), step)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        descend(model, optimizer, loss, rate(step, steps))
         recent.append(marked)
         if (step + 1) % 50 == 0:
             mean = sum(recent) / len(recent)
@@ -347,9 +364,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save-every", type=int, default=0, metavar="STEPS")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    steady(options.threads)
     tokenizer = build_tokenizer()
     print("vocabulary", tokenizer.get_vocab_size())
     start = time.time()

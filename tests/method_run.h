@@ -13,7 +13,7 @@
 /* The sizes of models/demo. */
 enum { DEMO_VOCAB = 1496, DEMO_WIDTH = 160, DEMO_CONTEXT = 96 };
 
-enum { RUN_DOCUMENTS = 64, RUN_PROMPTS = 4, RUN_EDITS = 8, RUN_PARAMS = 16, RUN_LISTED = 32 };
+enum { RUN_DOCUMENTS = 64, RUN_PROMPTS = 4, RUN_EDITS = 8, RUN_PARAMS = 24, RUN_LISTED = 32 };
 
 typedef struct {
     sonde_model    *model;

@@ -289,7 +289,75 @@ static void chunks_are_whole(const maker_case *c) {
 
 static void chunks_change_no_bit(void) { made_every(chunks_are_whole); }
 
+/* ---- fields ---- */
+
+/* What configs say by which models compute other numbers. */
+static const char *const foreign[] = {
+    "\"logit_scale\": 0.25", "\"logits_scaling\": 8.0", "\"embedding_multiplier\": 12.0", "\"residual_multiplier\": 0.22",
+    "\"attention_multiplier\": 0.01", "\"scale_emb\": 12", "\"scale_depth\": 1.4", "\"attn_logit_softcapping\": 2.5",
+    "\"final_logit_softcapping\": 1.5", "\"clip_qkv\": 0.3", "\"qk_layernorm\": true", "\"use_qk_norm\": true",
+    "\"n_routed_experts\": 8", "\"n_shared_experts\": 1", "\"shared_expert_intermediate_size\": 64", "\"kv_lora_rank\": 16",
+    "\"alibi\": true", "\"parallel_attn\": true", "\"partial_rotary_factor\": 0.5", "\"rotary_pct\": 0.25", "\"rotary_dim\": 2",
+    "\"rope_interleaved\": true", "\"no_rope_layers\": [1, 0]", "\"attention_chunk_size\": 4", "\"add_cross_attention\": true",
+    "\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 4.0}", "\"query_pre_attn_scalar\": 7", "\"scale_embedding\": true",
+    "\"use_bidirectional_attention\": true", "\"num_experts\": 3", "\"num_local_experts\": 3", "\"use_parallel_residual\": true",
+    "\"apply_residual_connection_post_layernorm\": true", "\"normalize_before\": true", "\"pruned_heads\": {\"0\": [1]}",
+    "\"quantization_config\": {\"quant_method\": \"gptq\"}",
+};
+
+static bool opens(const made *m, const char *text, sonde_model **out, sonde_error *err) {
+    scratch_write(&m->dir, "m/config.json", text, strlen(text));
+    *err = (sonde_error){ 0 };
+    return sonde_model_open(out, in_scratch(&m->dir, "m").text, NULL, err) == SONDE_OK;
+}
+
+static bool named(const maker_case *c, const sonde_error *err, const char *name) {
+    if (strstr(err->message, name) || strstr(err->message, "tensor") || strstr(err->message, "of a head rotate")) return true;
+    FAIL_("%s: %s: %s", maker_name(c), name, err->message);
+}
+
+/* It is refused by its name, or changes the run, or what tensors there have to be, or is what holds anyhow: then it is read,
+ * so that a text in its place is refused. */
+static void field_counts(const maker_case *c, const made *m, made_run *plain, const char *field) {
+    char        name[60], text[80];
+    made        other = *m;
+    made_run    x;
+    sonde_error err;
+    arena      *into = arena_new();
+    const char *const more = *c->more ? arena_printf(into, ", %s", c->more) : "";
+    const maker_case  with = { c->family, c->class, arena_printf(into, "%s%s", field, more) };
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(field + 1, "\""), field + 1);
+    snprintf(text, sizeof text, "\"%s\": \"?\"", name);
+    const maker_case  wrong = { c->family, c->class, arena_printf(into, "%s%s", text, more) };
+    const maker_how   how = { 0 };
+    if (!strstr(c->more, name) && (opens(m, maker_config(&with, &how, into), &other.model, &err) || !named(c, &err, name))) {
+        other.session = made_session(&other, 1);
+        other.metric = NULL;
+        made_shoot(&other, other.session, &(made_ask_for){ 0 }, &x);
+        bool differs = x.n != plain->n;
+        for (size_t i = 0; i < x.n && !differs; i++) differs = made_differs(&plain->site[i], &x.site[i]) >= 0;
+        made_drop(&x);
+        sonde_session_free(other.session);
+        sonde_model_close(other.model);
+        if (!differs && (opens(m, maker_config(&wrong, &how, into), &other.model, &err) || !named(c, &err, name)))
+            FAIL_("%s: %s is neither computed nor refused", maker_name(c), field);
+    }
+    arena_free(into);
+}
+
+static void fields_count(const maker_case *c) {
+    made     m = made_open(c, &(maker_how){ 0 });
+    made_run plain;
+    made_shoot(&m, m.session, &(made_ask_for){ 0 }, &plain);
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) field_counts(c, &m, &plain, foreign[i]);
+    made_drop(&plain);
+    made_close(&m);
+}
+
+static void no_field_is_ignored(void) { made_every(fields_count); }
+
 #define TESTS(X) \
+    X(no_field_is_ignored) \
     X(every_family_opens) \
     X(every_class_is_found) \
     X(taps_and_threads_change_no_bit) \

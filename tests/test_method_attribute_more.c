@@ -363,9 +363,9 @@ static void edits_may_read_another_run(void) {
 static void what_is_refused(void) {
     static const struct { const char *key, *value, *key2, *value2, *why; } bad[] = {
         { "method", "ig,magic", "n", "1", "method: found \"magic\", expected ig, sequential-ig, discretised, gradient, occlusion, "
-                                          "value-zeroing, rollout, lime, kernel-shap, or all" },
+                                          "value-zeroing, rollout, lime, kernel-shap, conductance, or all" },
         { "method", "ig,", "n", "1", "method: found \"\", expected ig, sequential-ig, discretised, gradient, occlusion, "
-                                     "value-zeroing, rollout, lime, kernel-shap, or all" },
+                                     "value-zeroing, rollout, lime, kernel-shap, conductance, or all" },
         { "rule", "simpson", "n", "1", "rule: found \"simpson\", expected one of gauss-legendre, trapezoid" },
         { "normalise", "max", "n", "1", "normalise: found \"max\", expected one of none, l2, sum" },
         { "rule", "trapezoid", "steps", "1", "steps: 1, the trapezoid rule needs 2 or more" },

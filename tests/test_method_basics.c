@@ -240,7 +240,7 @@ static void stop_texts_and_the_end_token_stop(void) {
     snprintf(text, sizeof text, "%.*s", (int)second.len, second.bytes);
     const char *const stop[] = { "nowhere to be found", text };
     const method *m = method_find("generate");
-    value args[8];
+    value args[32];
     for (int i = 0; m->params[i].name; i++) param_parse(&m->params[i], strcmp(m->params[i].name, "n") ? NULL : "8", &args[i], NULL);
     for (int i = 0; m->params[i].name; i++)
         if (!strcmp(m->params[i].name, "stop")) {

@@ -391,6 +391,122 @@ static void a_folder_may_name_several_poolings(void) {
     run_close(r);
 }
 
+/* ---- other verbs ---- */
+
+/* What the lens reads last is what fill says; states are behind the norms of a block. */
+static void the_lens_ends_in_the_models_answer(void) {
+    static const char *const folders[] = { "bert_mlm", "roberta_mlm", "distilbert_mlm", "bert_pretrain" };
+    for (size_t i = 0; i < 4; i++) {
+        method_run *r = open_family(folders[i]);
+        add_prompt(r, i == 1 ? "The cat <mask>" : "the cat [MASK] .", NULL);
+        r->cx.top = 1;
+        RUN_OK(r, "fill", NULL);
+        const sonde_table *t = run_table(r, "fills");
+        const int32_t token = run_token(t, 0, "token");
+        const double  logit = run_float(t, 0, "logit");
+        char          at[20];
+        snprintf(at, sizeof at, "%d", (int)run_int(t, 0, "position"));
+        RUN_OK(r, "lens", "positions", at, NULL);
+        t = run_table(r, "cells");
+        const size_t last = (size_t)run_rows(t) - 1;
+        CHECK_STR(run_text(t, last, "state"), "1 post");
+        CHECK_STR(run_text(t, last, "site"), "blocks.1.hook_normalized_resid_post");
+        CHECK_STR(run_text(t, last - 1, "site"), "blocks.1.ln1.hook_out");
+        CHECK_EQ(run_token(t, last, "token"), token);
+        CHECK(run_float(t, last, "logit") == logit);
+        CHECK_EQ(run_int(t, last, "rank"), 1);
+        run_close(r);
+    }
+}
+
+static void what_needs_another_head_is_refused(void) {
+    static const char *const verbs[] = { "eval", "layers", "stages", "neurons", "probe", "contributions" };
+    method_run *r = open_family("bert_class");
+    add_prompt(r, "the cat", NULL);
+    CHECK_EQ(run_method(r, "lens", NULL), SONDE_UNSUPPORTED);
+    CHECK(strstr(r->err.message, "expected a masked LM's head"));
+    float x[18] = { 0 }, logits[42];
+    CHECK_EQ(sonde_session_unembed(r->cx.session, x, 1, logits, &r->err), SONDE_UNSUPPORTED);
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        CHECK_EQ(method_fits(&r->cx, method_find(verbs[i]), &r->err), SONDE_UNSUPPORTED);
+        CHECK(strstr(r->err.message, "the model has pooler, classifier, expected a head for the next token"));
+    }
+    sonde_metric *m;
+    CHECK_EQ(sonde_metric_parse(&m, r->model, "loss", NULL, NULL, &r->err), SONDE_UNSUPPORTED);
+    sonde_model *folded;
+    CHECK_EQ(sonde_model_fold(r->model, &folded, &r->err), SONDE_UNSUPPORTED);
+    CHECK(strstr(r->err.message, "norms the stream itself behind its sums"));
+    run_close(r);
+}
+
+/* Without a norm in front of the unembedding, with caps or norms behind sums, folded weights would answer otherwise. */
+static void decoders_that_do_not_fold_say_so(void) {
+    static const struct { const char *folder, *why; } rows[] = {
+        { "opt_post", "norms the stream itself" }, { "opt_bare", "no norm in front of the unembedding" }, { "gemma2", "caps its logits" },
+    };
+    for (size_t i = 0; i < 3; i++) {
+        method_run  *r = open_family(rows[i].folder);
+        sonde_model *folded;
+        CHECK_EQ(sonde_model_fold(r->model, &folded, &r->err), SONDE_UNSUPPORTED);
+        CHECK(strstr(r->err.message, rows[i].why));
+        run_close(r);
+    }
+}
+
+static void compare_names_labels(void) {
+    method_run *r = open_family("bert_class");
+    add_prompt(r, "Who hears?", "the dogs, cat");
+    run_edit(r, "zero:blocks.0.attn.hook_z");
+    RUN_OK(r, "compare", NULL);
+    const sonde_table *t = run_table(r, "positions");
+    CHECK_EQ(run_rows(t), 1);
+    CHECK(run_null(t, 0, "loss_before"));
+    const sonde_token was = table_token(t, 0, run_column(t, "argmax_before"));
+    CHECK_EQ(was.id, 0);
+    CHECK(was.len == 3 && !memcmp(was.bytes, "bad", 3));
+    run_close(r);
+}
+
+/* Rows of an encoder go on behind the position; a decoder's end there. */
+static void attention_of_an_encoder_counts_every_key(void) {
+    method_run *r = open_family("bert_mlm");
+    add_prompt(r, "the cat sees a dog", NULL);
+    const sonde_prompt p = context_prompt(&r->cx, 0);
+    run_values         v = run_site(r, p, false, "blocks.0.attn.hook_pattern");
+    RUN_OK(r, "attention", NULL);
+    for (size_t h = 0; h < 3; h++) {
+        double entropy = 0;
+        for (int64_t i = 0; i < p.n * p.n; i++) {
+            const double x = (double)v.data[(int64_t)h * p.n * p.n + i];
+            if (x > 0) entropy -= x * log2(x) / (double)p.n;
+        }
+        near(run_float(run_table(r, "heads"), h, "entropy_bits"), entropy, 1e-6);
+    }
+    CHECK(!array_of(r, "pattern")->causal);
+    free(v.data);
+    run_close(r);
+}
+
+/* A checkpoint of the next sentence head alone, and one whose config names two classes. */
+static void heads_follow_the_classes(void) {
+    const truth f = truth_open("encoders");
+    const json *x = truth_at(truth_of(f.all, "classify"), 4);
+    method_run *r = run_open(changed("bert_pretrain", "config.json", "\"BertForPreTraining\"", "\"BertForNextSentencePrediction\""));
+    CHECK_EQ(sonde_model_describe(r->model)->head, SONDE_HEAD_NSP | SONDE_HEAD_POOLER);
+    CHECK_EQ(sonde_model_describe(r->model)->n_answers, 2);
+    add_prompt(r, text_of(x, "a"), text_of(x, "b"));
+    RUN_OK(r, "classify", NULL);
+    check_classes(r, x, "probs");
+    run_edit(r, "scale:nsp_head.hook_nsp_out=2");
+    RUN_OK(r, "compare", "metric", "logit(#1)", NULL);
+    near(run_float(run_table(r, "metric"), 0, "before"), truth_item(truth_of(x, "logits"), 1), 1e-5);
+    run_close(r);
+    r = run_open(changed("bert_pretrain", "config.json", "\"BertForPreTraining\"", "\"BertForMaskedLM\", \"BertForNextSentencePrediction\""));
+    CHECK_EQ(sonde_model_describe(r->model)->head, SONDE_HEAD_MLM | SONDE_HEAD_NSP | SONDE_HEAD_POOLER);
+    run_close(r);
+    truth_close(f);
+}
+
 /* ---- a pair in other verbs ---- */
 
 static void a_pair_is_a_pair_in_every_verb(void) {
@@ -398,15 +514,15 @@ static void a_pair_is_a_pair_in_every_verb(void) {
     add_prompt(r, "Who hears?", "the dogs, cat");
     RUN_OK(r, "tokens", NULL);
     CHECK_STR(run_columns(run_table(r, "tokens")), "position id token start end text type");
-    RUN_OK(r, "trace", "sites", "classifier.hook_out", NULL);
-    const sonde_array *a = array_of(r, "classifier.hook_out");
     RUN_OK(r, "classify", NULL);
-    const float with[] = { (float)run_float(run_table(r, "classes"), 0, "logit"), (float)run_float(run_table(r, "classes"), 1, "logit") };
-    (void)a;
+    double logit[3];
+    for (size_t i = 0; i < 3; i++) logit[i] = run_float(run_table(r, "classes"), i, "logit");
+    RUN_OK(r, "trace", "sites", "classifier.hook_out", NULL);
+    for (size_t i = 0; i < 3; i++) CHECK((double)array_of(r, "classifier.hook_out")->data[i] == logit[i]);
     int32_t *type = r->prompt[0].tokens.type;
     r->prompt[0].tokens.type = NULL;            /* the same ids, all of type 0: another answer */
     RUN_OK(r, "classify", NULL);
-    CHECK(fabs(run_float(run_table(r, "classes"), 0, "logit") - (double)with[0]) > 1e-3);
+    CHECK(fabs(run_float(run_table(r, "classes"), 0, "logit") - logit[0]) > 1e-3);
     r->prompt[0].tokens.type = type;
     run_close(r);
 }
@@ -415,5 +531,7 @@ static void a_pair_is_a_pair_in_every_verb(void) {
     X(problem_types_choose_the_probability) X(labels_have_names) X(answers_are_the_pipelines) X(an_answer_needs_a_text) \
     X(spans_by_hand) X(vectors_are_the_recipes) X(cosines_are_those_of_the_vectors) X(a_long_text_is_an_error_or_cut) \
     X(a_decoder_has_vectors_too) X(what_a_folder_cannot_say_is_refused_by_name) X(a_folder_may_name_several_poolings) \
-    X(a_pair_is_a_pair_in_every_verb)
+    X(a_pair_is_a_pair_in_every_verb) X(the_lens_ends_in_the_models_answer) X(what_needs_another_head_is_refused) \
+    X(decoders_that_do_not_fold_say_so) X(compare_names_labels) X(attention_of_an_encoder_counts_every_key) \
+    X(heads_follow_the_classes)
 TEST_MAIN(TESTS)

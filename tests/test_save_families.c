@@ -17,6 +17,7 @@ typedef struct { const char *was, *is; } change;        /* in the text of config
 typedef struct {
     const char *family;
     const char *refused;        /* what the message has; NULL: it can be written */
+    bool        pooler;         /* which is lost, and its answer */
     bool        less_one;       /* norms come back as they are multiplied with, less 1 */
     change      changes[MOST_CHANGES];
 } family_row;
@@ -51,6 +52,12 @@ static const family_row rows[] = {
     { "stablelm_parallel", .refused = LOST "the activation function" },
     { "stablelm_parallel", .changes = { { "\"gelu\"", "\"silu\"" } } },
     { "starcoder2" },
+    { "t5", .refused = LOST "relative positions" },
+    { "t5", .changes = { { "max_distance\": 12", "max_distance\": 128" } } },
+    { "t5_gated", .changes = { { "max_distance\": 5", "max_distance\": 128" } } },
+    { "t5_saved", .refused = LOST },
+    { "bart", .refused = "GGUF has no such family" }, { "bart_scaled", .refused = "GGUF has no such family" },
+    { "bert_plain", .pooler = true }, { "bert_mlm", .refused = "mlm_head.W has no name in such a file" },
 };
 
 typedef struct { char hex[65]; } digest;
@@ -123,17 +130,31 @@ static void write_model(const scratch *s, const family_row *r) {
 
 static bool is_norm(const stored_tensor *t) { return t->rank == 1 && strstr(t->name, "norm"); }
 
+/* Of a table or of a mistake, which nothing reads. */
+static bool is_copy(const stored_tensor *t) {
+    return strstr(t->name, "coder.embed_tokens.weight") || strstr(t->name, "EncDecAttention.relative_attention_bias") ||
+           strstr(t->name, "position_ids") || strstr(t->name, "lm_head.weight");
+}
+
 static void equal_tensors(const family_row *r, const char *from, const char *to) {
     sonde_error err = { 0 };
     weights    *a, *b;
     if (weights_open(from, &a, &err) || weights_open(to, &b, &err)) FAIL_("%s", err.message);
-    if (weights_count(a) != weights_count(b)) FAIL_("%s: %zu tensors, then %zu", r->family, weights_count(a), weights_count(b));
-    for (size_t i = 0; i < weights_count(a); i++) {
+    size_t same = 0;
+    for (size_t i = 0; i < weights_count(a); i++, same++) {
         const stored_tensor *x = weights_at(a, i), *y = weights_find(b, x->name);
+        char whole[128];
+        snprintf(whole, sizeof whole, "bert.%s", x->name);      /* a file's own prefix, which GGUF does not keep */
+        if (!y) y = weights_find(b, whole);
+        if (!y && (is_copy(x) || (r->pooler && strstr(x->name, "pooler.")))) {
+            same--;
+            continue;
+        }
         if (!y || x->type != y->type || x->rank != y->rank || memcmp(x->dim, y->dim, (size_t)x->rank * sizeof *x->dim) != 0)
             FAIL_("%s: %s is another one", r->family, x->name);
         if (memcmp(x->data, y->data, x->bytes) != 0 && !(r->less_one && is_norm(x))) FAIL_("%s: %s differs", r->family, x->name);
     }
+    if (same != weights_count(b)) FAIL_("%s: %zu tensors, %zu are new", r->family, weights_count(b), weights_count(b) - same);
     weights_close(a);
     weights_close(b);
 }
@@ -154,8 +175,9 @@ static void check_row(const family_row *r) {
         CHECK_HAS(err.message, r->refused);
     } else {
         if (done || save(gguf.text, back.text, &err)) FAIL_("%s: %s", r->family, err.message);
-        if (strcmp(run_of(gguf.text).hex, wanted.hex)) FAIL_("%s: the GGUF file runs otherwise", r->family);
-        if (strcmp(run_of(back.text).hex, wanted.hex)) FAIL_("%s: the folder that was written runs otherwise", r->family);
+        const digest of_gguf = run_of(gguf.text);
+        if (strcmp(of_gguf.hex, wanted.hex) && !r->pooler) FAIL_("%s: the GGUF file runs otherwise", r->family);
+        if (strcmp(run_of(back.text).hex, of_gguf.hex)) FAIL_("%s: the folder that was written runs otherwise", r->family);
         equal_tensors(r, folder, back.text);
     }
     scratch_end(&s);

@@ -32,6 +32,14 @@ DECODERS = {
                    tie_word_embeddings=True, rope_parameters=dict(ROPE, partial_rotary_factor=0.7)),
         published=dict(rope_parameters=None, rotary_pct=0.7, rotary_emb_base=100),
         edits=dict(head=HEAD, middle=["scale:blocks.0.hook_resid_mid[2]=-1"])),
+    "gpt_bigcode": dict(
+        sizes=dict(n_embd=24, n_head=4, n_layer=2, n_positions=32, vocab_size=40, n_inner=22, layer_norm_epsilon=1e-3),
+        edits=dict(keys=["add:blocks.0.attn.hook_k[2:5,0]=0.5", "zero:blocks.1.attn.hook_v[:,0]"], mlp=MLP, norms=NORMS)),
+    "gpt_bigcode_heads": dict(
+        family="gpt_bigcode",
+        sizes=dict(n_embd=20, n_head=4, n_layer=2, n_positions=32, vocab_size=40, n_inner=22, multi_query=False,
+                   scale_attn_weights=False, activation_function="gelu", tie_word_embeddings=False),
+        edits=dict(head=HEAD)),
     "gptj": dict(
         sizes=dict(n_embd=24, n_head=3, n_layer=2, n_positions=32, vocab_size=40, rotary_dim=4, n_inner=22,
                    layer_norm_epsilon=1e-3),

@@ -55,6 +55,8 @@ ROWS = {
     "gpt_neox": lambda c: dict(NEOX, parallel=c.use_parallel_residual),
     "gptj": lambda c: dict(GPT2, q="q_proj", k="k_proj", v="v_proj", out="out_proj", rotary=True, parallel=True,
                            into="mlp.fc_in", mlp_out="mlp.fc_out"),
+    "gpt_bigcode": lambda c: dict(GPT2, positions="wpe", fused="c_attn", layout="groups", out="c_proj", into="mlp.c_fc",
+                                  mlp_out="mlp.c_proj"),
     "gpt_neo": lambda c: dict(GPT2, attn="attn.attention", positions="wpe", q="q_proj", k="k_proj", v="v_proj",
                               out="out_proj", into="mlp.c_fc", mlp_out="mlp.c_proj"),
     "opt": lambda c: dict(OPT, after=not c.do_layer_norm_before,

@@ -379,6 +379,8 @@ YARN = [("attention factor lost", cos_sin(factor_lost)), ("no scaling", rope(rop
         ("beta_fast 32", rope(beta_fast=32.0))]
 
 MISTAKES = {
+    "gpt_bigcode": [ERF, SCALE, ("biases of W_O lost", without_bias("out"))],
+    "gpt_bigcode_heads": [LAYOUT, TANH, TIED],
     "gpt_neox": [IN_LINE, WHOLE, PAIRS, LAYOUT, TANH, SCALE, TIED, BASE,
                  ("biases of W_O lost", without_bias("out"))],
     "gpt_neox_sequential": [("attention beside MLP", dict(use_parallel_residual=True)), WHOLE, ERF],

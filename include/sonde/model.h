@@ -79,6 +79,8 @@ typedef struct {
     int32_t     bos, eos;       /* -1: none; bos falls back to the end-of-text token for --bos yes */
     int32_t     mask;           /* what stands for a word that a masked LM fills in; -1: none */
     unsigned    head;           /* sonde_head, or'ed */
+    const char *answers;        /* the site whose rows metrics call logits; NULL: the model has no head */
+    int64_t     n_answers;      /* numbers of such a row: tokens, labels, 2 for spans; 0: none */
     bool        bidirectional;  /* every position sees every other one */
     int64_t     types;          /* token types; 0: none */
     int64_t     labels;         /* of SONDE_HEAD_CLASS; 0: none */
@@ -86,6 +88,7 @@ typedef struct {
     const char *refused;        /* NULL; of sonde_tokenizer_open: why the rest of it was not opened */
     bool        has_tokenizer;
     int64_t     tokens;         /* 1 + the tokenizer's largest id; rows from there on are padding. 0: none */
+    int32_t     pad;            /* what fills texts up to one length; -1: none */
 } sonde_model_info;
 SONDE_API const sonde_model_info *sonde_model_describe(const sonde_model *m);   /* lent, as long as the model */
 

@@ -26,7 +26,8 @@ SONDE_API const sonde_model *sonde_session_model(const sonde_session *s);
 SONDE_API void sonde_session_stop_when(sonde_session *s, bool (*stop)(void *user), void *user);
 SONDE_API bool sonde_session_stopped(const sonde_session *s);          /* asked now, for work that is no run; NULL: no */
 
-/* Rows of the residual stream [rows, d] through the final norm and the unembedding: logits [rows, v]. */
+/* Rows of the residual stream [rows, d] through the final norm (a masked LM's: its head) and the unembedding: logits
+ * [rows, v]. UNSUPPORTED: the model has no unembedding. */
 SONDE_API sonde_status sonde_session_unembed(sonde_session *s, const float *x, int64_t rows, float *logits,
                                              sonde_error *err);
 

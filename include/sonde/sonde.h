@@ -13,6 +13,7 @@
 #include "sonde/cells.h"
 #include "sonde/edit.h"
 #include "sonde/error.h"
+#include "sonde/families.h"
 #include "sonde/files.h"
 #include "sonde/generate.h"
 #include "sonde/graph.h"

@@ -78,7 +78,7 @@ SONDE_API sonde_status sonde_variants_cost(sonde_session *s, const sonde_batch *
 SONDE_API sonde_status sonde_variant_reads(const sonde_model *m, const sonde_variant *v, const char *run, char **out,
                                            sonde_error *err);
 
-/* SHA-256, in hex, of base 0 under variant 0: its tokens as int32, then the float32 logits of every position in order,
+/* SHA-256, in hex, of base 0 under variant 0: its tokens (and those of a target) as int32, then the float32 logits of every position in order,
  * little-endian, NaN as 0x7fc00000. Wants are passed over. */
 SONDE_API sonde_status sonde_run_hash(sonde_session *s, const sonde_batch *b, char out[65], sonde_error *err);
 

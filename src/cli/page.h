@@ -28,4 +28,5 @@ sonde_status topic_metrics(page *p, sonde_error *err);
 sonde_status topic_prompts(page *p, sonde_error *err);
 sonde_status topic_models(page *p, sonde_error *err);
 sonde_status topic_files(page *p, sonde_error *err);
+sonde_status topic_families(page *p, sonde_error *err);
 #endif

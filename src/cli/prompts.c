@@ -156,6 +156,8 @@ static sonde_status read_prompts(inputs *in, command *c, const sonde_model *m, s
                       c->n_words ? "" : "--", found, option_rows[ways[i]].row.name);
         found = option_rows[ways[i]].row.name;
     }
+    const char *pair;
+    SONDE_TRY(pair_given(c, &pair, err));
     SONDE_FAIL_IF(!found && c->about->takes & NEEDS_PROMPT, err, SONDE_USAGE,
                   "%s: no prompt, expected a text, --file%s%s or --tokens", c->about->name,
                   c->about->takes & MANY_PROMPTS ? ", --prompts" : "", c->about->takes & TAKES_TEXT ? ", --text" : "");

@@ -208,7 +208,8 @@ static sonde_status run(opened *o, command *c, sonde_error *err) {
     SONDE_TRY(open_cells(o, c, err));
     sonde_context cx = opened_context(o, c);
     progress_begin(option_given(c, OPTION_QUIET));
-    sonde_status s = c->about->run(&cx, c->args, o->result, err);
+    sonde_status s = cx.model ? method_fits(&cx, c->about, err) : SONDE_OK;
+    if (s == SONDE_OK) s = c->about->run(&cx, c->args, o->result, err);
     progress_end();
     if (option_given(c, OPTION_VERBOSE))
         say("", arena_printf(c->memory, "%s: %.3f s", c->about->name, seconds() - ready));

@@ -125,7 +125,10 @@ static const row prompt_rows[] = {
     { "--file F",       "the bytes of a file; - is stdin" },
     { "--tokens IDS",   "464,3139, taken as they are" },
     { "--prompts F",    "many: one a line; of a .jsonl file one object a line, {\"prompt\": TEXT} or {\"tokens\": [IDS]}, "
-                        "perhaps with \"B\" (the text of run B), \"answer\", \"wrong\". Empty lines are passed over" },
+                        "perhaps with \"pair\" (the text beside it), \"types\" (token types of the ids), \"B\" (the text of run B; "
+                        "\"B_pair\", else it has the prompt's pair), \"answer\", \"wrong\". Empty lines are passed over" },
+    { "--pair TEXT",    "a second text beside each prompt that has none of its own, and beside the texts of --run: [CLS] A [SEP] B [SEP] "
+                        "and the like, with token types, as the tokenizer's template for pairs says; refused where it has none" },
     { "--escape",       "\\n \\t \\r \\\\ \\xNN in it are bytes" },
     { "--plain",        "texts of special tokens are ordinary text" },
     { "--bos WORD",     "auto: what the model's tokenizer does; yes: BOS in front (or the end-of-text token); no" },
@@ -143,7 +146,7 @@ sonde_status topic_prompts(page *p, sonde_error *err) {
 
 static const row model_rows[] = {
     { "a path",      "a folder with config.json and safetensors or torch files, Meta's checkpoints with params.json, or a file: GGUF, llama2.c, .. (help files)" },
-    { "shipped",     "demo (in the program), induction; found in $SONDE_MODELS, beside the program, in its share folder" },
+    { "shipped",     "demo (in the program), encoder, induction, seq2seq; found in $SONDE_MODELS, beside the program, in its share folder" },
     { "cached",      "gpt2, org/name, org/name@rev, org/name:Q4_K_M (one GGUF of several): in the local Hugging Face cache ($HF_HUB_CACHE, $HF_HOME/hub, "
                      "$XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub)" },
     { 0 },

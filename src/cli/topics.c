@@ -52,6 +52,7 @@ const topic topic_rows[] = {
     { "prompts", "how a prompt is given",                 topic_prompts,  false },
     { "models",  "what -m takes and where it is looked for", topic_models, false },
     { "files",   "which files open, and which do not",   topic_files,    false },
+    { "families", "which models run, and which of their options", topic_families, false },
     { "options", "those that many verbs have",            write_options,  false },
     { "exits",   "what the exit status means",              write_statuses, false },
     { "methods", "every verb",                            write_methods,  true },

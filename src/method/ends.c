@@ -3,10 +3,11 @@
 #include <stdio.h>
 
 static const struct { sonde_head head; const char *what, *has; } rows[] = {
+    { SONDE_HEAD_LM, "a head for the next token", "a checkpoint whose class ends in ForCausalLM, LMHeadModel or ForConditionalGeneration" },
     { SONDE_HEAD_MLM, "a masked LM's head", "a checkpoint whose class ends in ForMaskedLM or ForPreTraining" },
     { SONDE_HEAD_CLASS, "a classifier", "a checkpoint whose class ends in ForSequenceClassification or ForNextSentencePrediction" },
     { SONDE_HEAD_QA, "a head for questions", "a checkpoint whose class ends in ForQuestionAnswering" },
-    { SONDE_HEAD_POOLER, "a pooler", "a checkpoint of the plain model that has one" },
+    { SONDE_HEAD_POOLER, "a pooler", "a plain checkpoint that was saved with one" },
 };
 
 sonde_status end_needed(const sonde_context *cx, sonde_head head, sonde_error *err) {
@@ -19,7 +20,7 @@ sonde_status end_needed(const sonde_context *cx, sonde_head head, sonde_error *e
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].head == head)
             return sonde_fail(err, SONDE_UNSUPPORTED, "the model has %s, expected %s: %s has it%s", text, rows[i].what, rows[i].has,
-                              m->head & SONDE_HEAD_LM ? " (this one goes on with a text: sonde generate)" : "");
+                              m->head & SONDE_HEAD_LM && head == SONDE_HEAD_MLM ? " (this one goes on with a text: sonde generate)" : "");
     return sonde_fail(err, SONDE_UNSUPPORTED, "the model has %s, expected %s", text, sonde_head_name(head));
 }
 
@@ -68,4 +69,9 @@ sonde_status end_cost(const end_query *q, sonde_cost *sum, sonde_error *err) {
     SONDE_TRY(run(q, NULL, &one, err));
     *sum = (sonde_cost){ sum->flops + one.flops, sum->rows + one.rows, one.bytes > sum->bytes ? one.bytes : sum->bytes };
     return SONDE_OK;
+}
+
+sonde_status method_fits(const sonde_context *cx, const method *m, sonde_error *err) {
+    const bool asked = m->takes & NEXT_TOKENS && sonde_model_describe(cx->model)->layers;
+    return asked ? end_needed(cx, SONDE_HEAD_LM, err) : SONDE_OK;
 }

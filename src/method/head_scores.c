@@ -78,10 +78,14 @@ static void count(score *s, double v) {
     s->n++;
 }
 
+int64_t row_end(const sonde_context *cx, int64_t i, int64_t keys) {
+    return sonde_model_describe(cx->model)->bidirectional ? keys : i + 1;
+}
+
 double head_row_mass(const head_row *r) {
     if (r->from == 0) return 1;
     double all = 0;
-    for (int64_t s = r->from; s <= r->i; s++) all += (double)r->row[s];
+    for (int64_t s = r->from; s < r->end; s++) all += (double)r->row[s];
     return all;
 }
 
@@ -109,10 +113,10 @@ void scores_add_row(score sum[SCORES], const head_row *r) {
     const double all = head_row_mass(r);
     if (i < r->from || !(all > 0)) return;
     double entropy = 0, distance = 0;
-    for (int64_t s = r->from; s <= i; s++) {
+    for (int64_t s = r->from; s < r->end; s++) {
         const double p = (double)r->row[s] / all;
         if (p > 0) entropy -= p * log2(p);
-        distance += p * (double)(i - s);
+        distance += p * fabs((double)(i - s));
     }
     count(&sum[SCORE_ENTROPY], entropy);
     count(&sum[SCORE_DISTANCE], distance);

@@ -36,11 +36,13 @@ enum { SCORE_PREVIOUS, SCORE_FIRST, SCORE_SELF, SCORE_DUPLICATE, SCORE_INDUCTION
 
 typedef struct {
     const int32_t *tokens;
-    const float   *row;                 /* attention of position i to 0..i */
-    int64_t        i;
+    const float   *row;                 /* attention of position i to its keys, 0 to the last before `end` */
+    int64_t        i, end;              /* end: i + 1, or as many as there are where every position sees every other */
     int64_t        from;                /* 1: position 0 is no key, the rest of the row is made to sum to 1; 0: as it is */
 } head_row;
 
+/* `end` of row i of a run with so many keys. */
+int64_t row_end(const sonde_context *cx, int64_t i, int64_t keys);
 /* `first` is that of the row as it is. */
 void   scores_add_row(score sum[SCORES], const head_row *r);
 /* What the keys that count hold together: what a row is divided by. */

@@ -26,6 +26,17 @@ sonde_token context_token(const sonde_context *cx, int32_t id) {
     return t;
 }
 
+sonde_token context_answer(const sonde_context *cx, int32_t i) {
+    static const char *const ends[] = { "start", "end" }, *const next[] = { "is_next", "not_next" };
+    const sonde_model_info *m = sonde_model_describe(cx->model);
+    if (m->head & (SONDE_HEAD_LM | SONDE_HEAD_MLM)) return context_token(cx, i);
+    const char *text = "";
+    if (m->head & SONDE_HEAD_CLASS) text = sonde_model_label(cx->model, i);
+    else if (m->head & SONDE_HEAD_QA && i < 2) text = ends[i];
+    else if (m->head & SONDE_HEAD_NSP && i < 2) text = next[i];
+    return (sonde_token){ .id = i, .bytes = text ? text : "", .len = text ? strlen(text) : 0 };
+}
+
 sonde_prompt context_prompt(const sonde_context *cx, size_t i) {
     const method_prompt *p = &cx->prompts[i];
     return (sonde_prompt){ .tokens = p->tokens.id, .n = p->tokens.n, .types = p->tokens.type,

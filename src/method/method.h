@@ -46,7 +46,8 @@ enum {                                  /* what a method takes */
     READS_TEXTS = 512,                      /* parameters of its own name texts, which --bos and --plain are about too */
     TAKES_BARE = 1024,                      /* a tokenizer is enough of a model; then there is no session */
     TAKES_TWO = 2048,                       /* encoder-decoders too: logits, metrics and positions are the target's */
-    MANY_WORDS = 4096                       /* every word of the command line is a prompt */
+    NEXT_TOKENS = 4096,                     /* it is about what comes next: of language models alone */
+    MANY_WORDS = 8192                       /* every word of the command line is a prompt */
 };
 
 typedef struct method {
@@ -65,6 +66,8 @@ const method *method_find(const char *name);    /* NULL: no such method */
 /* What nearly every method needs: model, prompts (with tokens) and edits into the head of the result. */
 void         context_head(const sonde_context *cx, const method *m, sonde_result *out);
 sonde_token  context_token(const sonde_context *cx, int32_t id);
+/* What index i of the logits says: a token, a label, start or end of a span; of others its number alone. */
+sonde_token  context_answer(const sonde_context *cx, int32_t i);
 sonde_prompt context_prompt(const sonde_context *cx, size_t i);
 /* The tokens that logits follow, *n of them: the prompt's, or those of an encoder-decoder's target. */
 const int32_t *context_rows(const sonde_context *cx, const sonde_prompt *p, int64_t *n);
@@ -72,6 +75,8 @@ const int32_t *context_rows(const sonde_context *cx, const sonde_prompt *p, int6
 sonde_prompt context_with(const sonde_context *cx, sonde_prompt p, const int32_t *rows, int64_t n);
 /* UNSUPPORTED: an encoder-decoder, and the method reads one stack. */
 sonde_status method_check(const method *m, const sonde_model *model, sonde_error *err);
+/* UNSUPPORTED names what the method needs and the model lacks. */
+sonde_status method_fits(const sonde_context *cx, const method *m, sonde_error *err);
 /* The edit, whole, among those of the result. */
 void         put_edit(sonde_result *out, const sonde_edit *e);
 /* A number into a cell; NaN, what is not defined, as null. */

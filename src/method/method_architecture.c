@@ -92,7 +92,7 @@ static void take_post(const architecture *a, floor_values *f, const sonde_answer
 }
 
 static void take_logits(architecture *a, const sonde_answer *x) {
-    const int64_t v = sonde_model_describe(a->cx->model)->vocab;
+    const int64_t v = sonde_model_describe(a->cx->model)->n_answers;
     const sonde_logit_stats s = sonde_logits_stats(x->value.data, v);
     a->best[x->first] = s.argmax;
     a->prob[x->first] = sonde_logits_prob(x->value.data, v, s.argmax);
@@ -265,14 +265,16 @@ static void put_neurons(const architecture *a, const most_values *m, int floor) 
 }
 
 static void put_ends(const architecture *a, const most_values *m) {
+    const bool next = sonde_model_describe(a->cx->model)->head & SONDE_HEAD_LM;
     for (int64_t t = 0; t < a->prompt.n; t++) {
         char shown[64];
-        const sonde_token token = context_token(a->cx, a->best[t]);
-        sonde_token_show(token.bytes, token.len, shown, sizeof shown);
         put_box(a, &(box){ { 0, 0, DEEP * (double)t }, { 1.5, 1, 1 }, "embedding", -1, -1, t, a->embed[t], share(a->embed[t], m->stream) },
                 "|hook_embed|");
+        if (a->best[t] < 0) continue;           /* a model that answers once, at row 0 */
+        const sonde_token token = context_answer(a->cx, a->best[t]);
+        sonde_token_show(token.bytes, token.len, shown, sizeof shown);
         put_box(a, &(box){ { 0, FLOOR * ((double)a->floors + 1), DEEP * (double)t }, { 1.5, 1, 1 }, "answer", -1, a->best[t], t, a->prob[t], a->prob[t] },
-                "most probable next token %s", shown);
+                next ? "most probable next token %s" : "most probable: %s", shown);
     }
 }
 
@@ -322,6 +324,7 @@ static sonde_status architecture_method(sonde_context *cx, const value *args, so
     const sonde_prompt p = context_prompt(cx, 0);
     architecture a = { .cx = cx, .prompt = p, .heads = sonde_model_describe(cx->model)->heads, .groups = args[ARCHITECTURE_GROUPS].i,
                        .embed = ROOM(double, p.n), .prob = ROOM(double, p.n), .best = ROOM(int32_t, p.n) };
+    for (int64_t t = 0; t < p.n; t++) a.best[t] = -1;
     context_head(cx, &method_architecture, out);
     const sonde_status s = measure(&a, args, out, err);
     for (size_t i = 0; i < a.floors; i++) {

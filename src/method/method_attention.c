@@ -49,7 +49,7 @@ static sonde_status take_pattern(const sonde_answer *x, void *user, sonde_error 
         for (int64_t t = 0; t < rows; t++) {
             float *to = a->pattern + ((int64_t)at * a->n + x->first + t) * a->n;
             memcpy(to, from + t * keys, (size_t)(keys < a->n ? keys : a->n) * sizeof *to);
-            scores_add_row(a->sum[at], &(head_row){ a->tokens, to, x->first + t, 0 });
+            scores_add_row(a->sum[at], &(head_row){ a->tokens, to, x->first + t, row_end(a->cx, x->first + t, keys), 0 });
         }
     }
     return SONDE_OK;

@@ -12,7 +12,7 @@ static void roll(const attribution *a, const double *mix, attribute_scores *s) {
     const int64_t n = a->n;
     double *was = ROOM(double, n * n), *is = ROOM(double, n * n);
     for (int64_t t = 0; t < n; t++) was[t * n + t] = 1;
-    for (int64_t l = 0; l < a->n_layers; l++) {
+    for (int64_t l = 0; l < a->layer.n; l++) {
         for (int64_t t = 0; t < n; t++) {
             const double *row = mix + (l * n + t) * n;
             double sum = 0;
@@ -35,7 +35,7 @@ static void roll(const attribution *a, const double *mix, attribute_scores *s) {
 
 static attribute_scores *layered(attribution *a, attribute_way way) {
     attribute_scores *s = attribute_scores_new(a, way, 0);
-    s->rolled = ROOM(float, a->n_layers * a->n * a->n);
+    s->rolled = ROOM(float, a->layer.n * a->n * a->n);
     return s;
 }
 
@@ -57,12 +57,12 @@ static sonde_status take_pattern(const sonde_answer *x, void *user, sonde_error 
 sonde_status attribute_rollout(attribution *a, sonde_error *err) {
     attribute_scores *s = layered(a, WAY_ROLLOUT);
     const int64_t n = a->n;
-    double *mix = ROOM(double, a->n_layers * n * n);
+    double *mix = ROOM(double, a->layer.n * n * n);
     sonde_status status = SONDE_OK;
-    for (int64_t l = 0; l < a->n_layers && status == SONDE_OK; l++) {
+    for (int64_t l = 0; l < a->layer.n && status == SONDE_OK; l++) {
         char site[160];
         patterns p = { a, mix + l * n * n };
-        snprintf(site, sizeof site, "%s.attn.hook_pattern", a->layer[l].name);
+        snprintf(site, sizeof site, "%s.attn.hook_pattern", a->layer.at[l].name);
         status = attribute_look_at(a, &(attribute_look){ .site = site, .fn = take_pattern, .user = &p }, err);
         for (int64_t t = 0; t < n; t++) p.mix[t * n + t] += 0.5;
         attribute_progress(a, 1);
@@ -110,7 +110,7 @@ static sonde_status take_output(const sonde_answer *x, void *user, sonde_error *
 static sonde_status zero_layer(attribution *a, const attribute_layer *layer, zeroing *z, sonde_error *err) {
     char site[160], text[200];
     sonde_edit **edit = ROOM(sonde_edit *, a->n);
-    snprintf(site, sizeof site, "%s.hook_resid_post", layer->name);
+    snprintf(site, sizeof site, "%s.%s", layer->name, a->end);
     z->keeps = true;
     sonde_status s = attribute_look_at(a, &(attribute_look){ .site = site, .fn = take_output, .user = z }, err);
     z->keeps = false;
@@ -129,15 +129,15 @@ static sonde_status zero_layer(attribution *a, const attribute_layer *layer, zer
 sonde_status attribute_zeroing(attribution *a, sonde_error *err) {
     attribute_scores *s = layered(a, WAY_ZEROING);
     const int64_t n = a->n;
-    double *mix = ROOM(double, a->n_layers * n * n);
-    zeroing z = { .a = a, .whole = ROOM(float, n * a->d) };
+    double *mix = ROOM(double, a->layer.n * n * n);
+    zeroing z = { .a = a, .whole = ROOM(float, n * a->wide) };
     sonde_status status = SONDE_OK;
-    s->layer = ROOM(float, a->n_layers * n * n);
-    for (int64_t l = 0; l < a->n_layers && status == SONDE_OK; l++) {
+    s->layer = ROOM(float, a->layer.n * n * n);
+    for (int64_t l = 0; l < a->layer.n && status == SONDE_OK; l++) {
         z.mix = mix + l * n * n;
-        status = zero_layer(a, &a->layer[l], &z, err);
+        status = zero_layer(a, &a->layer.at[l], &z, err);
     }
-    for (int64_t i = 0; i < a->n_layers * n * n; i++) s->layer[i] = (float)mix[i];
+    for (int64_t i = 0; i < a->layer.n * n * n; i++) s->layer[i] = (float)mix[i];
     roll(a, mix, s);
     free(z.whole);
     free(mix);

@@ -7,7 +7,7 @@
 #include <math.h>
 
 static void replace(const attribution *a, int64_t t, float *point) {
-    memcpy(point + t * a->d, a->baseline, (size_t)a->d * sizeof *point);
+    memcpy(point + t * a->d, a->b + t * a->d, (size_t)a->d * sizeof *point);
 }
 
 /* ---- occlusion ---- */

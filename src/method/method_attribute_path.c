@@ -9,17 +9,19 @@
 /* Rows [from, to) move along the straight line, the others stay at x. */
 typedef struct {
     attribution *a;
+    int64_t      steps;
     double      *at, *weight;           /* [steps] */
     double      *sum;                   /* [n, d] or [d]: integral of the gradient */
     attribute_scores *s;
-    bool         one_by_one;
 } straight;
 
-static void straight_open(straight *l, attribution *a) {
-    l->at = ROOM(double, a->steps);
-    l->weight = ROOM(double, a->steps);
-    if (a->trapezoid) quadrature_trapezoid(a->steps, l->at, l->weight);
-    else quadrature_gauss_legendre(a->steps, l->at, l->weight);
+static void straight_open(straight *l, attribution *a, int64_t steps) {
+    l->a = a;
+    l->steps = steps;
+    l->at = ROOM(double, steps);
+    l->weight = ROOM(double, steps);
+    if (a->trapezoid) quadrature_trapezoid(steps, l->at, l->weight);
+    else quadrature_gauss_legendre(steps, l->at, l->weight);
 }
 
 static void straight_close(straight *l) {
@@ -30,20 +32,24 @@ static void straight_close(straight *l) {
 
 static void move_row(const attribution *a, int64_t t, double share, float *point) {
     for (int64_t j = 0; j < a->d; j++) {
-        const double b = a->baseline[j], x = a->x[t * a->d + j];
+        const double b = a->b[t * a->d + j], x = a->x[t * a->d + j];
         point[t * a->d + j] = (float)(b + share * (x - b));
     }
 }
 
 static double along(const attribution *a, int64_t t, const double *integral) {
     double score = 0;
-    for (int64_t j = 0; j < a->d; j++) score += ((double)a->x[t * a->d + j] - (double)a->baseline[j]) * integral[j];
+    for (int64_t j = 0; j < a->d; j++) score += ((double)a->x[t * a->d + j] - (double)a->b[t * a->d + j]) * integral[j];
     return score;
+}
+
+void attribute_between(const attribution *a, double share, float *point) {
+    for (int64_t t = 0; t < a->n; t++) move_row(a, t, share, point);
 }
 
 static void make_all(void *user, int64_t i, float *point) {
     const straight *l = user;
-    for (int64_t t = 0; t < l->a->n; t++) move_row(l->a, t, l->at[i], point);
+    attribute_between(l->a, l->at[i], point);
 }
 
 static void take_all(void *user, int64_t i, double f, const float *gradient) {
@@ -52,14 +58,30 @@ static void take_all(void *user, int64_t i, double f, const float *gradient) {
     for (int64_t k = 0; k < l->a->n * l->a->d; k++) l->sum[k] += l->weight[i] * (double)gradient[k];
 }
 
-sonde_status attribute_ig(attribution *a, sonde_error *err) {
-    straight l = { .a = a, .sum = ROOM(double, a->n * a->d), .s = attribute_scores_new(a, WAY_IG, 1) };
-    straight_open(&l, a);
-    const attribute_points p = { .n = a->steps, .gradients = true, .make = make_all, .take = take_all, .user = &l };
+/* score [n], of so many points. */
+static sonde_status integrate(attribution *a, int64_t steps, double *score, sonde_error *err) {
+    straight l = { .sum = ROOM(double, a->n * a->d) };
+    straight_open(&l, a, steps);
+    const attribute_points p = { .n = steps, .gradients = true, .make = make_all, .take = take_all, .user = &l };
     const sonde_status s = attribute_run(a, &p, err);
-    for (int64_t t = 0; t < a->n; t++) l.s->score[t] = along(a, t, l.sum + t * a->d);
-    attribute_check_sum(a, l.s);
+    for (int64_t t = 0; t < a->n; t++) score[t] = along(a, t, l.sum + t * a->d);
     straight_close(&l);
+    return s;
+}
+
+sonde_status attribute_ig(attribution *a, sonde_error *err) {
+    attribute_scores *s = attribute_scores_new(a, WAY_IG, 1);
+    SONDE_TRY(integrate(a, a->steps, s->score, err));
+    attribute_check_sum(a, s);
+    return SONDE_OK;
+}
+
+sonde_status attribute_ig_sum(attribution *a, int64_t steps, sonde_error *err) {
+    double *score = ROOM(double, a->n), sum = 0;
+    const sonde_status s = integrate(a, steps, score, err);
+    for (int64_t t = 0; t < a->n; t++) sum += score[t];
+    free(score);
+    if (s == SONDE_OK) attribute_converged(a, attribute_way_name[WAY_IG], steps, sum);
     return s;
 }
 
@@ -92,8 +114,8 @@ static void take_without(void *user, int64_t t, double f, const float *gradient)
 }
 
 sonde_status attribute_sequential(attribution *a, sonde_error *err) {
-    straight l = { .a = a, .sum = ROOM(double, a->d), .s = attribute_scores_new(a, WAY_SEQUENTIAL, a->n) };
-    straight_open(&l, a);
+    straight l = { .sum = ROOM(double, a->d), .s = attribute_scores_new(a, WAY_SEQUENTIAL, a->n) };
+    straight_open(&l, a, a->steps);
     const attribute_points path = { .n = a->n * a->steps, .gradients = true, .make = make_single, .take = take_single,
                                     .user = &l };
     const attribute_points ends = { .n = a->n, .make = make_without, .take = take_without, .user = &l };
@@ -154,26 +176,28 @@ static int64_t nearest_tokens(const attribution *a, int32_t from, const uint8_t 
     return n;
 }
 
+typedef struct { const float *here, *end; int64_t left; } leg_start;        /* end: the baseline's row; left: legs to it */
+
 /* The anchor's numbers where they lie between here and the baseline; elsewhere one of the steps left. Returns the square
  * of the distance between the two. */
-static double monotonic(const attribution *a, const float *anchor, const float *here, int64_t left, float *out) {
+static double monotonic(const attribution *a, const float *anchor, leg_start from, float *out) {
     double far = 0;
     for (int64_t j = 0; j < a->d; j++) {
-        const float b = a->baseline[j], c = here[j], e = anchor[j];
+        const float b = from.end[j], c = from.here[j], e = anchor[j];
         const bool between = (e >= b && e <= c) || (e <= b && e >= c);
-        out[j] = between ? e : (float)((double)c + ((double)b - (double)c) / (double)left);
+        out[j] = between ? e : (float)((double)c + ((double)b - (double)c) / (double)from.left);
         far += ((double)out[j] - (double)e) * ((double)out[j] - (double)e);
     }
     return far;
 }
 
 /* out: of the anchors that could follow, the one that changes least when it is made monotonic; which one, -1: none is left. */
-static int32_t next_point(const attribution *a, const neighbour *near, int64_t n, const float *here, int64_t left, float *out) {
+static int32_t next_point(const attribution *a, const neighbour *near, int64_t n, leg_start from, float *out) {
     float  *try = ROOM(float, a->d);
     double  best = INFINITY;
     int32_t chosen = -1;
     for (int64_t k = 0; k < n; k++) {
-        const double far = monotonic(a, a->vocabulary + (int64_t)near[k].id * a->d, here, left, try);
+        const double far = monotonic(a, a->vocabulary + (int64_t)near[k].id * a->d, from, try);
         if (!(far < best)) continue;
         best = far;
         chosen = near[k].id;
@@ -189,18 +213,19 @@ static void make_path(anchors *p, int64_t t) {
     uint8_t   *used = ROOM(uint8_t, a->v);
     neighbour *near = ROOM(neighbour, a->neighbours);
     int32_t    anchor = a->tokens[t];
-    const bool still = !memcmp(a->x + t * a->d, a->baseline, (size_t)a->d * sizeof(float));
+    const float *end = a->b + t * a->d;
+    const bool still = !memcmp(a->x + t * a->d, end, (size_t)a->d * sizeof(float));
     float     *row = p->path + t * a->d;
     memcpy(row, a->x + t * a->d, (size_t)a->d * sizeof *row);
     if (a->baseline_id >= 0) used[a->baseline_id] = 1;
     for (int64_t k = 1; k <= m; k++) {
-        const float *here = row + (k - 1) * size;
+        const leg_start from = { row + (k - 1) * size, end, m - k + 1 };
         float *next = row + k * size;
-        memcpy(next, a->baseline, (size_t)a->d * sizeof *next);
+        memcpy(next, end, (size_t)a->d * sizeof *next);
         if (k == m || still) continue;
         used[anchor] = 1;
-        const int32_t chosen = next_point(a, near, nearest_tokens(a, anchor, used, near), here, m - k + 1, next);
-        if (chosen < 0) monotonic(a, here, here, m - k + 1, next);
+        const int32_t chosen = next_point(a, near, nearest_tokens(a, anchor, used, near), from, next);
+        if (chosen < 0) monotonic(a, from.here, from, next);
         else anchor = chosen;
     }
     free(used);

@@ -5,24 +5,25 @@
 #include <math.h>
 #include <stdio.h>
 
-typedef struct { const char *name, *unit; sonde_column_type type; } column;
+typedef attribute_column column;
 
-/* Behind `step`, where there are several. */
-static sonde_table *table(const attribute_tables *t, const char *name, const column *columns, size_t n) {
+sonde_table *attribute_table(const attribute_tables *t, const char *name, const column *columns, size_t n) {
     sonde_table *x = sonde_result_table(t->out, name);
-    if (t->many_steps) sonde_table_column(x, "step", SONDE_INT, "");
+    if (t->rounds) sonde_table_column(x, t->rounds, !strcmp(t->rounds, "step") ? SONDE_INT : SONDE_TEXT, "");
     for (size_t i = 0; i < n; i++)
         if (columns[i].name) sonde_table_column(x, columns[i].name, columns[i].type, columns[i].unit);
     return x;
 }
-#define TABLE(name, columns) table(t, (name), (columns), sizeof (columns) / sizeof *(columns))
+#define TABLE(name, columns) attribute_table(t, (name), (columns), sizeof (columns) / sizeof *(columns))
 
-static void start(const attribute_tables *t, sonde_table *x, int64_t step) {
+void attribute_row(const attribute_tables *t, const attribution *a, sonde_table *x, int64_t round) {
     sonde_table_row(x);
-    if (t->many_steps) sonde_cell_int(x, step);
+    if (!t->rounds) return;
+    if (a->kind == ANSWERS_SPAN) sonde_cell_text(x, attribute_side_name[a->side[round]]);
+    else sonde_cell_int(x, round);
 }
 
-static void number_or_null(sonde_table *x, bool is, double v) {
+void attribute_number(sonde_table *x, bool is, double v) {
     if (is && isfinite(v)) sonde_cell_float(x, v);
     else sonde_cell_null(x);
 }
@@ -31,23 +32,24 @@ static void number_or_null(sonde_table *x, bool is, double v) {
 
 static void declare_views(const attribute_tables *t, const attribution *a) {
     const bool several = a->n_asked > 1;
-    if (several || t->many_steps)
+    if (!a->n_asked) return;
+    if (several || t->rounds)
         sonde_result_view(t->out, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "tokens", .x = "position",
-            .y = several ? "method" : "step", .value = "share", .panel = several && t->many_steps ? "step" : NULL,
+            .y = several ? "method" : t->rounds, .value = "share", .panel = several ? t->rounds : NULL,
             .title = "What each token adds to the answer" });
     else
         sonde_result_view(t->out, (sonde_drawing){ .kind = SONDE_VIEW_TOKENS, .of = "tokens", .x = "token", .value = "share",
             .title = "What each token adds to the answer" });
     sonde_result_view(t->out, (sonde_drawing){ .kind = SONDE_VIEW_BARS, .of = "tokens", .x = "position", .value = "share",
-        .panel = several ? "method" : t->many_steps ? "step" : NULL, .title = "Share of each token" });
+        .panel = several ? "method" : t->rounds, .title = "Share of each token" });
     if (a->asked[WAY_ZEROING])
         sonde_result_view(t->out, (sonde_drawing){ .kind = SONDE_VIEW_HEATMAP, .of = "zeroing", .x = "position", .y = "layer",
-            .value = "distance", .panel = t->many_steps ? "step" : NULL,
+            .value = "distance", .panel = t->rounds,
             .title = "How far the block's output moves without a token's values" });
 }
 
-void attribute_tables_make(attribute_tables *t, const attribution *a, sonde_result *out, bool many_steps) {
-    *t = (attribute_tables){ .out = out, .many_steps = many_steps };
+void attribute_tables_make(attribute_tables *t, const attribution *a, sonde_result *out, int64_t rounds) {
+    *t = (attribute_tables){ .out = out, .rounds = rounds < 2 ? NULL : a->kind == ANSWERS_SPAN ? "side" : "step" };
     const bool gradient = a->asked[WAY_GRADIENT];
     const column tokens[] = {
         { a->n_asked > 1 ? "method" : NULL, "", SONDE_TEXT }, { "position", "", SONDE_INT }, { "token", "", SONDE_TOKEN },
@@ -58,8 +60,9 @@ void attribute_tables_make(attribute_tables *t, const attribution *a, sonde_resu
         { "method", "", SONDE_TEXT }, { "position", "", SONDE_INT }, { "f_x", "", SONDE_FLOAT }, { "f_baseline", "", SONDE_FLOAT },
         { "sum", "", SONDE_FLOAT }, { "gap", "", SONDE_FLOAT }, { "gap_share", "", SONDE_FLOAT },
     };
-    static const column target[] = {
-        { "position", "", SONDE_INT }, { "token", "", SONDE_TOKEN }, { "logit", "", SONDE_FLOAT }, { "prob", "", SONDE_FLOAT },
+    const bool label = a->kind == ANSWERS_LABELS;
+    const column target[] = {
+        { label ? "label" : "position", "", SONDE_INT }, { label ? NULL : "token", "", SONDE_TOKEN }, { "logit", "", SONDE_FLOAT }, { "prob", "", SONDE_FLOAT },
     };
     static const column metric[] = { { "metric", "", SONDE_TEXT }, { "f_x", "", SONDE_FLOAT }, { "f_baseline", "", SONDE_FLOAT } };
     static const column agreement[] = {
@@ -70,7 +73,8 @@ void attribute_tables_make(attribute_tables *t, const attribution *a, sonde_resu
         { "distance", "", SONDE_FLOAT },
     };
     static const column fit[] = { { "samples", "", SONDE_INT }, { "intercept", "", SONDE_FLOAT }, { "r2", "", SONDE_FLOAT } };
-    t->tokens = TABLE("tokens", tokens);
+    if (a->n_asked) t->tokens = TABLE("tokens", tokens);
+    attribute_layer_tables(t, a);
     if (a->asked[WAY_IG] || a->asked[WAY_SEQUENTIAL] || a->asked[WAY_DISCRETISED] || a->asked[WAY_OCCLUSION] || a->asked[WAY_SHAP])
         t->completeness = TABLE("completeness", completeness);
     t->target = TABLE("target", target);
@@ -83,7 +87,7 @@ void attribute_tables_make(attribute_tables *t, const attribution *a, sonde_resu
 
 /* ---- rows ---- */
 
-static double measure_of(const attribution *a, const double *score) {
+double attribute_whole(const attribution *a, const double *score) {
     double l1 = 0, l2 = 0;
     for (int64_t i = 0; i < a->n; i++) {
         l1 += fabs(score[i]);
@@ -92,16 +96,16 @@ static double measure_of(const attribution *a, const double *score) {
     return !strcmp(a->normalise, "none") ? 1 : !strcmp(a->normalise, "sum") ? l1 : sqrt(l2);
 }
 
-static void put_tokens(const attribute_tables *t, const attribution *a, attribute_way way, int64_t step) {
+static void put_tokens(const attribute_tables *t, const attribution *a, attribute_way way, int64_t round) {
     const attribute_scores *s = &a->scores[way];
-    const double whole = measure_of(a, s->score);
+    const double whole = attribute_whole(a, s->score);
     for (int64_t i = 0; i < a->n; i++) {
-        start(t, t->tokens, step);
+        attribute_row(t, a, t->tokens, round);
         if (a->n_asked > 1) sonde_cell_text(t->tokens, attribute_way_name[way]);
         sonde_cell_int(t->tokens, i);
         sonde_cell_token(t->tokens, context_token(a->cx, a->tokens[i]));
         sonde_cell_float(t->tokens, s->score[i]);
-        number_or_null(t->tokens, whole > 0, s->score[i] / whole);
+        attribute_number(t->tokens, whole > 0, s->score[i] / whole);
         if (!s->norm) continue;
         sonde_cell_float(t->tokens, s->norm[i]);
         sonde_cell_float(t->tokens, s->sum[i]);
@@ -120,7 +124,7 @@ static void warn(const attribute_tables *t, attribute_way way, const attribute_c
     sonde_result_note(t->out, text);
 }
 
-static void put_checks(const attribute_tables *t, const attribution *a, attribute_way way, int64_t step) {
+static void put_checks(const attribute_tables *t, const attribution *a, attribute_way way, int64_t round) {
     const attribute_scores *s = &a->scores[way];
     const bool path = way == WAY_IG || way == WAY_SEQUENTIAL || way == WAY_DISCRETISED;
     double worst = 0.01;
@@ -129,7 +133,7 @@ static void put_checks(const attribute_tables *t, const attribution *a, attribut
         const attribute_check *c = &s->check[i];
         const double whole = fabs(c->f_x - c->f_baseline), gap = gap_of(c);
         sonde_table *x = t->completeness;
-        start(t, x, step);
+        attribute_row(t, a, x, round);
         sonde_cell_text(x, attribute_way_name[way]);
         if (c->position >= 0) sonde_cell_int(x, c->position);
         else sonde_cell_null(x);
@@ -137,7 +141,7 @@ static void put_checks(const attribute_tables *t, const attribution *a, attribut
         sonde_cell_float(x, c->f_baseline);
         sonde_cell_float(x, c->sum);
         sonde_cell_float(x, gap);
-        number_or_null(x, whole > 0, gap / whole);
+        attribute_number(x, whole > 0, gap / whole);
         if (!path || !(whole > 0) || !(fabs(gap) / whole > worst)) continue;
         worst = fabs(gap) / whole;
         worst_check = c;
@@ -145,62 +149,64 @@ static void put_checks(const attribute_tables *t, const attribution *a, attribut
     if (worst_check) warn(t, way, worst_check, worst);
 }
 
-static void put_zeroing(const attribute_tables *t, const attribution *a, int64_t step) {
-    for (int64_t l = 0; l < a->n_layers; l++)
+static void put_zeroing(const attribute_tables *t, const attribution *a, int64_t round) {
+    for (int64_t l = 0; l < a->layer.n; l++)
         for (int64_t i = 0; i < a->n; i++) {
             char site[160];
-            snprintf(site, sizeof site, "%s.hook_resid_post", a->layer[l].name);
-            start(t, t->zeroing, step);
+            snprintf(site, sizeof site, "%s.%s", a->layer.at[l].name, a->end);
+            attribute_row(t, a, t->zeroing, round);
             sonde_cell_text(t->zeroing, site);
-            sonde_cell_int(t->zeroing, a->layer[l].block);
+            sonde_cell_int(t->zeroing, a->layer.at[l].block);
             sonde_cell_int(t->zeroing, i);
             sonde_cell_token(t->zeroing, context_token(a->cx, a->tokens[i]));
             sonde_cell_float(t->zeroing, (double)a->scores[WAY_ZEROING].layer[(l * a->n + a->position) * a->n + i]);
         }
 }
 
-static void put_fit(const attribute_tables *t, const attribution *a, int64_t step) {
-    start(t, t->fit, step);
+static void put_fit(const attribute_tables *t, const attribution *a, int64_t round) {
+    attribute_row(t, a, t->fit, round);
     sonde_cell_int(t->fit, a->samples);
     sonde_cell_float(t->fit, a->scores[WAY_LIME].intercept);
-    number_or_null(t->fit, true, a->scores[WAY_LIME].r2);
+    attribute_number(t->fit, true, a->scores[WAY_LIME].r2);
 }
 
-static void put_agreement(const attribute_tables *t, const attribution *a, int64_t step) {
+static void put_agreement(const attribute_tables *t, const attribution *a, int64_t round) {
     for (int i = 0; i < WAYS; i++)
         for (int j = i + 1; j < WAYS; j++) {
             if (!a->scores[i].done || !a->scores[j].done) continue;
-            start(t, t->agreement, step);
+            attribute_row(t, a, t->agreement, round);
             sonde_cell_text(t->agreement, attribute_way_name[i]);
             sonde_cell_text(t->agreement, attribute_way_name[j]);
-            number_or_null(t->agreement, true, rank_spearman(a->scores[i].score, a->scores[j].score, a->n));
-            number_or_null(t->agreement, true, rank_kendall(a->scores[i].score, a->scores[j].score, a->n));
+            attribute_number(t->agreement, true, rank_spearman(a->scores[i].score, a->scores[j].score, a->n));
+            attribute_number(t->agreement, true, rank_kendall(a->scores[i].score, a->scores[j].score, a->n));
         }
 }
 
-static void put_target(const attribute_tables *t, const attribution *a, int64_t step) {
+static void put_target(const attribute_tables *t, const attribution *a, int64_t round) {
     for (int64_t i = 0; i < a->n_answers; i++) {
-        start(t, t->target, step);
-        sonde_cell_int(t->target, a->answer[i].position);
-        sonde_cell_token(t->target, context_token(a->cx, a->answer[i].token));
-        sonde_cell_float(t->target, a->answer[i].logit);
-        sonde_cell_float(t->target, a->answer[i].prob);
+        const attribute_answer *y = &a->answer[i];
+        attribute_row(t, a, t->target, round);
+        sonde_cell_int(t->target, a->kind == ANSWERS_LABELS ? y->token : y->position);
+        if (a->kind != ANSWERS_LABELS)
+            sonde_cell_token(t->target, context_token(a->cx, a->kind == ANSWERS_SPAN ? a->tokens[y->position] : y->token));
+        sonde_cell_float(t->target, y->logit);
+        sonde_cell_float(t->target, y->prob);
     }
-    start(t, t->metric, step);
+    attribute_row(t, a, t->metric, round);
     sonde_cell_text(t->metric, a->metric_shown);
-    number_or_null(t->metric, true, a->f_x);
-    number_or_null(t->metric, true, a->f_baseline);
+    attribute_number(t->metric, true, a->f_x);
+    attribute_number(t->metric, true, a->f_baseline);
 }
 
 /* ---- arrays, of a single step ---- */
 
 static void put_layers(const attribute_tables *t, const attribution *a, const char *name, const float *data) {
-    const int64_t dim[] = { a->n_layers, a->n, a->n };
+    const int64_t dim[] = { a->layer.n, a->n, a->n };
     sonde_array *x = sonde_result_array(t->out, name, "layer t s", dim);
     memcpy(sonde_array_data(x), data, (size_t)(dim[0] * dim[1] * dim[2]) * sizeof *data);
-    for (int64_t l = 0; l < a->n_layers; l++) {
-        const char *dot = strchr(a->layer[l].name, '.');
-        sonde_array_label_text(x, 0, dot ? dot + 1 : a->layer[l].name);
+    for (int64_t l = 0; l < a->layer.n; l++) {
+        const char *dot = strchr(a->layer.at[l].name, '.');
+        sonde_array_label_text(x, 0, dot ? dot + 1 : a->layer.at[l].name);
     }
     for (int axis = 1; axis < 3; axis++)
         for (int64_t i = 0; i < a->n; i++) sonde_array_label_token(x, axis, context_token(a->cx, a->tokens[i]));
@@ -239,15 +245,17 @@ static void put_arrays(const attribute_tables *t, const attribution *a) {
     if (a->n_asked > 1) put_matrix(t, a);
 }
 
-void attribute_put(attribute_tables *t, const attribution *a, int64_t step) {
+void attribute_put(attribute_tables *t, const attribution *a, int64_t round) {
     for (int way = 0; way < WAYS; way++) {
         if (!a->scores[way].done) continue;
-        put_tokens(t, a, (attribute_way)way, step);
-        put_checks(t, a, (attribute_way)way, step);
+        put_tokens(t, a, (attribute_way)way, round);
+        put_checks(t, a, (attribute_way)way, round);
     }
-    if (a->n_answers && a->metric_shown) put_target(t, a, step);
-    if (a->n_asked > 1) put_agreement(t, a, step);
-    if (a->scores[WAY_ZEROING].done) put_zeroing(t, a, step);
-    if (a->scores[WAY_LIME].done) put_fit(t, a, step);
-    if (!t->many_steps) put_arrays(t, a);
+    if (a->n_answers && a->metric_shown) put_target(t, a, round);
+    if (a->n_asked > 1) put_agreement(t, a, round);
+    if (a->scores[WAY_ZEROING].done) put_zeroing(t, a, round);
+    if (a->scores[WAY_LIME].done) put_fit(t, a, round);
+    attribute_put_top(t, a, round);
+    attribute_put_layers(t, a, round);
+    if (!t->rounds) put_arrays(t, a);
 }

@@ -1,5 +1,5 @@
-/* Runs of one step: F and its gradient at many points of the space of embeddings, through sonde_variants_run. A point is
- * an edit that sets hook_embed, behind the user's own. */
+/* Runs of one round: F and its gradient at many points of the site's space, through sonde_variants_run. A point is an
+ * edit that sets the site, behind the user's own. */
 #include "method_attribute.h"
 #include "room.h"
 #include <inttypes.h>
@@ -55,23 +55,21 @@ static void point_done(point_run *r, const sonde_answer *x) {
 }
 
 static sonde_status take_point(const sonde_answer *x, void *user, sonde_error *err) {
-    (void)err;
     point_run *r = user;
     const attribution *a = r->a;
-    if (!r->p->gradients) {
-        point_done(r, x);
-        return SONDE_OK;
-    }
-    memcpy(r->gradient + x->first * a->d, x->value.data, (size_t)(x->value.dim[0] * a->d) * sizeof(float));
-    r->rows += x->value.dim[0];
-    if (r->rows == a->n) point_done(r, x);
+    const bool seen = r->p->see != NULL, counts = r->p->gradients && x->want == (size_t)seen;
+    if (seen) SONDE_TRY(r->p->see(x, r->p->user, err));
+    else if (counts) memcpy(r->gradient + x->first * a->d, x->value.data, (size_t)(x->value.dim[0] * a->d) * sizeof(float));
+    if (counts) r->rows += x->value.dim[0];
+    if (!r->p->gradients || (counts && r->rows == (seen ? r->p->rows : a->n))) point_done(r, x);
     return SONDE_OK;
 }
 
 static sonde_status make_edit(const attribution *a, const float *point, sonde_edit **out, sonde_error *err) {
-    char text[64];
-    snprintf(text, sizeof text, "set:hook_embed[0:%" PRId64 "]=value/0", a->n);
-    const sonde_values values = { point, 2, { a->n, a->d } };
+    char text[240];
+    snprintf(text, sizeof text, "set:%s[0:%" PRId64 "]=value/0", a->site, a->n);
+    sonde_values values = { point, a->rank, { a->n } };
+    for (int i = 1; i < a->rank; i++) values.dim[i] = a->dim[i];
     return sonde_edit_of_values(out, a->cx->model, text, values, err);
 }
 
@@ -89,10 +87,13 @@ static sonde_status run_some(point_run *r, size_t n, sonde_error *err) {
     if (s == SONDE_OK) {
         variant_list v = variants_new(a, edit, n);
         const sonde_prompt base = attribute_prompt(a);
-        const sonde_want  want = { .kind = r->p->gradients ? SONDE_WANT_GRAD : SONDE_WANT_METRIC, .sites = "hook_embed",
-                                   .metric = a->metric };
-        const sonde_batch b = { .bases = &base, .n_bases = 1, .variants = v.variant, .n_variants = n, .wants = &want,
-                                .n_wants = 1, .runs = a->runs.run, .n_runs = a->runs.n, .seed = a->cx->seed };
+        const bool seen = r->p->see != NULL;
+        const sonde_want  values = { .kind = SONDE_WANT_SITE, .sites = r->p->sites };
+        const sonde_want  slopes = { .kind = r->p->gradients ? SONDE_WANT_GRAD : SONDE_WANT_METRIC,
+                                     .sites = seen ? r->p->sites : a->site, .metric = a->metric };
+        const sonde_want  wants[] = { seen ? values : slopes, slopes };
+        const sonde_batch b = { .bases = &base, .n_bases = 1, .variants = v.variant, .n_variants = n, .wants = wants,
+                                .n_wants = seen ? 2 : 1, .runs = a->runs.run, .n_runs = a->runs.n, .seed = a->cx->seed };
         s = sonde_variants_run(a->cx->session, &b, take_point, r, err);
         variants_free(&v);
     }

@@ -1,4 +1,4 @@
-/* One step: the baseline, the run as it is, the metric, and the ways one after the other. */
+/* One round: the run as it is, the metric, and the ways one after the other. */
 #include "clock.h"
 #include "method_attribute.h"
 #include "room.h"
@@ -22,111 +22,42 @@ void attribute_check_sum(attribution *a, attribute_scores *s) {
     for (int64_t t = 0; t < a->n; t++) s->check[0].sum += s->score[t];
 }
 
-/* ---- the baseline ---- */
+/* ---- one round ---- */
 
-static void keep_row(void *user, int64_t i, const float *row) {
-    attribution *a = user;
-    (void)i;
-    memcpy(a->baseline, row, (size_t)a->d * sizeof *row);
-}
-
-typedef struct { attribution *a; double *sum; } vocabulary_run;
-
-static void see_row(void *user, int64_t i, const float *row) {
-    const vocabulary_run *r = user;
-    for (int64_t j = 0; j < r->a->d; j++) r->sum[j] += (double)row[j];
-    if (r->a->vocabulary) memcpy(r->a->vocabulary + i * r->a->d, row, (size_t)r->a->d * sizeof *row);
-}
-
-static sonde_status read_vocabulary(attribution *a, bool mean, sonde_error *err) {
-    int32_t *ids = ROOM(int32_t, a->v);
-    vocabulary_run r = { a, ROOM(double, a->d) };
-    for (int32_t i = 0; i < a->v; i++) ids[i] = i;
-    const sonde_status s = attribute_embeddings(a, ids, a->v, see_row, &r, err);
-    for (int64_t j = 0; j < a->d && mean; j++) a->baseline[j] = (float)(r.sum[j] / (double)a->v);
-    free(ids);
-    free(r.sum);
-    return s;
-}
-
-static sonde_status baseline_token(const attribution *a, const char *text, int32_t *out, sonde_error *err) {
-    char *end;
-    if (text[0] != '#') {
-        const sonde_status s = sonde_token_single(a->cx->model, text, strlen(text), out, err);
-        return s == SONDE_OK ? s : sonde_fail_at(err, s, "baseline");
-    }
-    const long id = strtol(text + 1, &end, 10);
-    SONDE_FAIL_IF(end == text + 1 || *end || id < 0 || id >= a->v, err, SONDE_USAGE, "baseline: found \"%.40s\", expected #0 to #%" PRId64,
-                  text, a->v - 1);
-    *out = (int32_t)id;
-    return SONDE_OK;
-}
-
-sonde_status attribute_baseline(attribution *a, const char *text, sonde_error *err) {
-    const bool mean = !strcmp(text, "mean"), token = !mean && strcmp(text, "zero") != 0;
-    a->baseline = ROOM(float, a->d);
-    a->baseline_id = -1;
-    if (token) SONDE_TRY(baseline_token(a, text, &a->baseline_id, err));
-    if (a->cx->dry_run) return SONDE_OK;
-    if (a->asked[WAY_DISCRETISED]) a->vocabulary = ROOM(float, a->v * a->d);
-    if (mean || a->vocabulary) SONDE_TRY(read_vocabulary(a, mean, err));
-    return token ? attribute_embeddings(a, &a->baseline_id, 1, keep_row, a, err) : SONDE_OK;
-}
-
-/* ---- one step ---- */
+enum { ANSWER_X, ANSWER_EMBEDDED, ANSWER_LOGITS };
 
 static sonde_status take_base(const sonde_answer *x, void *user, sonde_error *err) {
-    (void)err;
     attribution *a = user;
-    if (x->want == 0) {
-        memcpy(a->x + x->first * a->d, x->value.data, (size_t)(x->value.dim[0] * a->d) * sizeof(float));
-        return SONDE_OK;
-    }
-    for (int64_t i = 0; i < a->n_answers; i++) {
-        attribute_answer *y = &a->answer[i];
-        if (y->position != x->first) continue;
-        if (y->token < 0) y->token = sonde_logits_stats(x->value.data, a->v).argmax;
-        y->logit = (double)x->value.data[y->token];
-        y->prob = sonde_logits_prob(x->value.data, a->v, y->token);
-    }
+    if (x->want == ANSWER_LOGITS) return attribute_take_logits(a, x, err);
+    const int64_t cols = x->want == ANSWER_X ? a->d : a->wide;
+    float *to = x->want == ANSWER_X ? a->x : a->embedded;
+    memcpy(to + x->first * cols, x->value.data, (size_t)(x->value.dim[0] * cols) * sizeof(float));
     return SONDE_OK;
 }
 
-/* The embeddings and the answers of the run as it is. */
+/* Values and answers of the run as it is. */
 static sonde_status run_base(attribution *a, sonde_error *err) {
     const sonde_prompt  base = attribute_prompt(a);
     const sonde_variant v = { 0, a->cx->edits, a->cx->n_edits };
     int64_t *at = ROOM(int64_t, a->n_answers);
     for (int64_t i = 0; i < a->n_answers; i++) at[i] = a->answer[i].position;
-    const sonde_want wants[] = { { .kind = SONDE_WANT_SITE, .sites = "hook_embed" },
-                                 { .kind = SONDE_WANT_LOGITS, .at = at, .n_at = (size_t)a->n_answers } };
-    const sonde_batch b = { .bases = &base, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = wants, .n_wants = 2,
+    const bool span = a->kind == ANSWERS_SPAN;
+    const sonde_want wants[] = { [ANSWER_X] = { .kind = SONDE_WANT_SITE, .sites = a->site },
+                                 [ANSWER_EMBEDDED] = { .kind = SONDE_WANT_SITE, .sites = "hook_embed" },
+                                 [ANSWER_LOGITS] = { .kind = SONDE_WANT_LOGITS, .at = at, .n_at = span ? 0 : (size_t)a->n_answers } };
+    const sonde_batch b = { .bases = &base, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = wants, .n_wants = 3,
                             .runs = a->runs.run, .n_runs = a->runs.n, .seed = a->cx->seed };
     const sonde_status s = sonde_variants_run(a->cx->session, &b, take_base, a, err);
     free(at);
+    if (s == SONDE_OK && span) attribute_choose_span(a);
     return s;
-}
-
-sonde_status attribute_make_metric(attribution *a, sonde_error *err) {
-    const method_prompt *p = &a->cx->prompts[0];
-    const size_t room = strlen(a->metric_text) + 64 * (size_t)a->n_answers;
-    size_t used = 0;
-    a->metric_shown = ROOM(char, room);
-    if (*a->metric_text) snprintf(a->metric_shown, room, "%s", a->metric_text);
-    for (int64_t i = 0; i < a->n_answers && !*a->metric_text; i++) {
-        char token[24] = "argmax";
-        if (a->answer[i].token >= 0) snprintf(token, sizeof token, "#%d", (int)a->answer[i].token);
-        used += (size_t)snprintf(a->metric_shown + used, room - used, "%s%s(%s,%" PRId64 ")", i ? "+" : "",
-                                 a->of_text ? "logprob" : "logit", token, a->answer[i].position);
-    }
-    return sonde_metric_parse(&a->metric, a->cx->model, a->metric_shown, p->answer, p->wrong, err);
 }
 
 static int64_t runs_of(const attribution *a, attribute_way way, int64_t n, bool gradients) {
     const int64_t legs = a->anchors + 1, least = a->trapezoid ? 2 : 1, even = (a->steps + legs - 1) / legs;
     const int64_t per_leg = even < least ? least : even;
-    const int64_t plain[WAYS] = { [WAY_SEQUENTIAL] = n, [WAY_OCCLUSION] = n - a->window + 1, [WAY_ZEROING] = a->n_layers * (n + 1),
-                                  [WAY_ROLLOUT] = a->n_layers, [WAY_LIME] = a->samples,
+    const int64_t plain[WAYS] = { [WAY_SEQUENTIAL] = n, [WAY_OCCLUSION] = n - a->window + 1, [WAY_ZEROING] = a->layer.n * (n + 1),
+                                  [WAY_ROLLOUT] = a->layer.n, [WAY_LIME] = a->samples,
                                   [WAY_SHAP] = n <= SHAP_WHOLE ? ((int64_t)1 << (n <= SHAP_WHOLE ? n : 0)) - 2 : a->samples / 2 * 2 };
     const int64_t slopes[WAYS] = { [WAY_IG] = a->steps, [WAY_SEQUENTIAL] = a->steps * n, [WAY_DISCRETISED] = legs * per_leg,
                                    [WAY_GRADIENT] = 1 };
@@ -137,6 +68,9 @@ int64_t attribute_runs(const attribution *a, int64_t n, bool gradients) {
     int64_t all = gradients ? 0 : 2;                /* F(x), F(baseline) */
     for (int i = 0; i < WAYS; i++)
         if (a->asked[i]) all += runs_of(a, (attribute_way)i, n, gradients);
+    if (!gradients) return all;
+    if (a->conductance) all += a->steps + 1;
+    for (int64_t k = 0; (k = attribute_fewer_points(a, k));) all += (a->asked[WAY_IG] ? k : 0) + (a->conductance ? k + 1 : 0);
     return all;
 }
 
@@ -145,8 +79,9 @@ static void announce(attribution *a, int64_t count, double seconds_of_one) {
     int64_t plain = 0, gradients = 0;
     char text[160];
     for (int64_t i = 0; i < count; i++) {
-        plain += attribute_runs(a, a->n + i, false);
-        gradients += attribute_runs(a, a->n + i, true);
+        const int64_t n = a->kind == ANSWERS_NEXT ? a->n + i : a->n;
+        plain += attribute_runs(a, n, false);
+        gradients += attribute_runs(a, n, true);
     }
     a->all = plain + gradients;
     const double seconds = seconds_of_one * ((double)plain + 3 * (double)gradients);
@@ -165,28 +100,41 @@ static sonde_status run_ways(attribution *a, sonde_error *err) {
     return SONDE_OK;
 }
 
-static sonde_status run_all_baseline(attribution *a, sonde_error *err) {
-    float *all = ROOM(float, a->n * a->d);
-    for (int64_t i = 0; i < a->n * a->d; i++) all[i] = a->baseline[i % a->d];
-    const sonde_status s = attribute_at(a, all, &a->f_baseline, NULL, err);
-    free(all);
-    return s;
+static sonde_status run_layers(attribution *a, sonde_error *err) {
+    if (!a->conductance) return SONDE_OK;
+    const sonde_status s = attribute_conductance(a, err);
+    a->flow.done = s == SONDE_OK;
+    return s == SONDE_OK || s == SONDE_CANCELLED ? s : sonde_fail_at(err, s, "conductance");
+}
+
+static sonde_status run_fewer_points(attribution *a, sonde_error *err) {
+    for (int64_t k = 0; (k = attribute_fewer_points(a, k));) {
+        if (a->asked[WAY_IG]) SONDE_TRY(attribute_ig_sum(a, k, err));
+        if (a->conductance) SONDE_TRY(attribute_conductance_sums(a, k, err));
+    }
+    return SONDE_OK;
 }
 
 sonde_status attribute_step(attribution *a, int64_t count, sonde_error *err) {
     a->x = ROOM(float, a->n * a->d);
+    a->b = ROOM(float, a->n * a->d);
+    a->embedded = ROOM(float, a->n * a->wide);
+    if (a->kind == ANSWERS_SPAN) a->sides = ROOM(float, a->n * SPAN_SIDES);
     a->f_x = a->f_baseline = NAN;
     const double start = clock_seconds();
     SONDE_TRY(run_base(a, err));
     const double base = clock_seconds() - start;
+    SONDE_TRY(attribute_make_base(a, err));
     SONDE_TRY(attribute_make_metric(a, err));
     const double again = clock_seconds();
     const bool   first = a->all == 0;
     if (first) a->all = 2;
     SONDE_TRY(attribute_at(a, a->x, &a->f_x, NULL, err));
     if (first) announce(a, count, fmin(base, clock_seconds() - again));
-    SONDE_TRY(run_all_baseline(a, err));
-    return run_ways(a, err);
+    SONDE_TRY(attribute_at(a, a->b, &a->f_baseline, NULL, err));
+    SONDE_TRY(run_ways(a, err));
+    SONDE_TRY(run_layers(a, err));
+    return run_fewer_points(a, err);
 }
 
 void attribute_step_close(attribution *a) {
@@ -200,10 +148,20 @@ void attribute_step_close(attribution *a) {
         free(s->rolled);
         *s = (attribute_scores){ 0 };
     }
-    free(a->x);
+    float **const rooms[] = { &a->x, &a->b, &a->embedded, &a->sides };
+    for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+        free(*rooms[i]);
+        *rooms[i] = NULL;
+    }
+    for (int64_t i = 0; i < a->n_sums; i++) free(a->sums[i].what);
+    free(a->sums);
+    a->sums = NULL;
+    a->n_sums = 0;
+    free(a->flow.value);
+    free(a->flow.score);
+    a->flow = (attribute_flow){ 0 };
     free(a->metric_shown);
     sonde_metric_free(a->metric);
-    a->x = NULL;
     a->metric_shown = NULL;
     a->metric = NULL;
 }

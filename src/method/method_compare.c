@@ -35,7 +35,7 @@ static void put_loss(const comparison *c, const float *row, const sonde_logit_st
     sonde_table   *t = c->positions;
     int64_t        n;
     const int32_t *tokens = context_rows(c->cx, &c->base[base], &n);
-    if (at + 1 < n && tokens) sonde_cell_float(t, s->log_sum - (double)row[tokens[at + 1]]);
+    if (at + 1 < n && tokens && c->next) sonde_cell_float(t, s->log_sum - (double)row[tokens[at + 1]]);
     else sonde_cell_null(t);
 }
 
@@ -46,9 +46,9 @@ static void put_top(comparison *c, int64_t at, const float *before, const float 
         start_row(c, c->top);
         sonde_cell_int(c->top, at);
         sonde_cell_int(c->top, (int64_t)k + 1);
-        sonde_cell_token(c->top, context_token(c->cx, c->top_before[k]));
+        sonde_cell_token(c->top, context_answer(c->cx, c->top_before[k]));
         sonde_cell_float(c->top, sonde_logits_prob(before, c->v, c->top_before[k]));
-        sonde_cell_token(c->top, context_token(c->cx, c->top_after[k]));
+        sonde_cell_token(c->top, context_answer(c->cx, c->top_after[k]));
         sonde_cell_float(c->top, sonde_logits_prob(after, c->v, c->top_after[k]));
     }
 }
@@ -65,8 +65,8 @@ static void put_position(comparison *c, int64_t at, const float *before, const f
     put_loss(c, after, &a, c->after_base, at);
     sonde_cell_float(t, b.entropy_bits);
     sonde_cell_float(t, a.entropy_bits);
-    sonde_cell_token(t, context_token(c->cx, b.argmax));
-    sonde_cell_token(t, context_token(c->cx, a.argmax));
+    sonde_cell_token(t, context_answer(c->cx, b.argmax));
+    sonde_cell_token(t, context_answer(c->cx, a.argmax));
     put_top(c, at, before, after);
     c->cx->progress(c->cx->progress_user, "positions", at + 1, c->n);
 }
@@ -229,7 +229,8 @@ static sonde_status compare_prompt(comparison *c, const value *args, sonde_resul
 extern const method method_compare;
 
 static sonde_status compare_run(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err) {
-    comparison c = { .cx = cx, .v = sonde_model_describe(cx->model)->vocab };
+    comparison c = { .cx = cx, .v = sonde_model_describe(cx->model)->n_answers,
+                     .next = sonde_model_describe(cx->model)->head & SONDE_HEAD_LM };
     context_head(cx, &method_compare, out);
     if (!cx->dry_run) make_tables(&c, out);
     c.top_before = ROOM(int32_t, c.v);

@@ -13,6 +13,7 @@ typedef struct {
     const sonde_edit *const *edits; size_t n_edits;
     sonde_edit    *own; const sonde_edit *own_list[1];      /* made here: a trace as the run after */
     int64_t        n, v;                    /* positions compared */
+    bool           next;                    /* rows are of the next token */
     int64_t        first; float *before;    /* [.., v] logits of the run before, from this position on */
     int32_t       *top_before, *top_after;
     sonde_table   *positions, *top, *metric, *texts;

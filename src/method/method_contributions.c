@@ -113,6 +113,6 @@ const method method_contributions = {
     .example = "contributions \"When Mary and John went to the store, John gave a drink to\" "
                "--metric 'logit(\" Mary\")-logit(\" John\")'",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS,
+    .takes = NEEDS_MODEL | NEXT_TOKENS | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS,
     .run = contributions_run,
 };

@@ -142,6 +142,6 @@ const method method_eval = {
                "standard error over documents",
     .example = "eval --text held-out --documents 20 --edit zero:blocks.2.attn.hook_z[:,0] --results none",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_TEXT | TAKES_EDITS,
+    .takes = NEEDS_MODEL | NEXT_TOKENS | NEEDS_TEXT | TAKES_EDITS,
     .run = eval,
 };

@@ -40,7 +40,7 @@ typedef struct {
 static void add_offsets(const reading *r, size_t at, const head_row *x) {
     const heads_work *w = r->w;
     score *sum = r->head + at * w->per, *pooled = &r->pooled[at / w->heads.n_heads];
-    const head_row bare = { x->tokens, x->row, x->i, 1 };
+    const head_row bare = { x->tokens, x->row, x->i, x->end, 1 };
     const double   all = head_row_mass(x), rest = head_row_mass(&bare);
     double         mass = 0;
     for (int64_t k = 1; k <= w->offsets && k <= x->i; k++) {
@@ -69,7 +69,7 @@ static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
         const size_t at = a->want * w->heads.n_heads + h;
         const float *from = a->value.data + w->heads.head[h] * rows * keys;
         for (int64_t t = 0; t < rows; t++) {
-            const head_row row = { r->p.tokens, from + t * keys, a->first + t, w->from };
+            const head_row row = { r->p.tokens, from + t * keys, a->first + t, row_end(&w->cx, a->first + t, keys), w->from };
             scores_add_row(r->head + at * w->per, &row);
             add_offsets(r, at, &row);
             if (w->has[HEADS_HAS_SUBJOINER]) joiner_text_row(&r->joiner, at, &row);

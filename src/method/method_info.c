@@ -23,7 +23,7 @@ enum { GROUPS = 6, UNEMBEDDING = 5 };
 /* Which part of the model a weight belongs to, by its TransformerLens name. */
 static size_t group_of(const char *name) {
     static const struct { const char *part; size_t group; } rows[] = {
-        { "unembed", UNEMBEDDING }, { "pos_embed", 1 }, { "embed", 0 }, { ".attn.", 2 }, { ".mlp.", 3 },
+        { "unembed", UNEMBEDDING }, { "pos_embed", 1 }, { "embed", 0 }, { "attn.", 2 }, { ".mlp.", 3 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strstr(name, rows[i].part)) return rows[i].group;
@@ -193,6 +193,7 @@ static void put_sizes(const sonde_context *cx, sonde_table *t, const sonde_model
     rounded(m->parameters, text, sizeof text);
     put(t, "parameters_rounded", text);
     if (m->experts) put_number(t, "parameters_active", m->active);
+    if (m->encoder_layers) put_number(t, "encoder_layers", m->encoder_layers);
     put_number(t, "layers", m->layers);
     put_number(t, "heads", m->heads);
     put_number(t, "kv_heads", m->kv_heads);

@@ -417,6 +417,6 @@ const method method_layers = {
                "away; overall: means over all slots but the first",
     .example = "layers --text held-out --documents 20",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_TEXT | TAKES_EDITS,
+    .takes = NEEDS_MODEL | NEXT_TOKENS | NEEDS_TEXT | TAKES_EDITS,
     .run = layers,
 };

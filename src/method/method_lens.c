@@ -1,6 +1,7 @@
 /* The lens over a prompt: what every state of the stream would answer (method_lens_read.c), as tables and pictures. */
 #include "method_lens.h"
 #include "dry.h"
+#include "ends.h"
 #include "prompt_runs.h"
 #include "room.h"
 
@@ -102,7 +103,7 @@ static void make_tables(reading *r, sonde_result *out) {
     r->last = best_table(r, out, "last");
     static const sonde_drawing drawings[] = {
         { .kind = SONDE_VIEW_TOKEN_GRID, .of = "cells", .x = "position", .y = "state", .value = "token",
-          .title = "The most probable next token, read from every state" },
+          .title = "The most probable token, read from every state" },
         { .kind = SONDE_VIEW_HEATMAP, .of = "cells", .x = "position", .y = "state", .value = "logit",
           .title = "The largest logit of every state" },
         { .kind = SONDE_VIEW_LINES, .of = "cells", .x = "state", .y = "position", .value = "rank",
@@ -176,6 +177,8 @@ static sonde_status lens_prompts(sonde_context *cx, const value *args, sonde_res
 
 static sonde_status lens_run(sonde_context *cx, const value *args, sonde_result *out, sonde_error *err) {
     context_head(cx, &method_lens, out);
+    if (cx->n_documents) SONDE_TRY(end_needed(cx, SONDE_HEAD_LM, err));
+    else if (!(sonde_model_describe(cx->model)->head & SONDE_HEAD_LM)) SONDE_TRY(end_needed(cx, SONDE_HEAD_MLM, err));
     return cx->n_documents ? lens_text(cx, params, args, out, err) : lens_prompts(cx, args, out, err);
 }
 
@@ -185,7 +188,8 @@ const method method_lens = {
     .reference = "nostalgebraist, interpreting GPT: the logit lens, 2020; overlap: Katz and Belinkov, VISIT: Visualizing "
                  "and Interpreting the Semantic Information Flow of Transformers, 2023 (arXiv 2305.13417); over "
                  "documents: Lad, Lee, Gurnee and Tegmark, The Remarkable Robustness of LLMs: Stages of Inference?, 2024",
-    .formula = "p = softmax(Norm(x) W_U + b_U), Norm the model's final norm computed on this x. token: argmax p; logit, "
+    .formula = "p = softmax(Norm(x) W_U + b_U), Norm the model's final norm computed on this x; of a masked LM its head in place of "
+               "it. Where norms stand behind the sums of blocks, x is what they give. token: argmax p; logit, "
                "prob: its logit and p; rank: 1 + number of tokens above the model's own answer; entropy_bits: -sum p "
                "log2 p, in bits; kl_nats: KL(model's output || p), in nats; overlap: share of the k most probable tokens "
                "that are among the model's k most probable. The last state is the model's output, in every bit. top: the "

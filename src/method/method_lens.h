@@ -16,7 +16,7 @@ struct lens {
     sonde_context *cx;
     sonde_prompt   p;
     const sonde_named_run *runs; size_t n_runs;     /* what edits read */
-    bool           mid;
+    bool           mid, normed;                     /* normed: norms stand behind the sums of blocks */
     long          *layer;     size_t n_layers;
     long          *position;  size_t n_positions;   /* ascending */
     lens_state    *state;     size_t n;             /* in the order of the run; the last one is the stream's end */

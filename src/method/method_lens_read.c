@@ -2,6 +2,8 @@
  * and unembedding; the norm is computed anew on every state (nostalgebraist, interpreting GPT: the logit lens, 2020;
  * overlap: Katz and Belinkov, VISIT, 2023, arXiv 2305.13417).
  *
+ * Where a norm stands behind a sum, the stream is what that norm gives: states are read there.
+ *
  * States are kept [positions, states, d]; logits exist for the states of one position at a time. */
 #include "method_lens.h"
 #include "room.h"
@@ -18,31 +20,48 @@ static bool layer_chosen(const lens *l, int block) {
     return false;
 }
 
+/* Sites of states: of blocks that norm the stream behind their sums, and of others. */
+typedef enum { STATE_PRE, STATE_MID, STATE_POST, STATE_KINDS } state_kind;
+static const struct { const char *word, *plain, *normed; } kinds[STATE_KINDS] = {
+    [STATE_PRE]  = { "pre", ".hook_resid_pre", ".hook_resid_pre" },
+    [STATE_MID]  = { "mid", ".hook_resid_mid", ".ln1.hook_out" },
+    [STATE_POST] = { "post", ".hook_resid_post", ".hook_normalized_resid_post" },
+};
+
+static bool is_kind(const lens *l, const char *name, state_kind k) { return ends_in(name, l->normed ? kinds[k].normed : kinds[k].plain); }
+
 /* "blocks.4r1.hook_resid_mid" as a person reads it: "4r1 mid". */
-static void label_state(lens_state *s) {
-    const char *block = strchr(s->name, '.') + 1, *kind = strrchr(s->name, '_') + 1;
-    snprintf(s->label, sizeof s->label, "%.*s %s", (int)strcspn(block, "."), block, kind);
+static void label_state(lens_state *s, state_kind k) {
+    const char *block = strchr(s->name, '.') + 1;
+    snprintf(s->label, sizeof s->label, "%.*s %s", (int)strcspn(block, "."), block, kinds[k].word);
+}
+
+static sonde_status see_norm(const sonde_site *s, void *user, sonde_error *err) {
+    (void)err;
+    ((lens *)user)->normed |= ends_in(s->name, ".hook_normalized_resid_post");
+    return SONDE_OK;
 }
 
 static sonde_status add_state(const sonde_site *s, void *user, sonde_error *err) {
     (void)err;
     lens *l = user;
-    const bool pre = ends_in(s->name, ".hook_resid_pre") && l->n == 0;
-    if (!pre && !ends_in(s->name, ".hook_resid_post") && !(l->mid && ends_in(s->name, ".hook_resid_mid"))) return SONDE_OK;
+    state_kind k = STATE_PRE;
+    while (k < STATE_KINDS && !is_kind(l, s->name, k)) k++;
+    if (k == STATE_KINDS || (k == STATE_PRE && l->n) || (k == STATE_MID && !l->mid)) return SONDE_OK;
     l->state = room_grow(l->state, l->n, 1, sizeof *l->state);
     l->state[l->n++] = (lens_state){ .name = room_text(s->name, strlen(s->name)), .block = s->block,
                                      .shown = layer_chosen(l, s->block), .site = *s };
-    label_state(&l->state[l->n - 1]);
+    label_state(&l->state[l->n - 1], k);
     return SONDE_OK;
 }
 
 /* Blocks behind a state, in the order of the run, as a share of all; a state inside a block has half of it behind it. */
 static void place_states(lens *l) {
     double posts = 0, all = 0;
-    for (size_t i = 0; i < l->n; i++) all += ends_in(l->state[i].name, ".hook_resid_post");
+    for (size_t i = 0; i < l->n; i++) all += is_kind(l, l->state[i].name, STATE_POST);
     for (size_t i = 0; i < l->n; i++) {
-        posts += ends_in(l->state[i].name, ".hook_resid_post");
-        l->state[i].depth = (posts + (ends_in(l->state[i].name, ".hook_resid_mid") ? 0.5 : 0)) / (all > 0 ? all : 1);
+        posts += is_kind(l, l->state[i].name, STATE_POST);
+        l->state[i].depth = (posts + (is_kind(l, l->state[i].name, STATE_MID) ? 0.5 : 0)) / (all > 0 ? all : 1);
     }
 }
 
@@ -147,6 +166,7 @@ sonde_status lens_open(lens *l, const param *rows, const value *args, sonde_erro
     SONDE_TRY(param_numbers(&rows[LENS_LAYERS], args[LENS_LAYERS].text, (long)info->layers, &l->layer, &l->n_layers, err));
     l->mid = args[LENS_MID].i;
     const sonde_site_query q = { NULL, l->cx->edits, l->cx->n_edits, l->p.n, 0 };
+    SONDE_TRY(sonde_sites(l->cx->model, &q, see_norm, l, err));
     SONDE_TRY(sonde_sites(l->cx->model, &q, add_state, l, err));
     SONDE_FAIL_IF(l->n == 0, err, SONDE_USAGE, "every block is skipped: there is no residual stream to read");
     place_states(l);

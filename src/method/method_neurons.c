@@ -104,6 +104,6 @@ const method method_neurons = {
                "final norm and the unembedding",
     .example = "neurons --layers 3",
     .params = neurons_params,
-    .takes = NEEDS_MODEL | TAKES_PROMPT | TAKES_EDITS,
+    .takes = NEEDS_MODEL | NEXT_TOKENS | TAKES_PROMPT | TAKES_EDITS,
     .run = neurons_run,
 };

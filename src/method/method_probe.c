@@ -140,6 +140,6 @@ const method method_probe = {
                "the class or not",
     .example = "probe --text held-out --documents 60",
     .params = probe_params,
-    .takes = NEEDS_MODEL | NEEDS_TEXT | TAKES_EDITS,
+    .takes = NEEDS_MODEL | NEXT_TOKENS | NEEDS_TEXT | TAKES_EDITS,
     .run = probe_run,
 };

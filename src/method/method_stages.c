@@ -235,6 +235,6 @@ const method method_stages = {
                "documents and the curve one of them away",
     .example = "stages --text held-out --documents 20",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_TEXT | TAKES_EDITS,
+    .takes = NEEDS_MODEL | NEXT_TOKENS | NEEDS_TEXT | TAKES_EDITS,
     .run = stages_method,
 };

@@ -26,7 +26,7 @@ void places_free(places *p) {
     *p = (places){ 0 };
 }
 
-typedef struct { const rows_query *q; int64_t vocab; float *out; } reading;
+typedef struct { const rows_query *q; int64_t answers; float *out; } reading;
 
 static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
     (void)err;
@@ -37,7 +37,7 @@ static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
     for (size_t i = 0; i < a->want && !logits; i++) to += (int64_t)q->n * q->p->at[i].width;
     for (size_t i = 0; i < q->n; i++) {
         const int64_t row = q->at[i] - a->first;
-        if (logits && row == 0) q->best[i] = sonde_logits_stats(a->value.data, r->vocab).argmax;
+        if (logits && row == 0) q->best[i] = sonde_logits_stats(a->value.data, r->answers).argmax;
         if (logits || row < 0 || row >= a->value.dim[0]) continue;
         const int64_t width = q->p->at[a->want].width;
         memcpy(to + (int64_t)i * width, a->value.data + row * width, (size_t)width * sizeof *to);
@@ -52,7 +52,7 @@ static sonde_status run(const sonde_context *cx, const rows_query *q, float *out
     want[q->p->n] = (sonde_want){ .kind = SONDE_WANT_LOGITS, .at = q->at, .n_at = q->n };
     const sonde_batch b = { .bases = &q->prompt, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = want,
                             .n_wants = q->p->n + (q->best != NULL), .runs = cx->runs, .n_runs = cx->n_runs, .seed = cx->seed };
-    reading r = { q, sonde_model_describe(cx->model)->vocab, out };
+    reading r = { q, sonde_model_describe(cx->model)->n_answers, out };
     const sonde_status s = cost ? sonde_variants_cost(cx->session, &b, cost, err) : sonde_variants_run(cx->session, &b, take, &r, err);
     free(want);
     return s;

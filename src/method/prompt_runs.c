@@ -56,6 +56,7 @@ bool metric_reads_a(const sonde_metric *m) {
 
 sonde_status prompt_runs_stand_in(const sonde_model *m, const sonde_named_run *b, sonde_edit **out, sonde_error *err) {
     char text[256];
-    snprintf(text, sizeof text, "patch:unembed.hook_out=%s", b->name);
+    const char *site = sonde_model_describe(m)->answers;
+    snprintf(text, sizeof text, "patch:%s=%s", site ? site : "unembed.hook_out", b->name);
     return sonde_edit_parse(out, m, text, NULL, err);
 }

@@ -82,15 +82,15 @@ static sonde_status add_sites(trace_run *r, trace_tensors *all, const sonde_cont
 
 sonde_status trace_run_plan(trace_run *r, trace_tensors *all, const sonde_context *cx, const sonde_metric *metric,
                             sonde_error *err) {
-    static const char     logits[] = "unembed.hook_out";
+    const char           *site = sonde_model_describe(cx->model)->answers, *logits = site ? site : "unembed.hook_out";
     const sonde_variant   v = { 0, cx->edits, cx->n_edits };
     const char           *name = r->part[0].name;
     char                 *reads;
     SONDE_TRY(sonde_variant_reads(cx->model, &v, name, &reads, err));
     const bool   more = metric_reads(metric, name) && !strstr(reads, logits);
     const size_t n = strlen(reads);
-    r->sites = ROOM(char, n + sizeof logits + 2);
-    snprintf(r->sites, n + sizeof logits + 2, "%s%s%s", reads, n && more ? "," : "", more ? logits : "");
+    r->sites = ROOM(char, n + strlen(logits) + 2);
+    snprintf(r->sites, n + strlen(logits) + 2, "%s%s%s", reads, n && more ? "," : "", more ? logits : "");
     sonde_text_free(reads);
     for (size_t i = 0; i < r->n_parts; i++) {
         int64_t target = 0;

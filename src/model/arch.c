@@ -55,7 +55,7 @@ sonde_status arch_read(const arch *a, const json *config, arch_config *out, arch
     SONDE_TRY(a->config(config, out, err));
     if (!out->width) out->width = out->d;
     if (out->encoder && !encoder->width) encoder->width = encoder->d;
-    return SONDE_OK;
+    return config_refuse_foreign(a, config, err);
 }
 
 const part_spec *arch_part(const arch_config *c, part_kind kind) {
@@ -92,6 +92,13 @@ int64_t arch_answers(const arch_config *c) {
     if (c->head & (HEAD_LM | HEAD_MLM)) return c->vocab;
     if (c->head & HEAD_CLASS) return c->labels;
     return c->head & (HEAD_QA | HEAD_NSP) ? 2 : c->head & HEAD_POOLER ? c->d : 0;
+}
+
+const char *arch_answer_site(const arch_config *c) {
+    if (c->head & (HEAD_LM | HEAD_MLM)) return "unembed.hook_out";
+    if (c->head & HEAD_CLASS) return "classifier.hook_out";
+    if (c->head & HEAD_QA) return "qa.hook_out";
+    return c->head & HEAD_NSP ? "nsp_head.hook_nsp_out" : c->head & HEAD_POOLER ? "pooler.hook_pooler_out" : NULL;
 }
 
 /* Does the block normalise what its second part reads or leaves behind? */

@@ -214,6 +214,9 @@ arch_config arch_defaults(const arch *a, stack_id stack);
  * long as `out`. */
 sonde_status arch_read(const arch *a, const json *config, arch_config *out, arch_config *encoder, sonde_error *err);
 
+/* UNSUPPORTED for a field that changes what relatives compute, is on, and is not read by this family's `config`. */
+sonde_status config_refuse_foreign(const arch *a, const json *config, sonde_error *err);
+
 /* The name of a row in one spelling, NULL if it has none; and whether inputs lie outermost there. */
 const char *row_spelled(const weight_row *r, spelling s);
 bool        row_in_out(const weight_row *r, spelling s);
@@ -236,9 +239,10 @@ const rope *arch_rope(const arch_config *c, int64_t layer);     /* which one tur
 double arch_score_scale(const arch_config *c, int64_t layer);   /* what q . k is multiplied with */
 bool arch_dense_layers(const arch_config *c);           /* is there a layer without */
 bool arch_changes_logits(const arch_config *c);         /* are logits more than the unembedding's product */
-/* The numbers of a row of what the model answers: the vocabulary, the labels of a classifier, start and end of a span, whether
- * one text follows another, the pooler's output; 0: a model without head. */
+/* The numbers of a row of what the model answers: the vocabulary, the labels of a classifier, start and end of a span, is next
+ * and is not, the pooler's output; 0: a model without head. And the site that has them; NULL: none. */
 int64_t arch_answers(const arch_config *c);
+const char *arch_answer_site(const arch_config *c);
 /* The row for a config.json; UNSUPPORTED names what was found and what there is. */
 sonde_status arch_find(const json *config, const arch **out, sonde_error *err);
 #endif

@@ -86,9 +86,10 @@ static const char *gguf_more(const gguf_words *o) {
     int64_t heads = 0, groups = 0;
     json_int(json_get(o->said, "num_attention_heads"), &heads);
     json_int(json_get(o->said, "num_kv_heads"), &groups);
-    const bool later = weights_find(o->w, "blk.0.attn_norm_2.weight") || (groups != 1 && groups != heads);
-    return arena_printf(o->into, "\"new_decoder_architecture\": %s,\n  \"multi_query\": %s", later ? "true" : "false",
-                        !later && groups == 1 ? "true" : "false");
+    const bool two = weights_find(o->w, "blk.0.attn_norm_2.weight"), later = two || (groups != 1 && groups != heads);
+    return arena_printf(o->into, "\"new_decoder_architecture\": %s,\n  \"multi_query\": %s%s", later ? "true" : "false",
+                        !later && groups == 1 ? "true" : "false",
+                        later && !two ? ",\n  \"num_ln_in_parallel_attn\": 1" : "");
 }
 
 static const char *const classes[]  = { "FalconForCausalLM", "FalconModel", NULL };

@@ -3,6 +3,7 @@
  * a Unified Text-to-Text Transformer, 2020; fields and defaults as transformers 5 (T5Config) has them. */
 #include "arch_fields.h"
 #include "config.h"
+#include "format/weights.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -67,38 +68,69 @@ static sonde_status read_config(const json *file, arch_config *c, sonde_error *e
     return SONDE_OK;
 }
 
-#define ENCODER(id, name) { W_##id, .hf = "encoder.block.%d.layer." name ".weight", .stack = STACK_ENCODER }
-#define DECODER(id, name) { W_##id, .hf = "decoder.block.%d.layer." name ".weight" }
+#define ENCODER(id, name, other) \
+    { W_##id, .hf = "encoder.block.%d.layer." name ".weight", .gguf = "enc.blk.%d." other ".weight", .stack = STACK_ENCODER }
+#define DECODER(id, name, other) \
+    { W_##id, .hf = "decoder.block.%d.layer." name ".weight", .gguf = "dec.blk.%d." other ".weight" }
 
 static const weight_row rows[] = {
-    { W_EMBED,  .hf = "shared.weight", .stack = STACK_ENCODER },
-    { W_REL,    .hf = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", .stack = STACK_ENCODER },
-    ENCODER(LN1, "0.layer_norm"),
-    ENCODER(Q, "0.SelfAttention.q"), ENCODER(K, "0.SelfAttention.k"),
-    ENCODER(V, "0.SelfAttention.v"), ENCODER(O, "0.SelfAttention.o"),
-    ENCODER(LN2, "1.layer_norm"),
-    { W_GATE,   .hf = "encoder.block.%d.layer.1.DenseReluDense.wi_0.weight", .when = WHEN_GATED, .stack = STACK_ENCODER },
-    { W_IN,     .hf = "encoder.block.%d.layer.1.DenseReluDense.wi_1.weight", .when = WHEN_GATED, .stack = STACK_ENCODER },
-    { W_IN,     .hf = "encoder.block.%d.layer.1.DenseReluDense.wi.weight", .when = WHEN_PLAIN, .stack = STACK_ENCODER },
-    ENCODER(OUT, "1.DenseReluDense.wo"),
-    { W_LNF,    .hf = "encoder.final_layer_norm.weight", .stack = STACK_ENCODER },
-    { W_EMBED,  .hf = "shared.weight" },
-    { W_REL,    .hf = "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight" },
-    DECODER(LN1, "0.layer_norm"),
-    DECODER(Q, "0.SelfAttention.q"), DECODER(K, "0.SelfAttention.k"),
-    DECODER(V, "0.SelfAttention.v"), DECODER(O, "0.SelfAttention.o"),
-    DECODER(LN2, "1.layer_norm"),
-    DECODER(CQ, "1.EncDecAttention.q"), DECODER(CK, "1.EncDecAttention.k"),
-    DECODER(CV, "1.EncDecAttention.v"), DECODER(CO, "1.EncDecAttention.o"),
-    DECODER(LN3, "2.layer_norm"),
-    { W_GATE,   .hf = "decoder.block.%d.layer.2.DenseReluDense.wi_0.weight", .when = WHEN_GATED },
-    { W_IN,     .hf = "decoder.block.%d.layer.2.DenseReluDense.wi_1.weight", .when = WHEN_GATED },
-    { W_IN,     .hf = "decoder.block.%d.layer.2.DenseReluDense.wi.weight", .when = WHEN_PLAIN },
-    DECODER(OUT, "2.DenseReluDense.wo"),
-    { W_LNF,    .hf = "decoder.final_layer_norm.weight" },
-    { W_UNEMBED, .hf = "lm_head.weight", .optional = true },
+    { W_EMBED,  .hf = "shared.weight", .gguf = "token_embd.weight", .stack = STACK_ENCODER },
+    { W_REL,    .hf = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", .gguf = "enc.blk.0.attn_rel_b.weight",
+                .stack = STACK_ENCODER },
+    ENCODER(LN1, "0.layer_norm", "attn_norm"),
+    ENCODER(Q, "0.SelfAttention.q", "attn_q"), ENCODER(K, "0.SelfAttention.k", "attn_k"),
+    ENCODER(V, "0.SelfAttention.v", "attn_v"), ENCODER(O, "0.SelfAttention.o", "attn_o"),
+    ENCODER(LN2, "1.layer_norm", "ffn_norm"),
+    { W_GATE,   .hf = "encoder.block.%d.layer.1.DenseReluDense.wi_0.weight", .gguf = "enc.blk.%d.ffn_gate.weight",
+                .when = WHEN_GATED, .stack = STACK_ENCODER },
+    { W_IN,     .hf = "encoder.block.%d.layer.1.DenseReluDense.wi_1.weight", .gguf = "enc.blk.%d.ffn_up.weight",
+                .when = WHEN_GATED, .stack = STACK_ENCODER },
+    { W_IN,     .hf = "encoder.block.%d.layer.1.DenseReluDense.wi.weight", .gguf = "enc.blk.%d.ffn_up.weight",
+                .when = WHEN_PLAIN, .stack = STACK_ENCODER },
+    ENCODER(OUT, "1.DenseReluDense.wo", "ffn_down"),
+    { W_LNF,    .hf = "encoder.final_layer_norm.weight", .gguf = "enc.output_norm.weight", .stack = STACK_ENCODER },
+    { W_EMBED,  .hf = "shared.weight", .gguf = "token_embd.weight" },
+    { W_REL,    .hf = "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", .gguf = "dec.blk.0.attn_rel_b.weight" },
+    DECODER(LN1, "0.layer_norm", "attn_norm"),
+    DECODER(Q, "0.SelfAttention.q", "attn_q"), DECODER(K, "0.SelfAttention.k", "attn_k"),
+    DECODER(V, "0.SelfAttention.v", "attn_v"), DECODER(O, "0.SelfAttention.o", "attn_o"),
+    DECODER(LN2, "1.layer_norm", "cross_attn_norm"),
+    DECODER(CQ, "1.EncDecAttention.q", "cross_attn_q"), DECODER(CK, "1.EncDecAttention.k", "cross_attn_k"),
+    DECODER(CV, "1.EncDecAttention.v", "cross_attn_v"), DECODER(CO, "1.EncDecAttention.o", "cross_attn_o"),
+    DECODER(LN3, "2.layer_norm", "ffn_norm"),
+    { W_GATE,   .hf = "decoder.block.%d.layer.2.DenseReluDense.wi_0.weight", .gguf = "dec.blk.%d.ffn_gate.weight",
+                .when = WHEN_GATED },
+    { W_IN,     .hf = "decoder.block.%d.layer.2.DenseReluDense.wi_1.weight", .gguf = "dec.blk.%d.ffn_up.weight",
+                .when = WHEN_GATED },
+    { W_IN,     .hf = "decoder.block.%d.layer.2.DenseReluDense.wi.weight", .gguf = "dec.blk.%d.ffn_up.weight",
+                .when = WHEN_PLAIN },
+    DECODER(OUT, "2.DenseReluDense.wo", "ffn_down"),
+    { W_LNF,    .hf = "decoder.final_layer_norm.weight", .gguf = "dec.output_norm.weight" },
+    { W_UNEMBED, .hf = "lm_head.weight", .gguf = "output.weight", .optional = true },
     { .id = W_NONE },
 };
+
+static const config_row fields[] = {
+    { "d_model",      .gguf = "embedding_length",     SAYS(INT, d), .needed = true },
+    { "num_layers",   .gguf = "block_count",          SAYS(INT, layers), .stack = STACK_ENCODER, .needed = true },
+    { "num_decoder_layers", .gguf = "decoder_block_count", SAYS(INT, layers) },
+    { "num_heads",    .gguf = "attention.head_count", SAYS(INT, heads), .needed = true },
+    { "d_kv",         .gguf = "attention.key_length", SAYS(INT, e) },
+    { "d_kv",         .gguf = "attention.value_length", SAYS(INT, e) },
+    { "d_ff",         .gguf = "feed_forward_length",  SAYS(INT, f), .needed = true },
+    { "n_positions",  .gguf = "context_length",       SAYS(INT, context), .needed = true },
+    { "layer_norm_epsilon", .gguf = "attention.layer_norm_rms_epsilon", SAYS(NUMBER, norm_eps), .needed = true },
+    { "layer_norm_epsilon", .gguf = "attention.layer_norm_epsilon", SAYS(NUMBER, norm_eps) },
+    { "relative_attention_num_buckets", .gguf = "attention.relative_buckets_count", SAYS(INT, buckets), .needed = true },
+    { "decoder_start_token_id", .gguf = "decoder_start_token_id" },
+    { "vocab_size",   .gguf = "vocab_size",           SAYS(INT, vocab), .rows_of = W_EMBED },
+    { .hf = NULL },
+};
+
+/* Only v1.1 and its successors have gates, and those are gelu's. */
+static const char *gguf_more(const gguf_words *o) {
+    return weights_find(o->w, "enc.blk.0.ffn_gate.weight") ? "\"feed_forward_proj\": \"gated-gelu\"" : "";
+}
 
 static const char *const classes[]  = { "T5ForConditionalGeneration", "T5WithLMHeadModel", "T5Model", NULL };
 static const char *const prefixes[] = { "", "transformer.", NULL };
@@ -107,5 +139,5 @@ const arch arch_t5 = {
     .name = "t5", .hf_classes = classes, .hf_type = "t5", .prefixes = prefixes,
     .block = { .part = { { PART_SELF, .before = NORM_1 }, { PART_CROSS, .before = NORM_2 }, { PART_MLP, .before = NORM_3 } } },
     .encoder = { .part = { { PART_SELF, .before = NORM_1 }, { PART_MLP, .before = NORM_2 } } },
-    .norm = NORM_RMS, .weights = rows, .config = read_config,
+    .norm = NORM_RMS, .gguf = "t5", .weights = rows, .fields = fields, .gguf_more = gguf_more, .config = read_config,
 };

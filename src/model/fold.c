@@ -222,10 +222,20 @@ static void fold_all(folding *f) {
     for (int64_t l = 0; l < f->from->config.layers; l++) fold_values(f, l);
 }
 
+/* What keeps a norm's weights from being moved behind it without another answer; NULL: nothing. */
+static const char *unfolded(const arch_config *c) {
+    for (const part_spec *p = c->block.part; p < c->block.part + 3 && p->kind; p++)
+        if (p->after_sum) return "norms the stream itself behind its sums";
+    if (!(c->head & HEAD_LM)) return "does not end in the unembedding of a language model";
+    if (!c->final_norm) return "has no norm in front of the unembedding";
+    if (c->logit_cap > 0) return "caps its logits";
+    return c->encoder ? "has two stacks" : NULL;
+}
+
 sonde_status sonde_model_fold(const sonde_model *m, sonde_model **out, sonde_error *err) {
     *out = NULL;
-    SONDE_FAIL_IF(m->config.encoder, err, SONDE_UNSUPPORTED, "%s: an encoder-decoder is not folded, expected a model of one stack",
-                  m->info.name);
+    const char *why = unfolded(&m->config);
+    SONDE_FAIL_IF(why, err, SONDE_UNSUPPORTED, "folding its norms would give other answers: the model %s; run it as it is", why);
     const size_t floats = room(m);
     float *all = aligned_alloc(64, floats * sizeof *all);
     SONDE_FAIL_IF(!all, err, SONDE_NOMEM, "folded weights need %zu bytes, and there are not that many free",

@@ -55,7 +55,7 @@ static sonde_status open_edited(generation *g, writing *w, edit_list edits, sond
 static sonde_status open_prompt(generation *g, const sonde_prompt *p, edit_list edits, writing *w, sonde_error *err) {
     const arch_config *c = &g->session->model->config;
     positions *own = &w->reads[STACK_MAIN];
-    SONDE_FAIL_IF(c->bidirectional || !(c->head & HEAD_LM), err, SONDE_USAGE,
+    SONDE_FAIL_IF(c->bidirectional || !(c->head & HEAD_LM), err, SONDE_UNSUPPORTED,
                   "%s: an encoder or a model without head writes no text, expected a language model", g->session->model->info.name);
     SONDE_TRY(prompt_read(g->session->model, p, w->reads, err));
     const int64_t n = own->length, length = g->o->n ? n + g->o->n - 1 : n;

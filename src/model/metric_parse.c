@@ -95,6 +95,8 @@ static sonde_status read_term(metric_reader *p, int *out) {
                           words[near]);
     }
     t.function = (metric_function)f;
+    SONDE_FAIL_IF(f == METRIC_LOSS && p->r.model && !(p->r.model->config.head & HEAD_LM), p->r.err, SONDE_UNSUPPORTED,
+                  "loss is of the next token, the model has no head for it; logprob(TOKEN,POSITION) is of any");
     if (take(p, '(')) SONDE_TRY(read_arguments(p, &t));
     else if (metric_functions[f].token || metric_functions[f].run)
         return reader_expected(&p->r, metric_functions[f].token ? "(TOKEN)" : "(RUN)");

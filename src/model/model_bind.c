@@ -113,11 +113,19 @@ static sonde_status bind_stack(binder *b, arch_config *c, weight *front, weight 
     return SONDE_OK;
 }
 
-/* The same bytes, read as [d, v]: rows of the embedding are outputs. */
+static bool equals(const binder *b, const stored_tensor *t, weight_id id) {
+    const char *name = b->m->front[id].stored_as;
+    const stored_tensor *x = name ? weights_find(b->from.file, name) : NULL;
+    return x && x != t && x->type == t->type && x->rank == t->rank && memcmp(x->dim, t->dim, (size_t)t->rank * sizeof *t->dim) == 0 &&
+           x->bytes == t->bytes && memcmp(x->data, t->data, (size_t)t->bytes) == 0;
+}
+
+/* The same bytes, read as [d, v]: rows of the embedding are outputs. A copy of them is not read where they are tied. */
 static sonde_status bind_unembed(const binder *b) {
     sonde_model *m = b->m;
     weight *unembed = &m->front[W_UNEMBED];
-    const bool stored = unembed->stored_as != NULL;
+    const stored_tensor *t = unembed->stored_as ? weights_find(b->from.file, unembed->stored_as) : NULL;
+    const bool stored = t && !(m->config.tied && equals(b, t, W_EMBED));
     m->config.logit_bias &= m->front[B_UNEMBED].stored_as != NULL;
     if (!arch_has(&m->config, W_UNEMBED) || !(m->config.head & (HEAD_LM | HEAD_MLM))) return SONDE_OK;
     if (!stored && !m->config.tied) {
@@ -164,13 +172,6 @@ static bool is_buffer(const char *name) {
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (ends_with(name, endings[i])) return true;
     return false;
-}
-
-static bool equals(const binder *b, const stored_tensor *t, weight_id id) {
-    const char *name = b->m->front[id].stored_as;
-    const stored_tensor *x = name ? weights_find(b->from.file, name) : NULL;
-    return x && x != t && x->type == t->type && x->rank == t->rank && memcmp(x->dim, t->dim, (size_t)t->rank * sizeof *t->dim) == 0 &&
-           x->bytes == t->bytes && memcmp(x->data, t->data, (size_t)t->bytes) == 0;
 }
 
 /* Tied tables are saved under several names. */
@@ -236,6 +237,21 @@ static void prepare_positions(sonde_model *m, arch_config *c, const weight *fron
     rel_prepare(c, m->memory);
 }
 
+static const weight_row *row_of(const arch *a, weight_id id) {
+    const weight_row *r = a->weights;
+    while (r->id != W_NONE && r->id != id) r++;
+    return r->id == id ? r : NULL;
+}
+
+/* A masked LM's file may hold a classifier of the config's labels too (one body, two heads): then it has both. */
+static void find_classifier(binder *b) {
+    arch_config      *c = &b->m->config;
+    const weight_row *last = row_of(c->arch, W_CLASS), *pooler = row_of(c->arch, W_POOL);
+    if (!(c->head & HEAD_MLM) || !last || stored_rows(&b->from, last) != c->labels) return;
+    if (c->class_pooled && !(pooler && stored_there(&b->from, pooler, 0))) return;
+    c->head |= HEAD_CLASS | (c->class_pooled ? HEAD_POOLER : 0u);
+}
+
 sonde_status model_bind(sonde_model *m, sonde_error *err) {
     arena *names = arena_new();
     binder b = { .m = m, .err = err, .from = {
@@ -245,6 +261,7 @@ sonde_status model_bind(sonde_model *m, sonde_error *err) {
     m->config.spelled = b.from.spelled;
     m->files->prefix = b.from.spelled == SPELLED_HF ? b.from.prefix : NULL;
     m->config.qk_pairs = in_pairs(&b);
+    find_classifier(&b);
     sonde_status s = bind_all(&b);
     if (s == SONDE_OK) s = check_all_read(&b);
     if (s == SONDE_OK) s = widen_vectors(&b);

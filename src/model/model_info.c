@@ -80,15 +80,17 @@ static void describe_files(sonde_model *m) {
     m->info.copied = (int64_t)weights_copied(f->weights);
 }
 
-/* The mask, by the names that the tokenizers of the families have for it. */
-static int32_t find_mask(const sonde_model *m) {
-    static const char *const names[] = { "[MASK]", "<mask>" };
-    for (size_t i = 0; m->tokenizer && i < sizeof names / sizeof *names; i++) {
+static int32_t find_special(const sonde_model *m, const char *const names[2]) {
+    for (size_t i = 0; m->tokenizer && i < 2; i++) {
         const int32_t id = tokenizer_find(m->tokenizer, names[i], strlen(names[i]));
         if (id >= 0 && id < m->config.vocab && tokenizer_special(m->tokenizer, id)) return id;
     }
     return -1;
 }
+
+/* The mask and the padding, by the names that the tokenizers of the families have for them. */
+static int32_t find_mask(const sonde_model *m) { return find_special(m, (const char *const[]){ "[MASK]", "<mask>" }); }
+static int32_t find_pad(const sonde_model *m) { return find_special(m, (const char *const[]){ "[PAD]", "<pad>" }); }
 
 void model_summarise(sonde_model *m, const char *name) {
     const arch_config *c = &m->config;
@@ -96,12 +98,14 @@ void model_summarise(sonde_model *m, const char *name) {
     m->info = (sonde_model_info){
         .name = name, .family = c->arch ? c->arch->name : "none", .hash = m->files->hash,
         .layers = c->layers, .heads = c->heads, .kv_heads = c->kv_heads, .d = c->d, .e = c->e, .f = c->f,
-        .vocab = c->vocab, .context = c->context, .tied = c->tied, .head = model_heads(c), .bidirectional = c->bidirectional,
+        .vocab = c->vocab, .context = c->context, .tied = c->tied, .head = model_heads(c), .answers = c->arch ? arch_answer_site(c) : NULL,
+        .n_answers = c->arch ? arch_answers(c) : 0,
+        .bidirectional = c->bidirectional,
         .types = c->types, .labels = c->head & HEAD_CLASS ? c->labels : 0, .problem = m->files->problem,
         .experts = c->experts, .chosen = c->chosen, .expert_f = c->expert_f,
         .encoder_layers = c->encoder ? c->encoder->layers : 0, .start = c->encoder ? c->start : -1,
         .eos = eos < c->vocab ? eos : -1, .mask = find_mask(m), .has_tokenizer = m->tokenizer != NULL,
-        .tokens = m->tokenizer ? tokenizer_size(m->tokenizer) : 0,
+        .tokens = m->tokenizer ? tokenizer_size(m->tokenizer) : 0, .pad = find_pad(m),
     };
     describe_files(m);
     model_find_bos(m);

@@ -1,4 +1,5 @@
 /* SHA-256 over what a run is given and what it answers: int32 tokens, then float32 logits of all positions. */
+#include "batch_data.h"
 #include "model_data.h"
 #include "base/sha256.h"
 #include "sonde/variants.h"
@@ -13,10 +14,10 @@ static void put_bits(uint8_t *to, uint32_t bits) {
     for (int i = 0; i < 4; i++) to[i] = (uint8_t)(bits >> (8 * i));
 }
 
-static void add_tokens(sha256 *h, const sonde_prompt *p) {
-    for (int64_t i = 0; i < p->n; i++) {
+static void add_tokens(sha256 *h, const int32_t *ids, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
         uint8_t bytes[4];
-        put_bits(bytes, (uint32_t)p->tokens[i]);
+        put_bits(bytes, (uint32_t)ids[i]);
         sha256_add(h, bytes, sizeof bytes);
     }
 }
@@ -44,7 +45,9 @@ sonde_status sonde_run_hash(sonde_session *s, const sonde_batch *b, char out[65]
     one.n_bases = one.n_variants = one.n_wants = 1;
     one.wants = &want;
     hashing x = { sha256_new(), arch_answers(&sonde_session_model(s)->config) };
-    add_tokens(x.h, &b->bases[0]);
+    positions of[2];
+    if (prompt_read(sonde_session_model(s), &b->bases[0], of, NULL) == SONDE_OK)        /* else the run says what is wrong */
+        for (int i = STACK_ENCODER; i >= STACK_MAIN; i--) add_tokens(x.h, of[i].tokens, of[i].length);
     const sonde_status ran = sonde_variants_run(s, &one, add_logits, &x, err);
     uint8_t digest[32];
     const sonde_status ended = sha256_end(x.h, digest, ran == SONDE_OK ? err : NULL);

@@ -136,7 +136,5 @@ static bool ends_with(const char *text, const char *ending) {
 sonde_status sonde_model_save(const sonde_model *m, const char *path, const sonde_save_options *o, sonde_error *err) {
     SONDE_FAIL_IF(m->config.layers == 0 || m->files->folded, err, SONDE_USAGE, "%s: %s, expected a model as it was opened",
                   m->info.name, m->files->folded ? "its norms are folded" : "its tokenizer alone was opened");
-    SONDE_FAIL_IF(m->config.encoder, err, SONDE_UNSUPPORTED, "%s: an encoder-decoder is not written, expected a model of one stack",
-                  m->info.name);
     return ends_with(path, ".gguf") ? save_gguf(m, path, o, err) : save_folder(m, path, o, err);
 }

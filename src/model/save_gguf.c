@@ -65,6 +65,7 @@ static void add_fields(saving *s) {
     const arch_config *c = &s->m->config;
     for (const config_row *f = c->arch->fields; f->hf; f++) add_field(s, f);
     if (c->bidirectional) add(s, gguf_make_int(key(s, "attention.causal"), GGUF_BOOL, 0));
+    if (c->start >= 0) add(s, gguf_make_int(key(s, "decoder_start_token_id"), GGUF_U32, c->start));
     if (c->types) add(s, gguf_make_int("tokenizer.ggml.token_type_count", GGUF_U32, c->types));
 }
 

@@ -20,6 +20,7 @@ typedef struct {
     bool        in_out;         /* inputs outermost (Conv1D) */
     bool        pairs;          /* rows of a head in pairs order */
     bool        less_one;
+    bool        as_row;         /* a vector of two axes, the first 1 */
     const stored_tensor *copied;        /* taken as it is stored in a GGUF file, instead of all of these */
     dtype_id    from, to;
     const char *wanted;

@@ -89,6 +89,7 @@ static void set_shape(const lister *l, save_tensor *t) {
     int64_t n = 0;
     for (int i = 0; i < MOST_PARTS; i++) n += t->part[i] ? save_outputs(l->m, t, t->part[i]) : 0;
     t->rank = 0;
+    if (t->as_row) t->dim[t->rank++] = 1;
     if (t->outermost) t->dim[t->rank++] = t->slabs;
     if (w->kind != WEIGHT_VECTOR && t->in_out) t->dim[t->rank++] = k;
     t->dim[t->rank++] = n;
@@ -126,7 +127,8 @@ static void add_item(lister *l, const weight_row *r, const weight *w, int64_t la
     save_tensor *t = new_tensor(l);
     *t = (save_tensor){ .name = name, .stack = r->stack, .layer = layer, .item = item, .slabs = 1, .groups = 1, .from = from,
                         .to = vector && l->s == SPELLED_GGUF ? DTYPE_F32 : kept_type(from), .in_out = row_in_out(r, l->s),
-                        .pairs = r->pairs && l->s != SPELLED_HF, .less_one = r->less_one && l->s == SPELLED_HF };
+                        .pairs = r->pairs && l->s != SPELLED_HF, .less_one = r->less_one && l->s == SPELLED_HF,
+                        .as_row = r->as_row && l->s == SPELLED_HF };
     t->outermost = item < 0 && (experts || r->heads_apart);
     if (t->outermost) t->slabs = experts ? c->experts : weight_size(c, weight_table[r->id].out) / c->e;
     if (r->parts && r->fused == FUSED_GROUPS && l->s == SPELLED_HF) t->groups = c->kv_heads;

@@ -16,6 +16,8 @@ static sonde_status unembed_rows(sonde_session *s, const float *x, int64_t rows,
 
 sonde_status sonde_session_unembed(sonde_session *s, const float *x, int64_t rows, float *logits, sonde_error *err) {
     const int64_t d = s->model->config.d, v = arch_answers(&s->model->config);
+    SONDE_FAIL_IF(!(s->model->config.head & (HEAD_LM | HEAD_MLM)), err, SONDE_UNSUPPORTED,
+                  "the model has no unembedding, expected the head of a language model or a masked one");
     for (int64_t at = 0; at < rows; at += ROWS_OF_LOGITS) {
         const workspace_mark here = workspace_here(s->memory);
         const int64_t        n = rows - at < ROWS_OF_LOGITS ? rows - at : ROWS_OF_LOGITS;

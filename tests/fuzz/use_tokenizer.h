@@ -37,6 +37,8 @@ static inline void use_tokenizer(const tokenizer *t, const uint8_t *bytes, size_
     if (len) memcpy(text, bytes, len);
     check_encoding(t, (text_bytes){ text, len }, (tokenizer_options){ .merges = true }, a);
     check_encoding(t, (text_bytes){ text, len }, (tokenizer_options){ .plain = true, .no_specials = true }, a);
+    const text_bytes half = { text, len / 2 };
+    check_encoding(t, (text_bytes){ text, len }, (tokenizer_options){ .pair = &half }, a);      /* spans of both are within the first */
     arena_free(a);
     free(text);
 }
