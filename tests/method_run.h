@@ -137,7 +137,10 @@ static inline sonde_status run_method(method_run *r, const char *name, ...) {
 static inline void run_close(method_run *r) {
     sonde_result_free(r->out);
     for (size_t i = 0; i < r->cx.n_edits; i++) sonde_edit_free(r->edit[i]);
-    for (size_t i = 0; i < r->cx.n_prompts; i++) sonde_tokens_free(&r->prompt[i].tokens);
+    for (size_t i = 0; i < r->cx.n_prompts; i++) {
+        sonde_tokens_free(&r->prompt[i].tokens);
+        sonde_tokens_free(&r->prompt[i].target);
+    }
     for (size_t i = 0; i < r->cx.n_documents; i++) sonde_tokens_free(&r->document[i].tokens);
     for (int i = 0; i < 2; i++) sonde_tokens_free(&r->named_tokens[i]);
     run_listed_drop(r);

@@ -179,9 +179,9 @@ static void put_tensor(const listing *l, sonde_table *to, const tensor *t, const
 
 sonde_status mia_graph(mia *m, sonde_error *err) {
     listing l = { .m = m };
-    const sonde_site_query every = { .n = m->prompt.n };
+    const sonde_site_query every = { .n = m->prompt.n, .n_target = 1 };
     SONDE_TRY(sonde_sites(m->o->model, &every, add_alias, &l, err));
-    const sonde_graph_query q = { (const sonde_edit *const *)m->edit, m->n_edits, m->prompt.n };
+    const sonde_graph_query q = { (const sonde_edit *const *)m->edit, m->n_edits, m->prompt.n, 1 };
     SONDE_TRY(sonde_graph(m->o->model, q, add_node, &l, err));
     for (size_t i = 0; i < l.n_nodes; i++) {
         l.node[i].data = l.bytes;

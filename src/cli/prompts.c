@@ -32,10 +32,17 @@ static sonde_status target_of_text(const command *c, const sonde_model *m, const
     SONDE_TRY(inputs_options(c, &how, err));
     how.bos = SONDE_BOS_NO;
     if (p->target_len) SONDE_TRY(sonde_tokenize(m, p->target_text, p->target_len, how, &text, err));
-    *out = (sonde_tokens){ .n = text.n + 1, .id = malloc((size_t)(text.n + 1) * sizeof *out->id) };
-    if (!out->id) abort();
+    const size_t n = (size_t)text.n;
+    *out = (sonde_tokens){ .n = text.n + 1, .id = malloc((n + 1) * sizeof *out->id),
+                           .start = malloc((n + 1) * sizeof *out->start), .end = malloc((n + 1) * sizeof *out->end) };
+    if (!out->id || !out->start || !out->end) abort();
     out->id[0] = sonde_model_describe(m)->start;
-    if (text.n) memcpy(out->id + 1, text.id, (size_t)text.n * sizeof *text.id);
+    out->start[0] = out->end[0] = -1;
+    if (n) {
+        memcpy(out->id + 1, text.id, n * sizeof *text.id);
+        memcpy(out->start + 1, text.start, n * sizeof *text.start);
+        memcpy(out->end + 1, text.end, n * sizeof *text.end);
+    }
     sonde_tokens_free(&text);
     return SONDE_OK;
 }

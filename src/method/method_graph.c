@@ -34,6 +34,7 @@ static sonde_status put_operation(const sonde_operation *o, void *user, sonde_er
     listing *l = user;
     sonde_table_row(l->t);
     sonde_cell_int(l->t, o->id);
+    sonde_cell_text(l->t, o->stack);
     if (o->block < 0) sonde_cell_null(l->t);
     else sonde_cell_int(l->t, o->block);
     sonde_cell_text(l->t, o->operation);
@@ -52,9 +53,9 @@ static sonde_status put_operation(const sonde_operation *o, void *user, sonde_er
 
 static sonde_table *operations(sonde_result *out) {
     static const struct { const char *name, *unit; sonde_column_type type; } columns[] = {
-        { "id", "", SONDE_INT }, { "block", "", SONDE_INT }, { "operation", "", SONDE_TEXT }, { "site", "", SONDE_TEXT },
-        { "weight", "", SONDE_TEXT }, { "bias", "", SONDE_TEXT }, { "reads", "", SONDE_TEXT }, { "in", "", SONDE_TEXT },
-        { "out", "", SONDE_TEXT }, { "flops", "FLOP", SONDE_FLOAT }, { "bytes", "byte", SONDE_FLOAT },
+        { "id", "", SONDE_INT }, { "stack", "", SONDE_TEXT }, { "block", "", SONDE_INT }, { "operation", "", SONDE_TEXT },
+        { "site", "", SONDE_TEXT }, { "weight", "", SONDE_TEXT }, { "bias", "", SONDE_TEXT }, { "reads", "", SONDE_TEXT },
+        { "in", "", SONDE_TEXT }, { "out", "", SONDE_TEXT }, { "flops", "FLOP", SONDE_FLOAT }, { "bytes", "byte", SONDE_FLOAT },
     };
     sonde_table *t = sonde_result_table(out, "operations");
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
@@ -68,7 +69,9 @@ static sonde_status graph_run(sonde_context *cx, const value *args, sonde_result
     (void)args;
     context_head(cx, &method_graph, out);
     listing l = { .t = operations(out) };
-    const sonde_graph_query q = { cx->edits, cx->n_edits, cx->prompts[0].tokens.n };
+    const sonde_prompt p = context_prompt(cx, 0);
+    sonde_graph_query  q = { .edits = cx->edits, .n_edits = cx->n_edits, .n = p.n };
+    context_rows(cx, &p, &q.n_target);
     SONDE_TRY(sonde_graph(cx->model, q, put_operation, &l, err));
     sonde_table *t = sonde_result_table(out, "total");
     sonde_table_column(t, "operations", SONDE_INT, "");
@@ -89,11 +92,13 @@ const method method_graph = {
     .name = "graph",
     .summary = "the operations that run for a prompt: what each reads and makes, its site, weight, shapes and cost",
     .reference = NULL,
-    .formula = "one row an operation, in the order of the run, for all positions of the prompt at once. reads: ids of the operations whose "
-               "values it reads; in, out: shapes, positions first (scores and pattern: heads first); flops: a multiply-add is two; "
-               "bytes: read and written, weights as they are stored; attention counts masked entries too",
+    .formula = "one row an operation, in the order of the run, for all positions of the prompt at once. stack: of an "
+               "encoder-decoder the operation's own; the encoder's positions are the prompt's, the decoder's the target's. reads: "
+               "ids of the operations whose values it reads; in, out: shapes, positions first (scores and pattern: heads "
+               "first); flops: a multiply-add is two; bytes: read and written, weights as they are stored; attention counts "
+               "masked entries too. A stack's relative bias is one operation, which the scores of all its layers read",
     .example = "graph \"When Mary and John went to the store, John gave a drink to\"",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | TAKES_EDITS,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | TAKES_EDITS | TAKES_TWO,
     .run = graph_run,
 };

@@ -83,13 +83,16 @@ static sonde_table *make_table(sonde_result *out, const char *name, const column
     return t;
 }
 
-static void put_tokens(const sonde_context *cx, sonde_result *out) {
+static void put_tokens(const rebuild *r, bool target, sonde_result *out) {
     static const column columns[] = { { "position", SONDE_INT }, { "token", SONDE_TOKEN }, { "start", SONDE_INT },
                                       { "end", SONDE_INT }, { "bytes", SONDE_TEXT } };
-    const sonde_tokens *tokens = &cx->prompts[0].tokens;
-    sonde_table *t = make_table(out, "tokens", columns, sizeof columns / sizeof *columns);
-    for (int64_t i = 0; i < tokens->n; i++) {
-        const sonde_token token = context_token(cx, tokens->id[i]);
+    const method_prompt *p = &r->cx->prompts[0];
+    const sonde_tokens  *tokens = target ? &p->target : &p->tokens;     /* no target: its start alone, which stands nowhere */
+    sonde_table *t = make_table(out, target ? "target" : "tokens", columns, sizeof columns / sizeof *columns);
+    int64_t      n;
+    const int32_t *id = rebuild_tokens(r, target, &n);
+    for (int64_t i = 0; i < n; i++) {
+        const sonde_token token = context_token(r->cx, id[i]);
         char *hex = ROOM(char, 2 * token.len + 1);
         for (size_t k = 0; k < token.len; k++) snprintf(hex + 2 * k, 3, "%02x", (unsigned)(unsigned char)token.bytes[k]);
         sonde_table_row(t);
@@ -197,10 +200,17 @@ static void judge(walk *w, const rebuild_stage *s, bool ok, const char *why) {
         sonde_fail(&w->first, SONDE_DIFFERS, "stage %d, %s: %s", s->number, s->title, why);
 }
 
+static const char *said_of_target(const method_prompt *p) {
+    if (p->target_text) return "ids = the start token, tokenizer(text)";
+    return p->target.n ? "ids as given" : "ids = the start token";
+}
+
 /* Operation, formula, inputs and weights of the tokenizer. */
 static void put_token_stage(walk *w, const rebuild_stage *s) {
-    const rebuild_compared c = rebuild_compare_tokens(&w->r);
-    const sonde_tokens    *tokens = &w->r.cx->prompts[0].tokens;
+    const rebuild_compared c = rebuild_compare_tokens(&w->r, s->target);
+    const method_prompt   *p = &w->r.cx->prompts[0];
+    int64_t n;
+    const int32_t *id = rebuild_tokens(&w->r, s->target, &n);
     char   text[160];
     size_t used = 0;
     sonde_table *t = w->stages;
@@ -209,13 +219,13 @@ static void put_token_stage(walk *w, const rebuild_stage *s) {
     sonde_cell_null(t);
     sonde_cell_text(t, s->title);
     sonde_cell_text(t, "tokenize");
-    sonde_cell_text(t, w->r.cx->prompts[0].text ? "ids = tokenizer(text)" : "ids as given");
-    sonde_cell_text(t, "text");
+    sonde_cell_text(t, s->target ? said_of_target(p) : p->text ? "ids = tokenizer(text)" : "ids as given");
+    sonde_cell_text(t, s->target ? "target" : "text");
     for (int i = 0; i < 2; i++) sonde_cell_null(t);
-    snprintf(text, sizeof text, "[%" PRId64 "]", tokens->n);
+    snprintf(text, sizeof text, "[%" PRId64 "]", n);
     sonde_cell_text(t, text);
-    for (int64_t i = 0; i < tokens->n && i < FIRST_NUMBERS; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%" PRId32, i ? " " : "", tokens->id[i]);
+    for (int64_t i = 0; i < n && i < FIRST_NUMBERS; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%" PRId32, i ? " " : "", id[i]);
     sonde_cell_text(t, text);
     for (int i = 0; i < 5; i++) sonde_cell_null(t);
     sonde_cell_bool(t, c.ok);
@@ -302,7 +312,8 @@ static void make_tables(walk *w, bool corners, sonde_result *out) {
     w->stages = make_table(out, "stages", stages, sizeof stages / sizeof *stages);
     w->numbers = make_table(out, "numbers", numbers, sizeof numbers / sizeof *numbers);
     w->weights = make_table(out, "weights", weights, sizeof weights / sizeof *weights);
-    if (w->r.stage[0].shown) put_tokens(w->r.cx, out);
+    for (size_t i = 0; i < w->r.n_stages; i++)
+        if (w->r.stage[i].shown && w->r.stage[i].op < 0) put_tokens(&w->r, w->r.stage[i].target, out);
     if (corners) w->corners = rebuild_corner_table(out);
 }
 
@@ -375,6 +386,6 @@ const method method_rebuild = {
                "-inf stands where -inf stands, ids and shapes are equal. Exit 1 if a stage fails; the first is named",
     .example = "rebuild \"The capital of France is\" --stage 1-8",
     .params = rebuild_params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | TAKES_TWO,
     .run = rebuild_run,
 };

@@ -1,7 +1,7 @@
 /* method_rebuild.h - a run as stages: what is computed between the sites that are known and the next one.
  *
  * The stages follow from sonde_graph alone. A stage is one operation whose value is a site, with those in front of it
- * whose values are none; stage 1 is the text's way to tokens. */
+ * whose values are none; stage 1 is the text's way to tokens, and in front of a decoder's tables stands its target's. */
 #ifndef SONDE_METHOD_REBUILD_H
 #define SONDE_METHOD_REBUILD_H
 #include "agree.h"
@@ -16,6 +16,7 @@ typedef struct {                /* what a run had at a site, as float32 */
     char    axes[16];
     int     rank;
     int64_t dim[4], items;
+    bool    of_target;      /* its rows are positions of an encoder-decoder's target */
 } rebuild_value;
 
 typedef struct {
@@ -26,7 +27,8 @@ typedef struct {
 
 typedef struct {
     int  number;                /* counted from 1; the tokens are 1 */
-    int  op;                    /* whose value the stage makes; -1: the tokens */
+    int  op;                    /* whose value the stage makes; -1: tokens, */
+    bool target;                /* an encoder-decoder's target's */
     int *part; size_t n;        /* ids of its operations, ascending, `op` the last */
     char title[160];
     bool shown;
@@ -34,12 +36,12 @@ typedef struct {
 
 typedef struct {
     sonde_context     *cx;
+    sonde_prompt       prompt;                  /* what is run */
     rebuild_op        *op;     size_t n_ops;
     rebuild_stage     *stage;  size_t n_stages;
     sonde_weight_info *weight; size_t n_weights;
     sonde_array_file  *file;                    /* of --against; NULL: none */
     replay             reference;
-    const int32_t     *types;                   /* token types of the run, [n]; NULL: all 0 */
     int64_t            done, all;               /* items of sites */
 } rebuild;
 
@@ -51,6 +53,9 @@ const char  *rebuild_title(const char *site);  /* of a site, without its block; 
 size_t       rebuild_weight(const rebuild *r, const char *name);
 /* Name k of "a, b, c" into out; false past the last. */
 bool         rebuild_site(const char *names, size_t k, char *out, size_t n);
+
+/* The tokens that a stage without operation makes, *n of them. */
+const int32_t *rebuild_tokens(const rebuild *r, bool target, int64_t *n);
 
 /* method_rebuild_values.c: the values of the sites that the shown stages make or read, in one run; `cost`: not run. */
 sonde_status rebuild_capture(rebuild *r, sonde_cost *cost, sonde_error *err);
@@ -74,6 +79,7 @@ double       rebuild_number(const rebuild_call *c, const char *name, double fall
 sonde_status rebuild_read(const rebuild_call *c, const char *name, float **out, sonde_error *err);
 double     (*rebuild_activation(const char *kind))(double x);       /* NULL: there is no such one */
 sonde_status rebuild_experts(const rebuild_call *c, double *y, sonde_error *err);       /* rebuild_experts.c */
+sonde_status rebuild_relative_bias(const rebuild_call *c, double *y, sonde_error *err); /* rebuild_bias.c */
 sonde_status rebuild_largest(const rebuild_call *c, double *y, sonde_error *err);
 
 /* method_rebuild_against.c: the reference of --against. */
@@ -83,7 +89,7 @@ typedef struct {
 } rebuild_compared;
 sonde_status rebuild_reference_open(rebuild *r, const value *args, sonde_result *out, sonde_error *err);
 sonde_status rebuild_compare(const rebuild *r, const rebuild_stage *s, rebuild_compared *out, sonde_error *err);
-rebuild_compared rebuild_compare_tokens(const rebuild *r);
+rebuild_compared rebuild_compare_tokens(const rebuild *r, bool target);
 /* The reference's whole value of an operation, [items], free it; NULL: it has none of this shape. */
 double      *rebuild_official(const rebuild *r, int op);
 

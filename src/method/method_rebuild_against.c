@@ -5,20 +5,32 @@
 #include <math.h>
 #include <stdio.h>
 
-static bool same_tokens(const replay *x, const sonde_tokens *t) {
-    return x->n == t->n && !memcmp(x->tokens, t->id, (size_t)t->n * sizeof *t->id);
+static const int32_t *official_tokens(const rebuild *r, bool target, int64_t *n) {
+    if (!target) {
+        *n = r->reference.n;
+        return r->reference.tokens;
+    }
+    const sonde_prompt p = replay_prompt(&r->reference);
+    return context_rows(r->cx, &p, n);
 }
+
+static bool same_tokens(const rebuild *r, bool target) {
+    int64_t n, other;
+    const int32_t *here = rebuild_tokens(r, target, &n), *there = official_tokens(r, target, &other);
+    return n == other && !memcmp(here, there, (size_t)n * sizeof *here);
+}
+
+static bool same_run(const rebuild *r) { return same_tokens(r, false) && same_tokens(r, true); }
 
 /* The run of the file that has these tokens, else its first one. */
 static sonde_status find_run(rebuild *r, sonde_error *err) {
-    const sonde_tokens *t = &r->cx->prompts[0].tokens;
     char prefix[24];
     SONDE_FAIL_IF(!replay_prefix(r->file, 0, prefix), err, SONDE_FORMAT,
                   "no tensor \"tokens\" (or \"0/tokens\") in the file");
     for (size_t i = 0; replay_prefix(r->file, i, prefix); i++) {
         if (i) replay_close(&r->reference);
         SONDE_TRY(replay_open(&r->reference, r->cx->model, r->file, prefix, err));
-        if (same_tokens(&r->reference, t)) return SONDE_OK;
+        if (same_run(r)) return SONDE_OK;
     }
     replay_close(&r->reference);
     replay_prefix(r->file, 0, prefix);
@@ -36,10 +48,12 @@ static bool tensor_of(const rebuild *r, const rebuild_stage *s, size_t k, size_t
 
 static bool has_any(const rebuild *r) {
     size_t which;
-    for (size_t i = 0; i < r->n_stages; i++)
+    for (size_t i = 0; i < r->n_stages; i++) {
+        if (r->stage[i].shown && r->stage[i].op < 0) return true;
         for (size_t k = 0; r->stage[i].shown && tensor_of(r, &r->stage[i], k, &which); k++)
             if (which != SIZE_MAX) return true;
-    return r->stage[0].shown;
+    }
+    return false;
 }
 
 sonde_status rebuild_reference_open(rebuild *r, const value *args, sonde_result *out, sonde_error *err) {
@@ -50,7 +64,7 @@ sonde_status rebuild_reference_open(rebuild *r, const value *args, sonde_result 
                   "walks through the plain run; `sonde verify` runs the edits too");
     SONDE_FAIL_IF(!has_any(r), err, SONDE_FORMAT,
                   "against: the reference has no value of these stages, nothing would be compared");
-    if (same_tokens(&r->reference, &r->cx->prompts[0].tokens)) r->types = r->reference.types;
+    if (same_run(r) && r->reference.types) r->prompt.types = r->reference.types;
     const char *maker = sonde_array_file_note(r->file, "sonde");
     if (maker && strcmp(maker, "reference") != 0)
         sonde_result_note(out, "the reference was written by sonde itself: it can say that two runs agree, not that they "
@@ -84,16 +98,17 @@ double *rebuild_official(const rebuild *r, int op) {
 
 static const rebuild_compared NOTHING = { .ok = true, .worst = (double)NAN, .mean = (double)NAN, .cosine = (double)NAN };
 
-rebuild_compared rebuild_compare_tokens(const rebuild *r) {
+rebuild_compared rebuild_compare_tokens(const rebuild *r, bool target) {
     rebuild_compared c = NOTHING;
     c.found = r->file != NULL;
-    if (c.found) c.ok = same_tokens(&r->reference, &r->cx->prompts[0].tokens);
+    if (c.found) c.ok = same_tokens(r, target);
     return c;
 }
 
 static sonde_status compare_tensor(const rebuild *r, const rebuild_value *v, size_t which, rebuild_compared *out,
                                    sonde_error *err) {
     const replay *x = &r->reference;
+    int64_t       here, there;
     agreement a = agree_new(r->file, which, false);
     sonde_view view = { .axes = v->axes, .rank = v->rank, .data = v->data };
     int64_t   *row_of = ROOM(int64_t, x->n);
@@ -101,9 +116,11 @@ static sonde_status compare_tensor(const rebuild *r, const rebuild_value *v, siz
     for (int64_t i = 0; i < x->n; i++) row_of[i] = -1;
     for (int64_t i = 0; i < x->n_position; i++) row_of[x->position[i]] = i;
     a.row_of = x->position ? row_of : NULL;
-    a.rows = x->position ? x->n_position : x->n;
+    rebuild_tokens(r, v->of_target, &here);
+    official_tokens(r, v->of_target, &there);
+    a.rows = x->position ? x->n_position : there;
     sonde_status s = SONDE_OK;
-    if (x->n == r->cx->prompts[0].tokens.n) s = agree_view(&a, &view, 0, err);
+    if (here == there) s = agree_view(&a, &view, 0, err);
     else a.other_shape = true;
     free(row_of);
     SONDE_TRY(s);

@@ -109,6 +109,12 @@ size_t rebuild_weight(const rebuild *r, const char *name) {
 
 /* ---- stages ---- */
 
+const int32_t *rebuild_tokens(const rebuild *r, bool target, int64_t *n) {
+    if (target) return context_rows(r->cx, &r->prompt, n);
+    *n = r->prompt.n;
+    return r->prompt.tokens;
+}
+
 /* The operation and all those in front of it that it reads by way of values that are no sites. */
 static void find_parts(const rebuild *r, rebuild_stage *s) {
     bool  *needed = ROOM(bool, r->n_ops);
@@ -142,15 +148,25 @@ static void add_stage(rebuild *r, int op) {
     if (op >= 0) find_parts(r, s);
 }
 
+static void add_token_stage(rebuild *r, bool target) {
+    add_stage(r, -1);
+    rebuild_stage *s = &r->stage[r->n_stages - 1];
+    s->target = target;
+    snprintf(s->title, sizeof s->title, "%stokens", target ? "decoder: " : "");
+}
+
+static bool is_target(const sonde_operation *o) { return o->kind && !strcmp(o->kind, "target tokens"); }
+
 static sonde_status note_site(const sonde_site *site, void *user, sonde_error *err) {
     (void)err;
     rebuild *r = user;
     for (size_t i = 1; i < r->n_stages; i++) {
-        rebuild_op    *o = &r->op[r->stage[i].op];
+        rebuild_op    *o = r->stage[i].op < 0 ? NULL : &r->op[r->stage[i].op];
+        if (!o || strcmp(o->name, site->name) != 0) continue;
         rebuild_value *v = &o->value;
-        if (strcmp(o->name, site->name) != 0) continue;
         write_title(&r->stage[i], site);
         snprintf(v->axes, sizeof v->axes, "%s", site->axes);
+        v->of_target = site->of_target;
         v->rank = site->rank;
         v->items = 1;
         for (int k = 0; k < site->rank; k++) v->items *= v->dim[k] = site->dim[k];
@@ -176,15 +192,19 @@ static sonde_status choose(rebuild *r, const value *args, sonde_error *err) {
 
 sonde_status rebuild_plan(rebuild *r, const value *args, sonde_error *err) {
     const sonde_context *cx = r->cx;
-    const int64_t n = cx->prompts[0].tokens.n;
-    SONDE_TRY(sonde_graph(cx->model, (sonde_graph_query){ .n = n }, keep, r, err));
+    int64_t n, target;
+    r->prompt = context_prompt(cx, 0);
+    rebuild_tokens(r, false, &n);
+    rebuild_tokens(r, true, &target);
+    SONDE_TRY(sonde_graph(cx->model, (sonde_graph_query){ .n = n, .n_target = target }, keep, r, err));
     r->n_weights = sonde_model_weights(cx->model);
     r->weight = ROOM(sonde_weight_info, r->n_weights);
     for (size_t i = 0; i < r->n_weights; i++) sonde_model_weight(cx->model, i, &r->weight[i]);
-    add_stage(r, -1);
-    snprintf(r->stage[0].title, sizeof r->stage[0].title, "tokens");
-    for (size_t i = 0; i < r->n_ops; i++)
+    add_token_stage(r, false);
+    for (size_t i = 0; i < r->n_ops; i++) {
+        if (is_target(&r->op[i].told)) add_token_stage(r, true);
         if (r->op[i].name[0]) add_stage(r, (int)i);
-    SONDE_TRY(sonde_sites(cx->model, &(sonde_site_query){ .n = n }, note_site, r, err));
+    }
+    SONDE_TRY(sonde_sites(cx->model, &(sonde_site_query){ .n = n, .n_target = target }, note_site, r, err));
     return choose(r, args, err);
 }

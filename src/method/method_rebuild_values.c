@@ -39,15 +39,14 @@ static sonde_status take(const sonde_answer *a, void *user, sonde_error *err) {
     for (size_t i = 0; i < r->n_ops && !v; i++)
         if (r->op[i].value.data && !strcmp(r->op[i].name, a->site)) v = &r->op[i].value;
     if (!v) return SONDE_OK;
-    int t = 0;
-    while (t < v->rank && v->axes[2 * t] != 't') t++;
+    const int  t = sonde_axes_rows(v->axes);
+    const bool cut = t >= 0;
     int64_t outer = 1, inner = 1, items = 1;
     for (int i = 0; i < v->rank; i++) {
         items *= a->value.dim[i];
-        if (i < t && t < v->rank) outer *= v->dim[i];
-        if (i > t || t == v->rank) inner *= v->dim[i];
+        if (i < t) outer *= v->dim[i];
+        if (i > t) inner *= v->dim[i];
     }
-    const bool    cut = t < v->rank;
     const int64_t rows = cut ? a->value.dim[t] : 1, all = cut ? v->dim[t] : 1, first = cut ? a->first : 0;
     for (int64_t o = 0; o < outer; o++)
         memcpy(v->data + (o * all + first) * inner, a->value.data + o * rows * inner,
@@ -67,10 +66,8 @@ sonde_status rebuild_capture(rebuild *r, sonde_cost *cost, sonde_error *err) {
         if (r->op[i].value.data) r->all += r->op[i].value.items;
     sonde_want *wants = ROOM(sonde_want, names.n);
     for (size_t i = 0; i < names.n; i++) wants[i] = (sonde_want){ .kind = SONDE_WANT_SITE, .sites = names.text[i] };
-    sonde_prompt p = context_prompt(cx, 0);
-    p.types = r->types;
     const sonde_variant v = { 0 };
-    const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = wants, .n_wants = names.n,
+    const sonde_batch   b = { .bases = &r->prompt, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = wants, .n_wants = names.n,
                               .seed = cx->seed };
     sonde_status s = SONDE_OK;
     if (cost) *cost = (sonde_cost){ 0 };

@@ -126,10 +126,10 @@ static sonde_status linear(const rebuild_call *c, double *y, sonde_error *err) {
 }
 
 static sonde_status lookup(const rebuild_call *c, double *y, sonde_error *err) {
-    const method_prompt *p = &c->r->cx->prompts[0];
-    const bool    by_position = c->o->kind && !strcmp(c->o->kind, "positions");
-    const bool    by_type = c->o->kind && !strcmp(c->o->kind, "token types");
-    const int32_t *types = c->r->types;
+    const char   *kind = c->o->kind ? c->o->kind : "";
+    const bool    by_position = strstr(kind, "positions") != NULL, by_type = !strcmp(kind, "token types");
+    int64_t       count;
+    const int32_t *types = c->r->prompt.types, *tokens = rebuild_tokens(c->r, !strcmp(kind, "target tokens"), &count);
     const int64_t width = cols(&c->o->out), n = positions(&c->o->out);
     size_t at;
     SONDE_TRY(find(c, c->o->weight, &at, err));
@@ -137,7 +137,7 @@ static sonde_status lookup(const rebuild_call *c, double *y, sonde_error *err) {
     sonde_status s = SONDE_OK;
     for (int64_t t = 0; t < n && s == SONDE_OK; t++) {
         const int64_t place = t + (int64_t)rebuild_number(c, "offset", 0);
-        const int64_t id = by_position ? place : by_type ? (types ? types[t] : 0) : p->tokens.id[t];
+        const int64_t id = by_position ? place : by_type ? (types ? types[t] : 0) : tokens[t];
         s = sonde_model_weight_vectors(c->r->cx->model, (sonde_weight_part){ at, 0, id, 1 }, row, err);
         for (int64_t i = 0; i < width; i++) y[t * width + i] = (double)row[i];
     }
@@ -339,7 +339,8 @@ static sonde_status scores(const rebuild_call *c, double *y, sonde_error *err) {
                 const bool    masked = causal && (s > t || (window && s <= t - window));
                 double sum = 0;
                 for (int64_t i = 0; i < e; i++) sum += a[i] * b[i];
-                y[(h * T + t) * S + s] = masked ? (double)-INFINITY : rebuild_number(c, "scale", 1) * sum + bias_of(c, h, s);
+                const double more = c->in[2] ? c->in[2][(h * T + t) * S + s] : bias_of(c, h, s);
+                y[(h * T + t) * S + s] = masked ? (double)-INFINITY : rebuild_number(c, "scale", 1) * sum + more;
             }
     return SONDE_OK;
 }
@@ -377,12 +378,12 @@ static sonde_status mix(const rebuild_call *c, double *y, sonde_error *err) {
 }
 
 static const struct { const char *operation; rebuild_fn fn; } references[] = {
-    { "lookup", lookup }, { "linear", linear }, { "add", add }, { "multiply", multiply }, { "copy", same }, 
+    { "lookup", lookup }, { "linear", linear }, { "add", add }, { "multiply", multiply }, { "copy", same },
     { "reorder", same }, { "reshape", same }, { "times", times }, { "shift", shift }, { "clamp", clamp },
     { "soft_cap", soft_cap }, { "largest", rebuild_largest }, { "experts", rebuild_experts },
     { "activation", activation }, { "layer_scale", layer_scale }, { "layer_normalize", layer_normalize },
     { "rms_scale", rms_scale }, { "rms_normalize", rms_normalize }, { "affine", affine }, { "rotate", rotate },
-    { "scores", scores }, { "softmax", softmax }, { "mix", mix },
+    { "relative_bias", rebuild_relative_bias }, { "scores", scores }, { "softmax", softmax }, { "mix", mix },
 };
 
 rebuild_fn rebuild_reference(const char *operation) {

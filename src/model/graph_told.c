@@ -54,6 +54,12 @@ static void lend(const told_constants *room, sonde_operation *row) {
     row->n_constants = room->n;
 }
 
+static const char *kind_of_rows(told_where w, weight_id table) {
+    if (table == W_TYPE) return "token types";
+    if (table == W_POS) return w.target ? "target positions" : "positions";
+    return w.target ? "target tokens" : "tokens";
+}
+
 void tell_step(told_where w, const step *s, told_constants *room, sonde_operation *row) {
     room->n = 0;
     row->formula = op_table[s->op]->doc;
@@ -61,15 +67,34 @@ void tell_step(told_where w, const step *s, told_constants *room, sonde_operatio
         row->kind = act_table[s->act].name;
         row->formula = act_table[s->act].formula;
     }
-    if (s->op == OP_lookup) row->kind = s->w == W_POS ? "positions" : s->w == W_TYPE ? "token types" : "tokens";
+    if (s->op == OP_lookup) row->kind = kind_of_rows(w, s->w);
     if (!row->bias) row->formula = without_bias(w.memory, row->formula);
     put_constants(w, s, room);
     lend(room, row);
 }
 
+/* Without the mask, where every row sees every key. */
+static const char *formula_of_scores(told_where w, const sonde_operation *row) {
+    const char *whole = op_table[OP_scores]->doc;
+    const bool  biased = row->n_in > 2 || w.config->alibi;
+    const char *formula = biased ? whole : without_bias(w.memory, whole);
+    const char *mask = strstr(formula, ", -inf");
+    return w.seen.every && mask ? arena_printf(w.memory, "%.*s", (int)(mask - formula), formula) : formula;
+}
+
+void tell_relative_bias(told_where w, told_constants *room, sonde_operation *row) {
+    room->n = 0;
+    row->formula = "r[h,t,s] = table[bucket(s - t),h]: of the n buckets of a direction half are one distance each, the "
+                   "others grow with its logarithm, up to most";
+    put(room, "both", w.config->bidirectional);
+    put(room, "buckets", (double)w.config->buckets);
+    put(room, "most", (double)w.config->max_distance);
+    lend(room, row);
+}
+
 void tell_attention_part(told_where w, enum op_id id, told_constants *room, sonde_operation *row) {
     room->n = 0;
-    row->formula = op_table[id]->doc;
+    row->formula = id == OP_scores ? formula_of_scores(w, row) : op_table[id]->doc;
     if (id == OP_scores) {
         put(room, "scale", arch_score_scale(w.config, w.block));
         put(room, "causal", !w.seen.every);

@@ -21,13 +21,7 @@ program_key lane_key(const lane *l, int at, bool backward) {
         .mlp_in = f[SITE_MLP_IN] & any, .result = f[SITE_RESULT] & any, .cross_result = f[SITE_CROSS_RESULT] & any };
 }
 
-int lane_bias_slot(const lane *l) {
-    for (int i = 0; i < l->plan.run.n; i++) {
-        const slot *at = &l->plan.run.at[i];
-        if (at->stack == l->stack && at->kind == SLOT_BLOCK && at->block == 0 && at->turn == 0) return at->no_attn ? FRONT : i;
-    }
-    return FRONT;
-}
+int lane_bias_slot(const lane *l) { return slot_of_bias(&l->plan.run, l->stack); }
 
 /* The same name gives the same key on every run: noise depends on the place, not on when it is reached. */
 static uint64_t place_key(const segment *g, site_id site) {

@@ -51,7 +51,7 @@ typedef struct lane {
 /* Slots run from 0; flags of FRONT and BACK lie before and behind them. */
 uint8_t *lane_flags(const lane *l, int slot);           /* [SITE_COUNT] */
 program_key lane_key(const lane *l, int slot, bool backward);
-/* The slot in which the relative bias of a stack is a site: its first block's; FRONT: it has none. */
+/* The slot in which its stack's relative bias is a site; FRONT: none. */
 int lane_bias_slot(const lane *l);
 
 /* Rows of a lane inside a stage: positions [first, first + n) stand in rows [row, row + n). */

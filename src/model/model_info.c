@@ -19,15 +19,6 @@ static const arch_config *config_of(const sonde_model *m, const weight_entry *e)
     return e->stack == STACK_ENCODER ? &m->encoder : &m->config;
 }
 
-/* Of two stacks, what belongs to one of them has its word in front; what they share and the unembedding are named alone. */
-static const char *name_of(sonde_model *m, const weight_entry *e) {
-    const char *name = weight_table[e->id].name, *word = e->stack == STACK_ENCODER ? "encoder" : "decoder";
-    if (e->layer >= 0) return arena_printf(m->memory, "%s.%" PRId64 ".%s", m->config.encoder ? word : "blocks", e->layer, name);
-    if (!m->config.encoder || e->id == W_EMBED || e->id == W_UNEMBED || e->id == B_UNEMBED) return name;
-    if (e->id == W_LNF || e->id == B_LNF) return arena_printf(m->memory, "%s_final_ln.%s", word, e->id == W_LNF ? "w" : "b");
-    return arena_printf(m->memory, "%s.%s%s", word, e->id == W_REL ? "0." : "", name);
-}
-
 typedef struct { sonde_model *m; stack_id stack; } stack_list;
 
 static void add(const stack_list *of, weight_id id, int64_t layer) {
@@ -38,7 +29,7 @@ static void add(const stack_list *of, weight_id id, int64_t layer) {
     const weight *w = weight_of(m, e);
     if (!w->stored_as) return;
     if (of->stack == STACK_ENCODER && id == W_EMBED && w->stored_as == m->front[W_EMBED].stored_as) return;
-    e->name = name_of(m, e);
+    e->name = weight_name(m->memory, &m->config, (weight_owner){ of->stack, layer }, id);
     f->listed++;
 }
 

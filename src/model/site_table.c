@@ -129,6 +129,14 @@ const char *slot_word(const slots *s, int at) {
     return !s->source ? "blocks" : slot_stack(s, at) == STACK_ENCODER ? "encoder" : "decoder";
 }
 
+int slot_of_bias(const slots *s, stack_id of) {
+    for (int i = 0; i < s->n; i++) {
+        const slot *at = &s->at[i];
+        if (at->stack == of && at->kind == SLOT_BLOCK && at->block == 0 && at->turn == 0) return at->no_attn ? FRONT : i;
+    }
+    return FRONT;
+}
+
 /* Final norms of two stacks are told apart by their names, tables by the word in front of them. */
 const char *place_tail(const slots *s, place p) {
     static const struct { site_id site; const char *name[2]; } two[] = {

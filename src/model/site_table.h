@@ -72,6 +72,8 @@ static inline const arch_config *stack_config(const arch_config *c, stack_id of)
 }
 /* "blocks", "encoder" or "decoder": what names of the slot's block begin with. */
 const char *slot_word(const slots *s, int at);
+/* The slot in which the relative bias of a stack is a site: its first block's; FRONT: it has none. */
+int slot_of_bias(const slots *s, stack_id of);
 /* Whole name into the arena: "blocks.4r1.attn.hook_z". */
 const char *place_name(arena *a, const slots *s, place p);
 /* The same without the block's word and number. */

@@ -1,5 +1,6 @@
 #include "weight_table.h"
 #include <assert.h>
+#include <inttypes.h>
 #include <stddef.h>
 
 #define FRONT_VECTOR(title, axis)          { title, WEIGHT_VECTOR, false, axis, axis, "" }
@@ -112,6 +113,14 @@ int64_t weight_size(const arch_config *c, const char *axes) {
     int64_t n = 1;
     for (; *axes; axes++) n *= weight_axis(c, *axes);
     return n;
+}
+
+const char *weight_name(arena *into, const arch_config *c, weight_owner at, weight_id id) {
+    const char *name = weight_table[id].name, *word = at.stack == STACK_ENCODER ? "encoder" : "decoder";
+    if (at.layer >= 0) return arena_printf(into, "%s.%" PRId64 ".%s", c->encoder ? word : "blocks", at.layer, name);
+    if (!c->encoder || id == W_EMBED || id == W_UNEMBED || id == B_UNEMBED) return name;
+    if (id == W_LNF || id == B_LNF) return arena_printf(into, "%s_final_ln.%s", word, id == W_LNF ? "w" : "b");
+    return arena_printf(into, "%s.%s%s", word, id == W_REL ? "0." : "", name);
 }
 
 bool weight_of_experts(weight_id id) { return weight_table[id].out[0] == 'x' && weight_table[id].out[1]; }
