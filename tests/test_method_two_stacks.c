@@ -351,10 +351,47 @@ static void patches_have_what_both_runs_have(void) {
 static void the_gradient_foretells_small_changes(void) {
     two x = two_open("t5");
     method_run *r = x.r;
-    RUN_OK(r, "sweep", "over", "hook_resid_pre,cross_attn.hook_v[s,0],decoder.0.cross_attn.hook_pattern[0,t,s]", "do", "scale=1.05",
+    RUN_OK(r, "sweep", "over", "hook_resid_pre,cross_attn.hook_v[s,0],decoder.0.cross_attn.hook_pattern[0,t,s]", "do", "scale=1.001",
            "metric", "logit(#11)", "approx", "gradient", NULL);
     CHECK(run_float(run_table(r, "agreement"), 0, "pearson") > 0.999);
     CHECK_NEAR(run_float(run_table(r, "agreement"), 0, "slope"), 1, 0.02);
+    two_close(x);
+}
+
+/* ---- activations ---- */
+
+static void activations_are_of_either_stack(void) {
+    two x = two_open("t5");
+    method_run *r = x.r;
+    RUN_OK(r, "activations", "unit", "1.3", NULL);
+    const sonde_table *t = run_table(r, "unit");
+    CHECK_EQ(run_rows(t), x.p.n + x.p.n_target);
+    for (size_t i = 0; i < t->rows; i++) {
+        sonde_array_spec shape;
+        const float *want = sonde_capture_value(x.plain, run_text(t, i, "site"), &shape);
+        const bool   decoder = run_text(t, i, "site")[0] == 'd';
+        const int64_t at = run_int(t, i, "position");
+        CHECK_EQ(run_token(t, i, "token"), (decoder ? x.p.target : x.p.tokens)[at]);
+        CHECK_NEAR(run_float(t, i, "value"), want[at * shape.dim[1] + 3], 1e-5);
+    }
+    CHECK_EQ(run_rows(run_table(r, "tokens_layers")), 2 * x.p.n + 3 * x.p.n_target);
+    RUN_OK(r, "activations", "site", "cross_attn.hook_z[:,1]", "layers", "2", NULL);
+    CHECK_EQ(run_rows(run_table(r, "tokens_layers")), x.p.n_target);
+    CHECK_STR(run_text(run_table(r, "tokens_layers"), 0, "state"), "decoder.2");
+    two_close(x);
+    x = two_open("bart");
+    CHECK_EQ(run_method(x.r, "activations", "site", "mlp.hook_post", NULL), SONDE_USAGE);
+    two_close(x);
+}
+
+/* ---- the target in the result ---- */
+
+static void results_name_the_target(void) {
+    two x = two_open("t5");
+    method_run *r = x.r;
+    RUN_OK(r, "lens", NULL);
+    CHECK_EQ((int64_t)r->out->prompts.at[0].target.n, x.p.n_target);
+    for (int64_t i = 0; i < x.p.n_target; i++) CHECK_EQ(r->out->prompts.at[0].target.at[i].id, x.p.target[i]);
     two_close(x);
 }
 
@@ -389,7 +426,7 @@ static void the_hash_is_of_both_texts_and_the_logits(void) {
 
 static void the_rest_is_refused(void) {
     static const char *const one[] = { "eval", "layers", "norms", "cka", "neurons", "heads", "stages" };
-    static const char *const both[] = { "attention", "lens", "sweep", "ablate", "patch", "hash", "sites", "info", "tokens", "trace" };
+    static const char *const both[] = { "attention", "lens", "sweep", "ablate", "patch", "hash", "activations", "sites", "info", "tokens", "trace" };
     two x = two_open("t5");
     for (size_t i = 0; i < sizeof one / sizeof *one; i++)
         CHECK_EQ(method_check(method_find(one[i]), x.r->model, &x.r->err), SONDE_UNSUPPORTED);
@@ -404,5 +441,6 @@ static void the_rest_is_refused(void) {
 #define TESTS(X) X(patterns_are_transformers) X(one_stack_may_be_chosen) X(an_encoder_sees_both_ways) \
     X(the_lens_is_transformers_norm_and_head) X(the_lens_ends_in_the_answer) X(the_lens_reads_what_norms_behind_sums_give) \
     X(every_cell_is_a_run_of_its_own) X(a_cell_is_transformers) X(patches_have_what_both_runs_have) \
-    X(the_gradient_foretells_small_changes) X(the_hash_is_of_both_texts_and_the_logits) X(the_rest_is_refused)
+    X(the_gradient_foretells_small_changes) X(activations_are_of_either_stack) X(results_name_the_target) \
+    X(the_hash_is_of_both_texts_and_the_logits) X(the_rest_is_refused)
 TEST_MAIN(TESTS)

@@ -41,6 +41,9 @@ SONDE_API size_t sonde_result_prompt(sonde_result *r, const char *text, size_t l
 /* The text beside it; its tokens' bytes are those of this text. */
 SONDE_API void   sonde_result_pair(sonde_result *r, size_t prompt, const char *text, size_t len);
 SONDE_API void   sonde_result_prompt_token(sonde_result *r, size_t prompt, sonde_token t, int64_t start, int64_t end);
+/* Of an encoder-decoder: its decoder's tokens, in order. Positions alone then do not say which text they count, and pictures
+ * show them as numbers. */
+SONDE_API void   sonde_result_target_token(sonde_result *r, size_t prompt, sonde_token t);
 typedef struct {
     sonde_token token; double prob;             /* at temperature 1 */
     const sonde_token *alternatives; const double *probs; size_t n;     /* the most probable tokens */

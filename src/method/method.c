@@ -83,6 +83,15 @@ sonde_status method_check(const method *m, const sonde_model *model, sonde_error
     return SONDE_OK;
 }
 
+static void put_target(const sonde_context *cx, size_t prompt, size_t at, sonde_result *out) {
+    if (!cx->model || !sonde_model_describe(cx->model)->encoder_layers) return;
+    const sonde_prompt p = context_prompt(cx, prompt);
+    int64_t n;
+    const int32_t *id = context_rows(cx, &p, &n);
+    for (int64_t t = 0; t < n; t++)
+        if (id[t] >= 0) sonde_result_target_token(out, at, context_token(cx, id[t]));
+}
+
 void context_head(const sonde_context *cx, const method *m, sonde_result *out) {
     sonde_result_method(out, m->name);
     if (cx->model) {
@@ -96,6 +105,7 @@ void context_head(const sonde_context *cx, const method *m, sonde_result *out) {
         for (int64_t t = 0; t < p->tokens.n; t++)
             sonde_result_prompt_token(out, at, context_token(cx, p->tokens.id[t]), p->tokens.start ? p->tokens.start[t] : -1,
                                       p->tokens.end ? p->tokens.end[t] : -1);
+        put_target(cx, i, at, out);
     }
     for (size_t i = 0; i < cx->n_edits; i++) put_edit(out, cx->edits[i]);
 }

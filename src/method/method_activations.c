@@ -47,7 +47,9 @@ static void put_layer(const site_rows *r, sonde_table *t, size_t i) {
 static void put_place(const site_rows *r, sonde_table *t, size_t i, int64_t position) {
     put_layer(r, t, i);
     sonde_cell_int(t, position);
-    sonde_cell_token(t, context_token(r->cx, r->cx->prompts[0].tokens.id[position]));
+    const sonde_prompt p = context_prompt(r->cx, 0);
+    int64_t n;
+    sonde_cell_token(t, context_token(r->cx, context_positions(r->cx, &p, r->at[i].of_target, &n)[position]));
 }
 
 static void layer_columns(sonde_table *t) {
@@ -69,7 +71,7 @@ static void put_tokens_layers(const site_rows *r, sonde_result *out) {
     for (int i = 0; i < 4; i++) sonde_table_column(t, names[i], SONDE_FLOAT, "");
     sonde_table_column(t, "state", SONDE_TEXT, "");
     for (size_t i = 0; i < r->n; i++)
-        for (int64_t p = 0; p < r->positions; p++) {
+        for (int64_t p = 0; p < r->at[i].n; p++) {
             const summary s = summarise(row_of(r, i, p), r->width);
             put_place(r, t, i, p);
             sonde_cell_float(t, s.mean);
@@ -108,11 +110,13 @@ static void put_top(const site_rows *r, int64_t position, sonde_result *out) {
     sonde_table_column(t, r->axes[2] == 'v' ? "id" : site_rows_unit(r), r->axes[2] == 'v' ? SONDE_TOKEN : SONDE_INT, "");
     sonde_table_column(t, "value", SONDE_FLOAT, "");
     for (size_t i = 0; i < r->n; i++) {
-        const float *row = row_of(r, i, position);
+        const int64_t at = position < 0 ? position + r->at[i].n : position;
+        if (at < 0 || at >= r->at[i].n) continue;               /* the other stack's text is longer */
+        const float *row = row_of(r, i, at);
         for (int64_t k = 0; k < r->width; k++) v[k] = (unit_value){ row[k], k };
         qsort(v, (size_t)r->width, sizeof *v, larger_first);
         for (int64_t k = 0; k < r->width && k < r->cx->top; k++) {
-            put_place(r, t, i, position);
+            put_place(r, t, i, at);
             sonde_cell_int(t, k + 1);
             put_unit_cell(r, t, v[k].unit);
             sonde_cell_float(t, (double)v[k].value);
@@ -151,7 +155,7 @@ static void put_unit(const site_rows *r, const chosen_unit *u, sonde_result *out
     sonde_table_column(t, site_rows_unit(r), SONDE_INT, "");
     sonde_table_column(t, "value", SONDE_FLOAT, "");
     for (size_t i = 0; i < r->n; i++)
-        for (int64_t p = 0; p < r->positions && r->at[i].block == u->layer; p++) {
+        for (int64_t p = 0; p < r->at[i].n && r->at[i].block == u->layer; p++) {
             put_place(r, t, i, p);
             sonde_cell_int(t, u->unit);
             sonde_cell_float(t, (double)row_of(r, i, p)[u->unit]);
@@ -167,10 +171,9 @@ static sonde_status activations_all(site_rows *r, const value *args, sonde_resul
     chosen_unit unit;
     SONDE_TRY(site_rows_open(r, r->cx, &q, err));
     SONDE_TRY(read_unit(r, &args[ACT_UNIT], &unit, err));
-    int64_t position = args[ACT_POSITION].i;
+    const int64_t position = args[ACT_POSITION].i;
     SONDE_FAIL_IF(position < -r->positions || position >= r->positions, err, SONDE_USAGE,
                   "position: %" PRId64 ", expected %" PRId64 " to %" PRId64, position, -r->positions, r->positions - 1);
-    if (position < 0) position += r->positions;
     if (r->cx->dry_run) return site_rows_dry(r, out, err);
     SONDE_TRY(site_rows_run(r, NULL, err));
     if (unit.given) put_unit(r, &unit, out);
@@ -199,6 +202,6 @@ const method method_activations = {
                "else a unit (of a head). top: the --top of largest |value| at --position; ties to the lower number",
     .example = "activations \"When Mary and John went to the store, John gave a drink to\" --site mlp.hook_post --unit 3.17",
     .params = params,
-    .takes = NEEDS_MODEL | NEEDS_PROMPT | TAKES_EDITS,
+    .takes = NEEDS_MODEL | NEEDS_PROMPT | TAKES_EDITS | TAKES_TWO,
     .run = activations_run,
 };

@@ -7,7 +7,8 @@
 
 static const int64_t MOST_NUMBERS = (int64_t)1 << 29;
 
-typedef struct { site_rows *r; const long *layer; size_t n_layers; const char *text; } finding;
+/* layer: [0] of the blocks in front of logits, [1] of an encoder-decoder's encoder. */
+typedef struct { site_rows *r; long *layer[2]; size_t n_layers[2]; const char *text; bool two; } finding;
 
 /* Behind "blocks.4r1."; the whole name of a site outside of blocks. */
 static const char *kind_of(const char *name, int block) {
@@ -16,23 +17,25 @@ static const char *kind_of(const char *name, int block) {
     return dot ? dot + 1 : name;
 }
 
-static bool chosen(const finding *f, int block) {
-    if (block < 0) return true;
-    for (size_t i = 0; i < f->n_layers; i++)
-        if (f->layer[i] == block) return true;
+static bool chosen(const finding *f, const sonde_site *s) {
+    const int k = f->two && !s->of_target;
+    if (s->block < 0) return true;
+    for (size_t i = 0; i < f->n_layers[k]; i++)
+        if (f->layer[k][i] == s->block) return true;
     return false;
 }
 
-static void set_state(site_row *s) {
+static void set_state(site_row *s, bool two) {
     const char *block = s->block < 0 ? NULL : strchr(s->name, '.');
-    if (block) snprintf(s->state, sizeof s->state, "%.*s", (int)strcspn(block + 1, "."), block + 1);
+    if (block && two) snprintf(s->state, sizeof s->state, "%.*s", (int)(block + 1 + strcspn(block + 1, ".") - s->name), s->name);
+    else if (block) snprintf(s->state, sizeof s->state, "%.*s", (int)strcspn(block + 1, "."), block + 1);
     else snprintf(s->state, sizeof s->state, "%.47s", s->name);
 }
 
 static sonde_status add_site(const sonde_site *s, void *user, sonde_error *err) {
     finding   *f = user;
     site_rows *r = f->r;
-    if (!chosen(f, s->block)) return SONDE_OK;
+    if (!chosen(f, s)) return SONDE_OK;
     const bool heads = s->rank == 3 && s->axes[0] == 't';
     const bool rows = s->rank == 2 && s->axes[0] == 't' && s->axes[2] != '1' && s->axes[2] != 's';
     SONDE_FAIL_IF(!heads && !rows, err, SONDE_USAGE,
@@ -45,13 +48,17 @@ static sonde_status add_site(const sonde_site *s, void *user, sonde_error *err) 
     const bool other = r->n && strcmp(kind_of(r->at[0].name, r->at[0].block), kind_of(s->name, s->block)) != 0;
     SONDE_FAIL_IF(other, err, SONDE_USAGE, "site: %s and %s are two kinds, expected one", r->at[0].name,
                   s->name);
+    SONDE_FAIL_IF(r->n && r->width != s->dim[s->rank - 1], err, SONDE_USAGE, "site: a row of %s has %" PRId64 " numbers and one of "
+                  "%s %" PRId64 ", expected one stack, as in decoder.*.%s", r->at[0].name, r->width, s->name, s->dim[s->rank - 1],
+                  kind_of(s->name, s->block));
     r->at = room_grow(r->at, r->n, 1, sizeof *r->at);
     site_row *to = &r->at[r->n++];
-    *to = (site_row){ .block = s->block, .site = *s };
+    *to = (site_row){ .block = s->block, .of_target = s->of_target, .n = s->dim[0], .site = *s };
+    if (to->n > r->positions) r->positions = to->n;
     snprintf(to->name, sizeof to->name, "%s", s->name);
     snprintf(r->axes, sizeof r->axes, "%s", s->axes);
     r->width = s->dim[s->rank - 1];
-    set_state(to);
+    set_state(to, f->two);
     return SONDE_OK;
 }
 
@@ -69,18 +76,29 @@ static sonde_status split_index(site_rows *r, const char *text, char *name, size
     return SONDE_OK;
 }
 
+/* Layers that one stack alone has are that one's; the problem is the decoder's where neither has them. */
+static sonde_status read_layers(finding *f, const site_rows_query *q, const sonde_model_info *m, sonde_error *err) {
+    sonde_error other;
+    const sonde_status s = param_numbers(q->layers_row, q->layers, (long)m->layers, &f->layer[0], &f->n_layers[0], err);
+    const bool encoder = f->two && param_numbers(q->layers_row, q->layers, (long)m->encoder_layers, &f->layer[1], &f->n_layers[1],
+                                                 &other) == SONDE_OK;
+    return encoder ? SONDE_OK : s;
+}
+
 sonde_status site_rows_open(site_rows *r, sonde_context *cx, const site_rows_query *q, sonde_error *err) {
     const sonde_model_info *info = sonde_model_describe(cx->model);
     char    name[256];
-    long   *layer = NULL;
-    finding f = { .r = r, .text = q->text };
-    *r = (site_rows){ .cx = cx, .positions = cx->prompts[0].tokens.n };
+    finding f = { .r = r, .text = q->text, .two = info->encoder_layers > 0 };
+    const sonde_prompt p = context_prompt(cx, 0);
+    int64_t target;
+    context_rows(cx, &p, &target);
+    *r = (site_rows){ .cx = cx };
     SONDE_TRY(split_index(r, q->text, name, sizeof name, err));
-    SONDE_TRY(param_numbers(q->layers_row, q->layers, (long)info->layers, &layer, &f.n_layers, err));
-    f.layer = layer;
-    const sonde_site_query sites = { name, cx->edits, cx->n_edits, r->positions, 0 };
-    const sonde_status s = sonde_sites(cx->model, &sites, add_site, &f, err);
-    free(layer);
+    const sonde_site_query sites = { name, cx->edits, cx->n_edits, p.n, target };
+    sonde_status s = read_layers(&f, q, info, err);
+    if (s == SONDE_OK) s = sonde_sites(cx->model, &sites, add_site, &f, err);
+    free(f.layer[0]);
+    free(f.layer[1]);
     SONDE_TRY(s);
     SONDE_FAIL_IF(r->n == 0, err, SONDE_USAGE, "layers: none of %s has %s in this run", q->layers, name);
     const int64_t count = (int64_t)r->n * r->positions;

@@ -5,8 +5,10 @@
 
 typedef struct {
     char name[96];
-    char state[48];                     /* the block as it runs, "4r1"; outside of blocks the whole name */
+    char state[48];                     /* the block as it runs, "4r1", "decoder.0"; outside of blocks the whole name */
     int  block;                         /* -1: none */
+    bool of_target;                     /* its positions are those of an encoder-decoder's target */
+    int64_t n;                          /* positions */
     sonde_site site;                    /* its name and axes are not kept */
 } site_row;
 
@@ -14,13 +16,13 @@ typedef struct {
     sonde_context *cx;
     char           axes[16];
     site_row      *at; size_t n;        /* in the order of the run */
-    int64_t        positions, width;
+    int64_t        positions, width;    /* positions: of the site that has most */
     int64_t        head;                /* of "t h e"; -1: the site has no heads */
     float         *data;                /* [n, positions, width] */
 } site_rows;
 
-/* `text`: a pattern that names one kind of site with axes "t d", "t f", "t v" or, with an index [:,HEAD], "t h e"; `layers`:
- * as PARAM_LAYERS, of blocks. Prompt 0. */
+/* `text`: a pattern that names one kind of site with axes "t d", "t f", "t v" or, with an index [:,HEAD], "t h e", in either
+ * stack or both; `layers`: as PARAM_LAYERS, of the blocks of each stack. Prompt 0. */
 typedef struct { const char *text, *layers; const param *layers_row; } site_rows_query;
 sonde_status site_rows_open(site_rows *r, sonde_context *cx, const site_rows_query *q, sonde_error *err);
 void         site_rows_close(site_rows *r);

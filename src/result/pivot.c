@@ -28,6 +28,7 @@ static const char *prompt_token_at(const sonde_result *r, const char *axis, int6
     if (!is_position || r->prompts.n != 1 || position < 0) return NULL;
     const result_prompt *p = &r->prompts.at[0];
     const size_t at = (size_t)position;
+    if (p->target.n) return NULL;                                   /* or a target's */
     if (at >= p->tokens.n + p->generated.n) return NULL;
     const sonde_token t = at < p->tokens.n ? p->tokens.at[at].token : p->generated.at[at - p->tokens.n].token;
     return show_copy(into, t.bytes, t.len, SHOW_TOKEN);

@@ -126,6 +126,12 @@ static sonde_status read_prompt(const reader *r, const json *p) {
         EXPECT(r, token_of(r, t, &token), "prompts: a token is broken");
         sonde_result_prompt_token(r->out, at, token, offset_of(t, "start"), offset_of(t, "end"));
     }
+    const json *target = json_get(p, "target");
+    for (const json *t = target ? target->child : NULL; t; t = t->next) {
+        sonde_token token;
+        EXPECT(r, token_of(r, t, &token), "prompts: a token of the target is broken");
+        sonde_result_target_token(r->out, at, token);
+    }
     for (const json *g = generated ? generated->child : NULL; g; g = g->next) SONDE_TRY(read_generated(r, at, g));
     if (json_string(json_get(p, "completion"), &text, &len)) sonde_result_generated_text(r->out, at, text, len);
     return SONDE_OK;

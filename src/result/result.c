@@ -62,6 +62,7 @@ void sonde_result_free(sonde_result *r) {
     for (size_t i = 0; i < r->arrays.n; i++) array_free(r->arrays.at[i]);
     for (size_t i = 0; i < r->prompts.n; i++) {
         free(r->prompts.at[i].tokens.at);
+        free(r->prompts.at[i].target.at);
         free(r->prompts.at[i].generated.at);
     }
     free(r->params.at);
@@ -109,6 +110,11 @@ void sonde_result_prompt_token(sonde_result *r, size_t prompt, sonde_token t, in
     assert(prompt < r->prompts.n);
     result_prompt *p = &r->prompts.at[prompt];
     *LIST_ADD(p->tokens) = (prompt_token){ copy_token(r->into, t), start, end };
+}
+
+void sonde_result_target_token(sonde_result *r, size_t prompt, sonde_token t) {
+    assert(prompt < r->prompts.n);
+    *LIST_ADD(r->prompts.at[prompt].target) = copy_token(r->into, t);
 }
 
 void sonde_result_generated(sonde_result *r, size_t prompt, const sonde_written *w) {

@@ -23,6 +23,7 @@ typedef struct { sonde_token token; int64_t start, end; } prompt_token;
 typedef struct {
     span                  text, pair, completion;   /* bytes NULL: none */
     LIST(prompt_token)    tokens;
+    LIST(sonde_token)     target;                   /* of an encoder-decoder */
     LIST(sonde_written)   generated;
 } result_prompt;
 

@@ -133,6 +133,11 @@ static void put_prompt(json_pen *j, const result_prompt *q) {
         pen_text(j->p, "}");
     }
     pen_text(j->p, "]");
+    for (size_t i = 0; i < q->target.n; i++) {
+        pen_text(j->p, i ? "," : ",\"target\":[");
+        put_token(j, q->target.at[i]);
+        pen_text(j->p, i + 1 < q->target.n ? "}" : "}]");
+    }
     if (q->generated.n || q->completion.bytes) {
         pen_text(j->p, ",\"generated\":[");
         for (size_t i = 0; i < q->generated.n; i++) {
