@@ -4,6 +4,7 @@
 #include "text/tokenizer.h"
 #include "truth.h"
 #include <stdlib.h>
+#include <unistd.h>
 
 #define FAMILIES SONDE_SOURCE_DIR "/tests/golden/families/"
 
@@ -182,6 +183,61 @@ static void broken_templates_say_where(void) {
                              "{\"Sequence\": {\"id\": \"A\"}}");
 }
 
+/* Published vocabularies, outside of the repository: tokenizer.json, vocab.txt, GGUF. */
+static void published_layouts_make_the_same_pairs(void) {
+    static const char *const files[] = { "raw/minilm.tokenizer.json", "raw/minilm.vocab.txt", "ggml-vocab-bert-bge.gguf" };
+    const truth f = truth_open("encoders");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char         path[400];
+        sonde_model *m;
+        sonde_error  err;
+        snprintf(path, sizeof path, SONDE_SOURCE_DIR "/../shared/data/vocab/%s", files[i]);
+        if (access(path, F_OK) != 0) {
+            printf("%s is not here: skipped\n", files[i]);
+            continue;
+        }
+        if (sonde_tokenizer_open(&m, path, NULL, &err)) FAIL_("%s", err.message);
+        for (const json *row = truth_of(f.all, "shared")->child; row; row = row->next) {
+            const text_bytes a = text_of(row, "a"), b = text_of(row, "b");
+            const json *ids = truth_of(row, "ids"), *types = truth_of(row, "types");
+            sonde_tokens t;
+            bool         special;
+            json_bool(truth_of(row, "special"), &special);
+            const sonde_token_options o = { .bos = special ? SONDE_BOS_AUTO : SONDE_BOS_NO, .pair = b.at, .pair_len = b.len };
+            if (sonde_tokenize(m, a.at, a.len, o, &t, &err)) FAIL_("%s: %s", files[i], err.message);
+            CHECK_EQ(t.n, (int64_t)ids->len);
+            for (int64_t k = 0; k < t.n; k++) {
+                CHECK_EQ(t.id[k], (int64_t)truth_item(ids, (size_t)k));
+                CHECK_EQ(t.type ? t.type[k] : 0, (int64_t)truth_item(types, (size_t)k));
+            }
+            sonde_tokens_free(&t);
+        }
+        sonde_model_close(m);
+    }
+    truth_close(f);
+}
+
+/* RoBERTa's older layout. */
+static void vocab_and_merges_of_roberta_take_pairs(void) {
+    static const char vocab[] = "{\"<s>\":0,\"</s>\":1,\"a\":2,\"b\":3}", merges[] = "#version: 0.2\n",
+                      config[] = "{\"tokenizer_class\": \"RobertaTokenizer\", \"bos_token\": \"<s>\", \"eos_token\": \"</s>\"}";
+    const tokenizer_files files = { .vocab = { .data = vocab, .size = strlen(vocab) }, .config = { .data = config, .size = strlen(config) },
+                                    .merges = { .data = merges, .size = strlen(merges) } };
+    static const int32_t want[] = { 0, 2, 1, 1, 3, 3, 1 };
+    const text_bytes b = { "bb", 2 };
+    tokenizer  *t;
+    sonde_error err;
+    token_list  list;
+    arena      *memory = arena_new();
+    if (tokenizer_new(&t, &files, &err)) FAIL_("%s", err.message);
+    if (tokenizer_encode(t, (text_bytes){ "a", 1 }, (tokenizer_options){ .pair = &b }, memory, &list, &err)) FAIL_("%s", err.message);
+    CHECK_EQ((int64_t)list.n, 7);
+    for (size_t i = 0; i < list.n && i < 7; i++) CHECK(list.at[i].id == want[i] && list.at[i].type == 0);
+    tokenizer_free(t);
+    arena_free(memory);
+}
+
 #define TESTS(X) X(ids_and_types_are_the_librarys) X(templates_are_written) X(a_model_gets_the_types_that_it_tells_apart) \
-    X(a_tokenizer_without_a_template_refuses) X(broken_templates_say_where)
+    X(a_tokenizer_without_a_template_refuses) X(broken_templates_say_where) \
+    X(published_layouts_make_the_same_pairs) X(vocab_and_merges_of_roberta_take_pairs)
 TEST_MAIN(TESTS)

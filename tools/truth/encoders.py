@@ -61,6 +61,14 @@ def pairs():
     return out
 
 
+def shared():
+    """The published vocabulary of BERT, which lies outside of the repository in three layouts."""
+    t = tokenizers.Tokenizer.from_file(str(ROOT.parent / "shared/data/vocab/raw/minilm.tokenizer.json"))
+    t.no_truncation()
+    t.no_padding()
+    return pair_rows(t)
+
+
 def opened(folder, kind):
     model = getattr(transformers, kind).from_pretrained(FAMILIES / folder, attn_implementation="eager", dtype=torch.float32,
                                                         local_files_only=True)
@@ -220,7 +228,7 @@ def main():
         start = source.index("def decode_spans")
         exec(source[start:source.index("\nclass ", start)], {"np": np}, functions)
         functions["select_starts_ends"].__globals__.update(functions)
-    value = dict(pairs=pairs(), fill=fill(), classify=classify(), answer=answer(functions), embed=embed())
+    value = dict(pairs=pairs(), shared=shared(), fill=fill(), classify=classify(), answer=answer(functions), embed=embed())
     short = json.loads(json.dumps(value), parse_float=lambda x: round(float(x), 9))
     path = ROOT / "tests/truth/encoders.json"
     path.write_text(json.dumps(short, separators=(",", ":"), ensure_ascii=False) + "\n")
