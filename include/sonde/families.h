@@ -2,6 +2,7 @@
 #ifndef SONDE_FAMILIES_H
 #define SONDE_FAMILIES_H
 #include "sonde/error.h"
+#include "sonde/model.h"
 #include <stddef.h>
 
 typedef struct {                        /* lent for the call */
@@ -15,4 +16,7 @@ typedef struct {                        /* lent for the call */
 typedef sonde_status (*sonde_family_fn)(const sonde_family *f, void *user, sonde_error *err);
 /* In the order of the table. Stops at the first status that is not OK. */
 SONDE_API sonde_status sonde_families_list(sonde_family_fn fn, void *user, sonde_error *err);
+/* What its description says of an opened model's blocks, as sonde_family.block, with its own sizes; "" for a tokenizer. As
+ * snprintf. */
+SONDE_API size_t sonde_model_block(const sonde_model *m, char *out, size_t n);
 #endif

@@ -18,16 +18,21 @@ static const param params[] = {
 };
 
 typedef struct { const char *name; int64_t parameters, bytes, broken; size_t tensors; } group;
-enum { GROUPS = 6, UNEMBEDDING = 5 };
+enum { GROUPS = 7, NORMS = 4, UNEMBEDDING = 5, HEADS = 6 };
 
 /* Which part of the model a weight belongs to, by its TransformerLens name. */
 static size_t group_of(const char *name) {
     static const struct { const char *part; size_t group; } rows[] = {
+<<<<<<< HEAD
         { "unembed", UNEMBEDDING }, { "pos_embed", 1 }, { "embed", 0 }, { "attn.", 2 }, { ".mlp.", 3 },
+=======
+        { "unembed", UNEMBEDDING }, { "mlm_head", HEADS }, { "pooler", HEADS }, { "nsp_head", HEADS }, { "classifier", HEADS },
+        { "qa.", HEADS }, { "embed.ln", NORMS }, { "pos_embed", 1 }, { "embed", 0 }, { ".attn.", 2 }, { ".mlp.", 3 },
+>>>>>>> families
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strstr(name, rows[i].part)) return rows[i].group;
-    return 4;
+    return NORMS;
 }
 
 static int64_t items(const sonde_weight_info *w) {
@@ -180,7 +185,7 @@ static void put_bare(const sonde_context *cx, sonde_table *t, const sonde_model_
 }
 
 static void put_sizes(const sonde_context *cx, sonde_table *t, const sonde_model_info *m) {
-    char text[64];
+    char text[64], block[400];
     put(t, "name", m->name);
     if (m->container || !m->refused) put(t, "family", m->family);
     put(t, "hash", m->hash);
@@ -189,6 +194,8 @@ static void put_sizes(const sonde_context *cx, sonde_table *t, const sonde_model
         put_bare(cx, t, m);
         return;
     }
+    sonde_model_block(cx->model, block, sizeof block);
+    put(t, "block", block);
     put_number(t, "parameters", m->parameters);
     rounded(m->parameters, text, sizeof text);
     put(t, "parameters_rounded", text);
@@ -241,7 +248,7 @@ static sonde_status count_all(const sonde_context *cx, bool check, counted *c, s
 static void put_groups(sonde_result *out, const counted *c) {
     int64_t all = 0;
     for (size_t i = 0; i < GROUPS; i++) all += c->part[i].parameters;
-    static const char *const names[GROUPS] = { "embeddings", "positions", "attention", "mlp", "norms", "unembedding" };
+    static const char *const names[GROUPS] = { "embeddings", "positions", "attention", "mlp", "norms", "unembedding", "heads" };
     sonde_table *t = sonde_result_table(out, "components");
     sonde_table_column(t, "component", SONDE_TEXT, "");
     sonde_table_column(t, "tensors", SONDE_INT, "");
@@ -420,8 +427,8 @@ const method method_info = {
                "bytes_copied: those that could not be used where they lie in the file (norms, biases, views that are not "
                "contiguous); container: the format, and of how many files; hash: 16 hex digits of SHA-256 over "
                "configuration, tokenizer and pages of every tensor, it tells files apart and proves nothing; bos_auto: what "
-               "--bos auto does; share: of the parameters; tree: parameters of a module are those "
-               "of all weights below it, a tied weight has none of its own; not_finite: weights that are NaN or infinite",
+               "--bos auto does; block: what stands in it, in order, and what else the family's description says; share: "
+               "of the parameters; tree: parameters of a module are those of all weights below it, a tied weight has none of its own; not_finite: weights that are NaN or infinite",
     .example = "info",
     .params = params,
     .takes = NEEDS_MODEL | TAKES_BARE | TAKES_TWO,

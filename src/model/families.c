@@ -1,7 +1,9 @@
 /* The public list of families: what their rows say, and what their readers of config.json look at. */
 #include "sonde/families.h"
 #include "arch.h"
-#include "weight_table.h"
+#include "model_data.h"
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Fields that change numbers, and a value that not every family computes. */
@@ -62,33 +64,44 @@ static void find_options(const arch *a, sonde_family *f, arena *into) {
     }
 }
 
-static bool has_row(const arch *a, weight_id id) {
-    for (const weight_row *r = a->weights; r->id != W_NONE; r++)
-        if (r->id == id) return true;
-    return false;
+static const char *window_of(const arch_config *c, arena *into) {
+    int64_t n = 0;
+    for (int64_t l = 0; l < c->layers; l++) n += layer_in(c->local, l);
+    return arena_printf(into, "a window of %" PRId64 " in %" PRId64 " of %" PRId64 " layers", c->window, n, c->layers);
 }
 
-/* "layer norms (norm, attention; norm, MLP); positions by a table" of the usual model of the family. */
-static const char *block_of(const arch *a, const arch_config *c, arena *into) {
+/* "decoder; layer norms (norm, attention; norm, MLP); a table of positions" */
+static const char *block_of(const arch_config *c, arena *into) {
     static const char *const kinds[] = { [PART_SELF] = "attention", [PART_CROSS] = "cross-attention", [PART_MLP] = "MLP" };
     const char *parts = "";
-    for (const part_spec *p = a->block.part; p < a->block.part + 3 && p->kind; p++)
+    for (const part_spec *p = c->block.part; p < c->block.part + 3 && p->kind; p++)
         parts = arena_printf(into, "%s%s%s%s%s%s", parts, *parts ? "; " : "", p->before ? "norm, " : "", kinds[p->kind],
                              p->after ? ", norm" : "", p->after_sum ? ", norm of the sum" : "");
     const char *kind = c->encoder ? "encoder-decoder" : c->bidirectional ? "encoder" : "decoder";
-    const char *said = arena_printf(into, "%s; %s norms (%s%s)", kind,
-                                    a->norm == NORM_RMS ? "RMS" : "layer", parts, a->block.parallel ? ", beside each other" : "");
+    const char *said = arena_printf(into, "%s; %s norms%s (%s%s)", kind, c->arch->norm == NORM_RMS ? "RMS" : "layer",
+                                    c->norm_weights ? "" : " without weights", parts, c->block.parallel ? ", beside each other" : "");
     const struct { bool there; const char *what; } rows[] = {
-        { has_row(a, W_LNE) && !c->bidirectional, "a norm of the embedding" },
-        { has_row(a, W_GATE) || has_row(a, W_X_GATE), "gated MLP" },
-        { has_row(a, W_ROUTER), "experts" },                    { c->qk_norm != QK_NONE, "norms of queries and keys" },
-        { has_row(a, W_SINKS), "sinks" },                       { has_row(a, W_POS), "a table of positions" },
-        { c->rope.dims > 0, "rotary positions" },               { c->alibi != ALIBI_NONE, "ALiBi" },
-        { has_row(a, W_REL), "a bias of distances" },           { has_row(a, W_TYPE), "token types" },
+        { arch_has(c, W_LNE) && !c->bidirectional, "a norm of the embedding" },
+        { arch_has(c, W_GATE) || arch_has(c, W_X_GATE), "gated MLP" },
+        { c->experts > 0, arena_printf(into, "%" PRId64 " of %" PRId64 " experts", c->chosen, c->experts) },
+        { c->qk_norm != QK_NONE, "norms of queries and keys" }, { arch_has(c, W_SINKS), "sinks" },
+        { c->window > 0, window_of(c, into) },
+        { c->score_cap > 0, arena_printf(into, "scores capped at %g", c->score_cap) },
+        { c->logit_cap > 0, arena_printf(into, "logits capped at %g", c->logit_cap) },
+        { arch_has(c, W_POS), "a table of positions" },         { c->alibi != ALIBI_NONE, "ALiBi" },
+        { c->rope.dims > 0, arena_printf(into, "rotary positions (%" PRId64 " of %" PRId64 " numbers of a head)", c->rope.dims, c->e) },
+        { arch_has(c, W_REL), "a bias of distances" },          { arch_has(c, W_TYPE), "token types" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].there) said = arena_printf(into, "%s; %s", said, rows[i].what);
     return said;
+}
+
+size_t sonde_model_block(const sonde_model *m, char *out, size_t n) {
+    arena *into = arena_new();
+    const size_t needed = (size_t)snprintf(out, n, "%s", m->config.arch ? block_of(&m->config, into) : "");
+    arena_free(into);
+    return needed;
 }
 
 static sonde_status tell(const arch *a, sonde_family_fn fn, void *user, sonde_error *err) {
@@ -97,8 +110,11 @@ static sonde_status tell(const arch *a, sonde_family_fn fn, void *user, sonde_er
     sonde_family f = { .name = a->name, .type = a->hf_type, .classes = "" };
     for (const char *const *class = a->hf_classes; *class; class++) f.classes = listed(into, f.classes, *class);
     if (read_with(a, NULL, NULL, &c, into) == SONDE_OK) find_options(a, &f, into);
-    else f.options = f.refused = "";
-    f.block = block_of(a, &c, into);
+    else {
+        f.options = f.refused = "";
+        c = arch_defaults(a, STACK_MAIN);
+    }
+    f.block = block_of(&c, into);
     f.containers = a->gguf ? arena_printf(into, "Hugging Face, GGUF (%s)%s", a->gguf, a->meta_more ? ", Meta, llama2.c" : "")
                            : "Hugging Face";
     const sonde_status s = fn(&f, user, err);
