@@ -193,6 +193,7 @@ static int shape_of(const checkpoint *x, const weight_row *r, int64_t dim[SONDE_
     const int64_t n = all_outputs(x, r) / blocks, k = kind == WEIGHT_VECTOR ? 1 : weight_size(x->c, weight_table[r->id].in);
     int rank = 0;
     if (blocks > 1 && !apart) dim[rank++] = blocks;
+    if (r->as_row) dim[rank++] = 1;
     if (kind == WEIGHT_VECTOR) dim[rank++] = n;
     else {
         dim[rank++] = r->layout == LAYOUT_IN_OUT ? k : n;
