@@ -184,7 +184,7 @@ static void other_expert(const made_site *s, int64_t row, char *text, size_t n) 
 
 /* Item `at` of the site that the edit changes. */
 static int64_t one_item(const made *m, const made_site *s, int by, char *text, size_t n) {
-    const bool whole = m->config.bidirectional || m->config.encoder;        /* heads read row 0 */
+    const bool whole = m->config.bidirectional;        /* heads read row 0 */
     const int  want[3] = { s->axes[0] == 't' ? (whole ? 0 : 3) : 1, s->axes[0] == 't' ? 1 : whole ? 0 : 3, 2 };
     if (s->no_gradient) {
         other_expert(s, want[0], text, n);
