@@ -143,11 +143,7 @@ static inline void made_shoot(const made *m, sonde_session *with, const made_ask
     size_t n = 0;
     *x = (made_run){ 0 };
     const char *const pattern = q->grad ? q->grad : q->sites;
-<<<<<<< HEAD
-    if (sonde_sites(m->model, &(sonde_site_query){ .pattern = pattern, .edits = edits, .n_edits = n_edits, .n = p.n }, made_add, x, &err)) FAIL_("%s", err.message);
-=======
     if (sonde_sites(m->model, &(sonde_site_query){ pattern, edits, n_edits, p.n, p.n_target }, made_add, x, &err)) FAIL_("%s", err.message);
->>>>>>> encdec
     for (size_t i = 0; i < x->n && !q->grad; i++) want[n++] = (sonde_want){ .kind = SONDE_WANT_SITE, .sites = x->site[i].name };
     if (q->grad) want[n++] = (sonde_want){ .kind = SONDE_WANT_GRAD, .sites = q->grad, .metric = m->metric };
     if (m->metric) want[n++] = (sonde_want){ .kind = SONDE_WANT_METRIC, .metric = m->metric };

@@ -23,12 +23,8 @@ enum { GROUPS = 7, NORMS = 4, UNEMBEDDING = 5, HEADS = 6 };
 /* Which part of the model a weight belongs to, by its TransformerLens name. */
 static size_t group_of(const char *name) {
     static const struct { const char *part; size_t group; } rows[] = {
-<<<<<<< HEAD
-        { "unembed", UNEMBEDDING }, { "pos_embed", 1 }, { "embed", 0 }, { "attn.", 2 }, { ".mlp.", 3 },
-=======
         { "unembed", UNEMBEDDING }, { "mlm_head", HEADS }, { "pooler", HEADS }, { "nsp_head", HEADS }, { "classifier", HEADS },
-        { "qa.", HEADS }, { "embed.ln", NORMS }, { "pos_embed", 1 }, { "embed", 0 }, { ".attn.", 2 }, { ".mlp.", 3 },
->>>>>>> families
+        { "qa.", HEADS }, { "embed.ln", NORMS }, { "pos_embed", 1 }, { "embed", 0 }, { "attn.", 2 }, { ".mlp.", 3 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strstr(name, rows[i].part)) return rows[i].group;

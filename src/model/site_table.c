@@ -179,11 +179,7 @@ static bool in_slot(const arch_config *c, const slot *at, site_id s) {
 static int run_rank(const arch_config *c, site_id s) {
     const norm_place n = norm_of(s);
     for (const part_spec *p = c->block.part; n && p < c->block.part + 3 && p->kind; p++) {
-<<<<<<< HEAD
         if (p->before == n && p->kind == PART_CROSS) return 2 * SITE_CROSS_Q - 1;
-=======
-        if (p->kind == PART_CROSS && p->before == n) return 2 * SITE_RESID_MID + 1;     /* the list has it with the MLP */
->>>>>>> encdec
         if (p->after_sum != n) continue;
         const bool before_mlp = p + 1 < c->block.part + 3 && p[1].kind == PART_MLP;
         return 2 * (p->kind == PART_MLP ? SITE_RESID_POST : before_mlp ? SITE_MLP_IN : SITE_RESID_MID) + 1;

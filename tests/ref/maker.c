@@ -192,12 +192,8 @@ static int shape_of(const checkpoint *x, const weight_row *r, int64_t dim[SONDE_
     const int64_t blocks = experts ? x->c->experts : r->heads_apart ? weight_size(x->c, weight_table[r->id].out) / x->c->e : 1;
     const int64_t n = all_outputs(x, r) / blocks, k = kind == WEIGHT_VECTOR ? 1 : weight_size(x->c, weight_table[r->id].in);
     int rank = 0;
-<<<<<<< HEAD
-    if ((blocks > 1 && !apart) || !strcmp(r->hf, "final_logits_bias")) dim[rank++] = blocks;    /* a table of one row, by its class */
-=======
     if (blocks > 1 && !apart) dim[rank++] = blocks;
     if (r->as_row) dim[rank++] = 1;
->>>>>>> encdec
     if (kind == WEIGHT_VECTOR) dim[rank++] = n;
     else {
         dim[rank++] = r->layout == LAYOUT_IN_OUT ? k : n;
