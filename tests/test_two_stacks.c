@@ -320,11 +320,6 @@ static void beams_of_a_decoder(void) {
 
 /* ---- what is refused ---- */
 
-static sonde_status no_operation(const sonde_operation *op, void *user, sonde_error *err) {
-    (void)op; (void)user; (void)err;
-    return SONDE_OK;
-}
-
 static void what_reads_one_stack_refuses_two(void) {
     opened x = open_model("t5", 1), d = { 0 };
     size_t both = 0;
@@ -338,7 +333,6 @@ static void what_reads_one_stack_refuses_two(void) {
     CHECK(both >= 8);
     sonde_model *folded;
     CHECK_EQ(sonde_model_fold(x.m, &folded, &x.err), SONDE_UNSUPPORTED);
-    CHECK_EQ(sonde_graph(x.m, (sonde_graph_query){ .n = 3 }, no_operation, NULL, &x.err), SONDE_UNSUPPORTED);
     if (sonde_model_open(&d.m, NULL, NULL, &d.err)) FAIL_("%s", d.err.message);
     if (sonde_session_new(&d.s, d.m, (sonde_session_options){ 0 }, &d.err)) FAIL_("%s", d.err.message);
     char hex[65];
