@@ -218,7 +218,7 @@ def write_folder(model, tokenizer, out):
         "tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": SHAPE["max_position_embeddings"],
         "clean_up_tokenization_spaces": False, "tokenize_chinese_chars": True, "strip_accents": None, **special})
     write_json(out / "config.json", {
-        "architectures": ["BertForMaskedLM"], "model_type": "bert", "vocab_size": tokenizer.get_vocab_size(), **SHAPE,
+        "architectures": ["BertForMaskedLM", "BertForSequenceClassification"], "model_type": "bert", "vocab_size": tokenizer.get_vocab_size(), **SHAPE,
         "position_embedding_type": "absolute", "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
         "classifier_dropout": None, "initializer_range": 0.05, "pad_token_id": PAD, "tie_word_embeddings": True,
         "id2label": {str(i): label for i, label in enumerate(LABELS)},

@@ -8,13 +8,19 @@
 
 enum { BINS = 10 };
 
-static method_run *open_family(const char *folder, const char *text) {
+/* pair: NULL, or the text beside it. */
+static method_run *open_pair(const char *folder, const char *text, const char *pair) {
     char path[512];
     snprintf(path, sizeof path, FAMILIES "%s", folder);
     method_run *r = run_open(path);
+    r->cx.tokenize.pair = pair;
+    r->cx.tokenize.pair_len = pair ? strlen(pair) : 0;
     run_prompt(r, text);
+    r->cx.tokenize.pair = NULL;
     return r;
 }
+
+static method_run *open_family(const char *folder, const char *text) { return open_pair(folder, text, NULL); }
 
 static const char *text_of(const json *j, const char *key) {
     const char *text;
@@ -50,7 +56,7 @@ static void check_target(const checked *c) {
     CHECK_NEAR(run_float(m, c->round, "f_x"), truth_item(f, 0), 1e-5);
     CHECK_NEAR(run_float(m, c->round, "f_baseline"), truth_item(f, 1), 1e-5);
     if (json_get(t, "label")) {
-        CHECK_STR(run_columns(y), "class logit prob");
+        CHECK_STR(run_columns(y), "class label logit prob");
         CHECK_EQ(run_int(y, 0, "class"), (int64_t)truth_number(t, "label"));
     } else {
         CHECK_EQ(run_int(y, c->round, "position"), (int64_t)truth_number(t, "position"));
@@ -95,7 +101,7 @@ static void run_case(const json *one, const char *way, const char *site, method_
     const json *label = json_get(one, "label");
     char text[16] = "";
     if (label) snprintf(text, sizeof text, "#%d", (int)truth_value(label));
-    method_run *r = *out ? *out : open_family(text_of(one, "folder"), text_of(one, "text"));
+    method_run *r = *out ? *out : open_pair(text_of(one, "folder"), text_of(one, "text"), json_get(one, "pair") ? text_of(one, "pair") : NULL);
     *out = r;
     RUN_OK(r, "attribute", "method", way, "site", site, "label", text, "steps", "20", "convergence", "1", "bins", "10", "detail", detail,
            NULL);
@@ -110,7 +116,7 @@ static void check_ids(const method_run *r, const json *one) {
 static void integrated_gradients_of_layers(void) {
     truth t = truth_open("attribute_encoders");
     const json *all = truth_of(t.all, "encoders");
-    CHECK_EQ((int64_t)all->len, 10);
+    CHECK_EQ((int64_t)all->len, 11);
     for (size_t i = 0; i < all->len; i++) {
         const json *one = truth_at(all, i), *rounds = truth_of(one, "rounds");
         method_run *r = NULL;
@@ -345,6 +351,15 @@ static void sides_of_spans(void) {
     run_close(r);
 }
 
+static void labels_have_names(void) {
+    method_run *r = open_family("bert_class", "the cat");
+    RUN_OK(r, "attribute", "label", "fair", NULL);
+    CHECK_EQ(run_int(run_table(r, "target"), 0, "class"), 1);
+    CHECK_STR(run_text(run_table(r, "target"), 0, "label"), "fair");
+    CHECK_STR(run_text(run_table(r, "metric"), 0, "metric"), "logit(#1,0)");
+    run_close(r);
+}
+
 /* A pooler answers where a metric asks it. */
 static void numbers_of_a_pooler(void) {
     method_run *r = open_family("bert_plain", "the cat");
@@ -358,8 +373,8 @@ static void numbers_of_a_pooler(void) {
 static void what_is_refused(void) {
     static const struct { const char *folder, *text, *key, *value, *key2, *value2, *why; } bad[] = {
         { "bert_class", "the cat", "label", "#3", NULL, NULL, "label: #3 of 3, expected #0 to #2" },
-        { "bert_class", "the cat", "label", "#", NULL, NULL, "label: found \"#\", expected #0, #1, .." },
-        { "bert_class", "the cat", "label", "#-1", NULL, NULL, "label: found \"#-1\", expected #0, #1, .." },
+        { "bert_class", "the cat", "label", "#", NULL, NULL, "label: found \"#\", expected #0, #1, .. or a name, as bad" },
+        { "bert_class", "the cat", "label", "#-1", NULL, NULL, "label: found \"#-1\", expected #0, #1, .. or a name, as bad" },
         { "bert_class", "the cat", "label", "#1", "metric", "entropy", "metric and label: expected one of them, each says what is explained" },
         { "bert_class", "the cat", "position", "1", NULL, NULL, "position: labels are read at row 0 alone, found 1" },
         { "bert_class", "the cat", "n", "2", NULL, NULL, "n: an encoder writes no text, expected 1" },
@@ -436,6 +451,6 @@ static void an_interrupted_run_keeps_what_is_done(void) {
 #define TESTS(T) \
     T(integrated_gradients_of_layers) T(conductance_of_layers) T(conductance_of_a_decoder) \
     T(sums_meet_the_difference) T(layers_and_positions_are_chosen) T(other_sites) T(padding_keeps_the_frame) T(every_way_runs) \
-    T(texts_at_masks) T(sides_of_spans) T(numbers_of_a_pooler) \
+    T(texts_at_masks) T(sides_of_spans) T(labels_have_names) T(numbers_of_a_pooler) \
     T(what_is_refused) T(a_dry_run_counts) T(an_interrupted_run_keeps_what_is_done)
 TEST_MAIN(TESTS)

@@ -19,7 +19,7 @@ static const param params[] = {
                            "of the run's most probable token, label, or start and end" },
     [ATTRIBUTE_TARGET] = { "target-text", PARAM_TEXT, "", 0, 0, "explain this continuation, or what fills the masks: the sum of its "
                            "tokens' log-probabilities" },
-    [ATTRIBUTE_LABEL] = { "label", PARAM_TEXT, "", 0, 0, "of a classifier: #ID of the label (default: the predicted one); of a model "
+    [ATTRIBUTE_LABEL] = { "label", PARAM_TEXT, "", 0, 0, "of a classifier: the label's name or #ID (default: the predicted one); of a model "
                           "that answers with a span: start or end (default: both)" },
     [ATTRIBUTE_POSITION] = { "position", PARAM_INT, "-1", -1e9, 1e9, "whose answer it is; -1 is the last; without it the first mask token "
                              "of a masked LM, and the predicted span's ends" },

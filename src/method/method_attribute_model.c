@@ -7,7 +7,7 @@
 /* Which sites there are, of those that tell models apart. */
 typedef struct {
     bool full_embed, normalized;
-    bool masks, labels, span, next, pooled, two_stacks;
+    bool masks, labels, span, next, pooled;
 } parts;
 
 static sonde_site_query sites_of(const attribution *a, const char *pattern) {
@@ -25,7 +25,6 @@ static sonde_status see_part(const sonde_site *s, void *user, sonde_error *err) 
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) *rows[i].is |= !strcmp(s->name, rows[i].name);
     p->normalized |= name_ends_in(s->name, ".hook_normalized_resid_post");
-    p->two_stacks |= !strncmp(s->name, "decoder.", 8);
     return SONDE_OK;
 }
 
@@ -116,8 +115,6 @@ sonde_status attribute_read_model(attribution *a, const attribute_places *p, son
     const sonde_site_query every = sites_of(a, NULL);
     parts has = { 0 };
     SONDE_TRY(sonde_sites(a->cx->model, &every, see_part, &has, err));
-    SONDE_FAIL_IF(has.two_stacks, err, SONDE_UNSUPPORTED, "%s is an encoder-decoder, attributions of these are not computed: "
-                  "use sweep or patch, or trace with --metric and --grad", sonde_model_describe(a->cx->model)->name);
     a->kind = has.masks ? ANSWERS_MASKS : has.span ? ANSWERS_SPAN : has.next ? ANSWERS_NEXT : ANSWERS_LABELS;
     SONDE_FAIL_IF(a->kind == ANSWERS_LABELS && !has.labels && !has.pooled, err, SONDE_UNSUPPORTED,
                   "%s has no head and answers nothing, expected a model with one", sonde_model_describe(a->cx->model)->name);

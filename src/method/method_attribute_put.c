@@ -62,7 +62,7 @@ void attribute_tables_make(attribute_tables *t, const attribution *a, sonde_resu
     };
     const bool label = a->kind == ANSWERS_LABELS;
     const column target[] = {
-        { label ? "class" : "position", "", SONDE_INT }, { label ? NULL : "token", "", SONDE_TOKEN }, { "logit", "", SONDE_FLOAT }, { "prob", "", SONDE_FLOAT },
+        { label ? "class" : "position", "", SONDE_INT }, { label ? "label" : "token", "", label ? SONDE_TEXT : SONDE_TOKEN }, { "logit", "", SONDE_FLOAT }, { "prob", "", SONDE_FLOAT },
     };
     static const column metric[] = { { "metric", "", SONDE_TEXT }, { "f_x", "", SONDE_FLOAT }, { "f_baseline", "", SONDE_FLOAT } };
     static const column agreement[] = {
@@ -187,8 +187,8 @@ static void put_target(const attribute_tables *t, const attribution *a, int64_t 
         const attribute_answer *y = &a->answer[i];
         attribute_row(t, a, t->target, round);
         sonde_cell_int(t->target, a->kind == ANSWERS_LABELS ? y->token : y->position);
-        if (a->kind != ANSWERS_LABELS)
-            sonde_cell_token(t->target, context_token(a->cx, a->kind == ANSWERS_SPAN ? a->tokens[y->position] : y->token));
+        if (a->kind == ANSWERS_LABELS) sonde_cell_text(t->target, context_answer(a->cx, y->token).bytes);
+        else sonde_cell_token(t->target, context_token(a->cx, a->kind == ANSWERS_SPAN ? a->tokens[y->position] : y->token));
         sonde_cell_float(t->target, y->logit);
         sonde_cell_float(t->target, y->prob);
     }

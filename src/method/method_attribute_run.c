@@ -8,7 +8,9 @@
 enum { MOST_VARIANTS = 64, POINT_FLOATS = 1 << 22 };
 
 sonde_prompt attribute_prompt(const attribution *a) {
-    return (sonde_prompt){ .tokens = a->tokens, .n = a->n, .prompt = a->prompt < a->n ? a->prompt : 0 };
+    const bool longer = a->prompt < a->n;           /* a decoder's: these have no types */
+    return (sonde_prompt){ .tokens = a->tokens, .n = a->n, .prompt = longer ? a->prompt : 0,
+                           .types = longer ? NULL : a->cx->prompts[0].tokens.type };
 }
 
 void attribute_progress(attribution *a, int64_t runs) {

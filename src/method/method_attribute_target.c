@@ -1,8 +1,8 @@
 /* Whose answer is explained: the next token, what fills the masks, a label, both ends of a span, or a given text. */
+#include "answer_spans.h"
 #include "method_attribute.h"
 #include "room.h"
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 
 const char *const attribute_side_name[SPAN_SIDES] = { "start", "end" };
@@ -40,9 +40,13 @@ static sonde_status read_label(attribution *a, const char *text, int32_t *out, s
         SONDE_FAIL_IF(*out < 0, err, SONDE_USAGE, "label: found \"%.40s\", expected start or end (of the answer's span)", text);
         return SONDE_OK;
     }
+    const int64_t labels = sonde_model_describe(a->cx->model)->labels;
+    for (int32_t i = 0; i < labels && *out < 0; i++)
+        if (!strcmp(text, sonde_model_label(a->cx->model, i))) *out = i;
+    if (*out >= 0) return SONDE_OK;
     const long id = text[0] == '#' ? strtol(text + 1, &end, 10) : -1;
-    SONDE_FAIL_IF(id < 0 || end == text + 1 || *end || id > INT32_MAX, err, SONDE_USAGE, "label: found \"%.40s\", expected #0, #1, ..",
-                  text);
+    SONDE_FAIL_IF(id < 0 || end == text + 1 || *end || id > INT32_MAX, err, SONDE_USAGE, "label: found \"%.40s\", expected #0, #1, .. or a name%s%s",
+                  text, labels ? ", as " : "", labels ? sonde_model_label(a->cx->model, 0) : "");
     *out = (int32_t)id;
     return SONDE_OK;
 }
@@ -163,29 +167,32 @@ sonde_status attribute_take_logits(attribution *a, const sonde_answer *x, sonde_
     return SONDE_OK;
 }
 
-/* The last stretch of tokens between those of the tokenizer: of a pair the second text. */
-static void find_context(const attribution *a, int64_t *first, int64_t *end) {
-    *end = a->n;
-    while (*end > 0 && attribute_in_frame(a, a->tokens[*end - 1])) (*end)--;
-    if (*end == 0) *end = a->n;
-    *first = *end - 1;
-    while (*first > 0 && !attribute_in_frame(a, a->tokens[*first - 1])) (*first)--;
+/* The second text of a pair, else the last stretch of tokens between those of the tokenizer. */
+static void find_context(const attribution *a, uint8_t *inside) {
+    const int32_t *text = a->cx->prompts[0].tokens.text;
+    int64_t found = 0, end = a->n;
+    for (int64_t i = 0; text && i < a->n; i++) found += inside[i] = text[i] == 1;
+    if (found) return;
+    while (end > 0 && attribute_in_frame(a, a->tokens[end - 1])) end--;
+    if (end == 0) end = a->n;
+    do inside[--end] = 1;
+    while (end > 0 && !attribute_in_frame(a, a->tokens[end - 1]));
 }
 
-/* The span of at most so many tokens whose two logits sum to the most. */
+/* The span whose ends' probabilities have the largest product. */
 static void best_span(const attribution *a, int64_t best[SPAN_SIDES]) {
-    int64_t from, to;
-    double  most = -INFINITY;
-    find_context(a, &from, &to);
-    best[SPAN_START] = best[SPAN_END] = from;
-    for (int64_t s = from; s < to; s++)
-        for (int64_t e = s; e < to && e < s + LONGEST_SPAN; e++) {
-            const double sum = (double)a->sides[s * SPAN_SIDES + SPAN_START] + (double)a->sides[e * SPAN_SIDES + SPAN_END];
-            if (!(sum > most)) continue;
-            most = sum;
-            best[SPAN_START] = s;
-            best[SPAN_END] = e;
-        }
+    uint8_t *inside = ROOM(uint8_t, a->n);
+    double  *start = ROOM(double, a->n), *end = ROOM(double, a->n);
+    answer_span found[2] = { { 0 } };
+    find_context(a, inside);
+    span_probs(a->sides, SPAN_START, inside, a->n, start);
+    span_probs(a->sides, SPAN_END, inside, a->n, end);
+    spans_best(&(span_query){ start, end, inside, a->n, LONGEST_SPAN }, 1, found);
+    best[SPAN_START] = found[0].start;
+    best[SPAN_END] = found[0].end;
+    free(inside);
+    free(start);
+    free(end);
 }
 
 void attribute_choose_span(attribution *a) {

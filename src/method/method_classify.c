@@ -121,7 +121,7 @@ const method method_classify = {
                "config.json says problem_type multi_label_classification or has one label; none where it says regression. "
                "label: id2label's name. answers: the class with the largest logit. A model without labels that has a next "
                "sentence head: is_next, not_next for the text and its --pair",
-    .example = "classify -m bert_class \"Who hears?\" --pair \"the dogs, cat\"",
+    .example = "classify -m encoder \"The bell with the houses are sweet.\"",
     .params = params,
     .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS,
     .run = classify_run,

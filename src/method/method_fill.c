@@ -138,7 +138,7 @@ const method method_fill = {
                "mask is read by itself, with the others in their places. logit: the masked LM's head there; prob: softmax "
                "of the logits over the vocabulary; rank: 1 + number of tokens with a larger logit; targets: the same of the "
                "tokens asked for",
-    .example = "fill -m bert_mlm \"the cat [MASK] houses.\" --target dog",
+    .example = "fill -m encoder \"Yesterday Philip and Bruno met. Bruno handed a coin to [MASK].\" --top 3",
     .params = params,
     .takes = NEEDS_MODEL | NEEDS_PROMPT | MANY_PROMPTS | TAKES_EDITS,
     .run = fill_run,

@@ -46,7 +46,7 @@ static sonde_status read_name(sonde_model *m, const json *member, sonde_error *e
 
 sonde_status model_read_labels(sonde_model *m, const json *config, sonde_error *err) {
     const arch_config *c = &m->config;
-    if (!c->labels || !(c->head & (HEAD_CLASS | HEAD_MLM))) return SONDE_OK;     /* a masked LM's file may hold a classifier */
+    if (!(c->head & HEAD_CLASS)) return SONDE_OK;
     const json *problem = json_get(config, "problem_type"), *names = json_get(config, "id2label");
     if (problem && problem->kind != JSON_NULL) SONDE_TRY(config_text(config, "problem_type", &m->files->problem, err));
     m->files->label = arena_new_array(m->memory, const char *, (size_t)c->labels);

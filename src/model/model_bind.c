@@ -237,21 +237,6 @@ static void prepare_positions(sonde_model *m, arch_config *c, const weight *fron
     rel_prepare(c, m->memory);
 }
 
-static const weight_row *row_of(const arch *a, weight_id id) {
-    const weight_row *r = a->weights;
-    while (r->id != W_NONE && r->id != id) r++;
-    return r->id == id ? r : NULL;
-}
-
-/* A masked LM's file may hold a classifier of the config's labels too (one body, two heads): then it has both. */
-static void find_classifier(binder *b) {
-    arch_config      *c = &b->m->config;
-    const weight_row *last = row_of(c->arch, W_CLASS), *pooler = row_of(c->arch, W_POOL);
-    if (!(c->head & HEAD_MLM) || !last || stored_rows(&b->from, last) != c->labels) return;
-    if (c->class_pooled && !(pooler && stored_there(&b->from, pooler, 0))) return;
-    c->head |= HEAD_CLASS | (c->class_pooled ? HEAD_POOLER : 0u);
-}
-
 sonde_status model_bind(sonde_model *m, sonde_error *err) {
     arena *names = arena_new();
     binder b = { .m = m, .err = err, .from = {
@@ -261,7 +246,6 @@ sonde_status model_bind(sonde_model *m, sonde_error *err) {
     m->config.spelled = b.from.spelled;
     m->files->prefix = b.from.spelled == SPELLED_HF ? b.from.prefix : NULL;
     m->config.qk_pairs = in_pairs(&b);
-    find_classifier(&b);
     sonde_status s = bind_all(&b);
     if (s == SONDE_OK) s = check_all_read(&b);
     if (s == SONDE_OK) s = widen_vectors(&b);

@@ -78,11 +78,6 @@ static const stored_tensor *find(const weight_source *s, const weight_row *r, in
 
 bool stored_there(const weight_source *s, const weight_row *r, int64_t layer) { return find(s, r, layer, 0) != NULL; }
 
-int64_t stored_rows(const weight_source *s, const weight_row *r) {
-    const stored_tensor *t = find(s, r, 0, 0);
-    return t && t->rank ? t->dim[0] : 0;
-}
-
 static void show_shape(char out[LONGEST_SHAPE], const int64_t *dim, int rank) {
     size_t used = 0;
     used += (size_t)snprintf(out, LONGEST_SHAPE, "[");

@@ -18,8 +18,6 @@ typedef struct {
 
 /* Is there an array (the first of several) for this row? */
 bool         stored_there(const weight_source *s, const weight_row *r, int64_t layer);
-/* The first dimension of a front weight's tensor; 0: it is not there. */
-int64_t      stored_rows(const weight_source *s, const weight_row *r);
 /* Checks type and shape, and fills all of `out` but the widened vector. */
 sonde_status stored_bind(const weight_source *s, const arch_config *c, const weight_row *r, int64_t layer, weight *out);
 /* FORMAT, naming what was looked for. */

@@ -27,6 +27,7 @@ CASES = [
     dict(folder="distilbert_class", kind="class", text=SENTENCE), dict(folder="roberta_class", kind="class", text="The cat sees."),
     dict(folder="bert_qa", kind="qa", text=QUESTION), dict(folder="distilbert_qa", kind="qa", text=QUESTION),
     dict(folder="roberta_qa", kind="qa", text="The cat seed"),
+    dict(folder="bert_qa", kind="qa", text="who sees", pair="the cat sees a dog"),
     dict(folder="bert_mlm", kind="mlm", text=FILL), dict(folder="distilbert_mlm", kind="mlm", text=FILL),
     dict(folder="roberta_mlm", kind="mlm", text="The cat <mask> the house."),
 ]
@@ -42,7 +43,9 @@ class Encoder:
         self.model, self.kind = model.double().eval(), case["kind"]
         self.body = getattr(self.model, self.model.base_model_prefix)
         self.blocks = self.body.encoder.layer if hasattr(self.body, "encoder") else self.body.transformer.layer
-        self.ids = torch.tensor([self.tokenizer(case["text"])["input_ids"]])
+        encoded = self.tokenizer(case["text"], case.get("pair"), return_tensors="pt")
+        self.ids = encoded["input_ids"]
+        self.types = encoded.get("token_type_ids", torch.zeros_like(self.ids))
         self.n = self.ids.shape[1]
         frame = set(self.tokenizer.build_inputs_with_special_tokens([])) if hasattr(
             self.tokenizer, "build_inputs_with_special_tokens") else set(self.tokenizer("")["input_ids"])
@@ -59,7 +62,7 @@ class Encoder:
         if self.model.config.model_type == "distilbert":
             return {}
         first = self.model.config.pad_token_id + 1 if self.model.config.model_type == "roberta" else 0
-        return dict(position_ids=torch.arange(first, first + self.n).expand(ids.shape), token_type_ids=torch.zeros_like(ids))
+        return dict(position_ids=torch.arange(first, first + self.n).expand(ids.shape), token_type_ids=self.types.expand(ids.shape))
 
     def run(self, ids):
         return self.model(ids, attention_mask=torch.ones_like(ids), **self.places(ids))
