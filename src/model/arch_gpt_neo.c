@@ -39,10 +39,25 @@ static sonde_status read_kinds(const json *file, arch_config *c, sonde_error *er
     return SONDE_OK;
 }
 
+/* What attention_types comes to, layer by layer; where both are there this one holds. */
+static sonde_status read_layers(const json *file, arch_config *c, sonde_error *err) {
+    const json *all = json_get(file, "attention_layers");
+    int64_t     l = 0;
+    if (!all || all->kind == JSON_NULL) return read_kinds(file, c, err);
+    SONDE_FAIL_IF(all->kind != JSON_ARRAY || (int64_t)all->len != c->layers, err, SONDE_FORMAT, "attention_layers is %s, expected "
+                  "one kind for each of %" PRId64 " layers", json_shown(all).text, c->layers);
+    for (const json *kind = all->child; kind; kind = kind->next, l++) {
+        SONDE_FAIL_IF(!is_text(kind, "local") && !is_text(kind, "global"), err, SONDE_UNSUPPORTED,
+                      "attention_layers has %s, expected global or local", json_shown(kind).text);
+        if (is_text(kind, "local")) layer_add(c->local, l);
+    }
+    return SONDE_OK;
+}
+
 static sonde_status read_config(const json *file, arch_config *c, sonde_error *err) {
     SONDE_TRY(arch_sizes(file, &names, c, err));
     SONDE_TRY(config_int(file, (config_range){ "window_size", NULL, 256, 1, INT32_MAX }, &c->window, err));
-    SONDE_TRY(read_kinds(file, c, err));
+    SONDE_TRY(read_layers(file, c, err));
     SONDE_TRY(config_activation(file, "activation_function", "gelu_new", &c->act, err));
     SONDE_TRY(config_double(file, "layer_norm_epsilon", 1e-5, 1, &c->norm_eps, err));
     SONDE_TRY(config_bool(file, "tie_word_embeddings", true, &c->tied, err));

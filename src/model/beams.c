@@ -232,6 +232,8 @@ static sonde_status tell_row(void *user, int64_t position, const float *logits, 
 static sonde_status tell_best(search *x, sonde_error *err) {
     writing      *w = x->w;
     const ending *best = &x->ending[0];
+    SONDE_FAIL_IF(!best->tokens, err, SONDE_USAGE, "length-penalty is %g: no text's score is above %g, expected a number nearer "
+                  "to 0", x->g->o->length_penalty, (double)NEVER);
     const int64_t goal = w->n_prompt + best->n - 1;
     int64_t      *row = arena_new_array(x->g->memory, int64_t, (size_t)best->n);
     beam_rows     rows = { .x = x };

@@ -190,6 +190,7 @@ static sonde_status broadcast(binder *b, bound_edit *e, const float *data, const
         if (dim[v] != 1) {
             e->value.stride[i] = stride;
             if (t && open) e->value.rows = want;
+            else if (open) e->axis[i].hi = want;        /* keys behind the value's are left alone */
         }
         stride *= dim[v--];
     }

@@ -38,7 +38,7 @@ sonde_status capture_keep(sonde_capture *k, const arch_config *a, const slots *r
         for (int j = 0; j < rank; j++) count *= dim[j];
         kept *v = &k->value[i];
         *v = (kept){ .site = place_name(k->memory, run, at[i]), .axes = site_rows[at[i].site].axes, .rank = rank,
-                     .dim = { dim[0], dim[1], rank == 3 ? dim[2] : 1 } };
+                     .dim = { dim[0], rank > 1 ? dim[1] : 1, rank == 3 ? dim[2] : 1 } };
         SONDE_TRY(room_for(k->memory, count, budget, &v->data, err));
         k->at[i] = at[i];
         k->n_values = i + 1;

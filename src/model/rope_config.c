@@ -185,7 +185,8 @@ static sonde_status find_parameters(reader *o, const json *file) {
         for (const json *m = j->child; m; m = m->next) if (m->kind == JSON_OBJECT) several = j;
         if (j->len && !o->set) o->set = j;
     }
-    if (several) o->set = several;
+    SONDE_FAIL_IF(several && o->set != several, o->err, SONDE_UNSUPPORTED, "rope_scaling is %s beside rope_parameters with a "
+                  "set for each kind of layer, expected one of the two", json_shown(o->set).text);
     o->in = several ? json_get(several, o->f.part ? o->f.part : "") : only ? NULL : o->set;
     SONDE_FAIL_IF(several && !o->f.part, o->err, SONDE_UNSUPPORTED,
                   "rope_parameters has a set for each kind of layer, expected one set of all layers");
