@@ -16,7 +16,7 @@ sonde generate -m $t5 --prompts p.jsonl -n 4 --json --quiet >first.json
 sonde again first.json --json --quiet | cmp - first.json && echo the same again
 sonde compare -m $t5 "the cat sees a house" --target "a dog is red" --edit "zero:decoder.0.cross_attn.hook_z[:,0]" --metric loss --top 1
 sonde info -m $t5 | grep layers
-fails lens -m $t5 "the cat"
+fails neurons -m $t5 "the cat"
 fails trace -m $t5 "the cat" --at -1 --sites hook_embed
 fails sites -m $t5 --edit "skip:blocks.0"
 fails sites -m $t5 --sites hook_q
