@@ -92,7 +92,7 @@ static void what_is_not_computed_is_refused_by_name(void) {
           "high_freq_factor is 4, expected more than low_freq_factor 4" },
         { "\"rope_theta\": 0,", SONDE_FORMAT, "rope_theta is 0, expected a number above 0" },
         { "\"partial_rotary_factor\": 0.5,", SONDE_UNSUPPORTED, 
-          "partial_rotary_factor: 6 of 10 numbers of a head rotate, expected heads that rotate whole" },
+          "partial_rotary_factor is 0.5, expected a family whose heads rotate in part" },
         { "\"sliding_window\": 4096,", SONDE_UNSUPPORTED, "sliding_window is 4096, expected a model without it" },
         { "\"final_logit_softcapping\": 30.0,", SONDE_UNSUPPORTED, "final_logit_softcapping is 30.0, expected a model without it" },
         { "\"num_local_experts\": 8,", SONDE_UNSUPPORTED, "num_local_experts is 8, expected a model without it" },

@@ -12,7 +12,7 @@ static rope read_case(const json *c, arena *a) {
     rope        r;
     sonde_error err = { 0 };
     const json *config = truth_of(c, "config"), *part = truth_of(c, "part");
-    rope_fields f = { .context = 2048, .part = part->kind == JSON_STRING ? part->text : NULL };
+    rope_fields f = { .shares = true, .context = 2048, .part = part->kind == JSON_STRING ? part->text : NULL };
     CHECK(json_int(truth_of(c, "width"), &f.dims));
     CHECK(json_bool(truth_of(c, "older"), &f.longrope_older));
     CHECK(json_double(truth_of(c, "share"), &f.fallback_share));
@@ -145,7 +145,7 @@ static void what_a_config_may_not_say_is_named(void) {
         sonde_error err = { 0 };
         rope        r;
         CHECK_EQ(json_parse(rows[i].config, strlen(rows[i].config), a, &file, &err), SONDE_OK);
-        const sonde_status got = rope_config(file, (rope_fields){ .dims = 4, .context = 64 }, &r, &err);
+        const sonde_status got = rope_config(file, (rope_fields){ .shares = true, .dims = 4, .context = 64 }, &r, &err);
         if (got != rows[i].status || !strstr(err.message, rows[i].has)) FAIL_("row %zu: %d, %s", i, (int)got, err.message);
         arena_free(a);
     }

@@ -170,6 +170,7 @@ typedef struct arch_config {    /* sizes and constants of one model, or of one o
     rope     rope_local;        /* of layers in `local`, where dims is not 0 */
     bool     qk_pairs;          /* outputs of the stored W_Q, W_K (and biases) are in pairs, per head: op_reorder.c */
     int64_t  pos_offset;        /* position 0 is this row of W_POS */
+    bool     pads_stay;         /* token pos_offset - 1 is the padding: it has its own row and is not counted */
     int64_t  types;             /* rows of W_TYPE; 0: none */
     double   embed_scale;       /* of rows of W_EMBED; 1: none */
     double   logit_scale, logit_cap;    /* the stream is scaled in front of the unembedding; logits are capped: 1, 0: not */

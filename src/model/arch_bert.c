@@ -110,6 +110,7 @@ static sonde_status read_roberta(const json *file, arch_config *c, sonde_error *
                   c->pos_offset);
     c->context -= c->pos_offset;
     c->mlm_act = ACT_GELU;
+    c->pads_stay = true;
     if (c->head == 0) c->head |= HEAD_POOLER;
     SONDE_TRY(config_token(file, "bos_token_id", 0, c->vocab, &c->bos, err));
     SONDE_TRY(config_token(file, "eos_token_id", 2, c->vocab, &c->eos, err));
@@ -149,8 +150,8 @@ static const weight_row bert_rows[] = {
     { W_LNM,     .hf = "cls.predictions.transform.LayerNorm.gamma", .when = WHEN_MLM },
     { B_LNM,     .hf = "cls.predictions.transform.LayerNorm.beta", .when = WHEN_MLM },
     { W_UNEMBED, .hf = "cls.predictions.decoder.weight", .optional = true, .when = WHEN_MLM },
-    { B_UNEMBED, .hf = "cls.predictions.bias", .when = WHEN_MLM },
     { B_UNEMBED, .hf = "cls.predictions.decoder.bias", .when = WHEN_MLM },
+    { B_UNEMBED, .hf = "cls.predictions.bias", .when = WHEN_MLM },
     PAIR(W_NSP, B_NSP, "cls.seq_relationship", WHEN_NSP),
     PAIR(W_CLASS, B_CLASS, "classifier", WHEN_CLASS),
     PAIR(W_QA, B_QA, "qa_outputs", WHEN_QA),
@@ -162,8 +163,8 @@ static const weight_row roberta_rows[] = {
     PAIR(W_MLM, B_MLM, "lm_head.dense", WHEN_MLM),
     PAIR(W_LNM, B_LNM, "lm_head.layer_norm", WHEN_MLM),
     { W_UNEMBED, .hf = "lm_head.decoder.weight", .optional = true, .when = WHEN_MLM },
-    { B_UNEMBED, .hf = "lm_head.bias", .when = WHEN_MLM },
     { B_UNEMBED, .hf = "lm_head.decoder.bias", .when = WHEN_MLM },
+    { B_UNEMBED, .hf = "lm_head.bias", .when = WHEN_MLM },
     PAIR(W_CLASS_IN, B_CLASS_IN, "classifier.dense", WHEN_CLASS),
     PAIR(W_CLASS, B_CLASS, "classifier.out_proj", WHEN_CLASS),
     PAIR(W_QA, B_QA, "qa_outputs", WHEN_QA),

@@ -53,9 +53,10 @@ static sonde_status read_2(const json *file, arch_config *c, sonde_error *err) {
 static sonde_status read_3(const json *file, arch_config *c, sonde_error *err) {
     int64_t pattern;
     double  base;
-    SONDE_TRY(config_int(file, (config_range){ "sliding_window_pattern", "_sliding_window_pattern", 6, 1, MOST_LAYERS },
+    SONDE_TRY(config_int(file, (config_range){ "sliding_window_pattern", NULL, 6, 1, MOST_LAYERS },
                          &pattern, err));
-    SONDE_TRY(read_later(file, &names_3, pattern, c, err));
+    SONDE_TRY(read_later(file, &names_3, pattern == 1 ? 0 : pattern, c, err));      /* each is the last of its period: none slides */
+    c->score_cap = 0;                       /* the field is there, and nothing reads it */
     SONDE_TRY(config_double(file, "rope_local_base_freq", 1e4, 1e12, &base, err));
     c->qk_norm = QK_HEAD;
     SONDE_TRY(rope_config(file, (rope_fields){ .dims = c->e, .context = c->context, .part = "full_attention",

@@ -31,8 +31,6 @@ static sonde_status read_common(const json *file, double base, arch_config *c, s
     SONDE_TRY(config_bool(file, "tie_word_embeddings", false, &c->tied, err));
     c->gated = true;
     SONDE_TRY(rope_config(file, (rope_fields){ .dims = c->e, .context = c->context, .fallback_base = base }, &c->rope, err));
-    SONDE_FAIL_IF(c->rope.dims != c->e, err, SONDE_UNSUPPORTED, "partial_rotary_factor: %" PRId64 " of %" PRId64
-                  " numbers of a head rotate, expected heads that rotate whole", c->rope.dims, c->e);
     c->context = rope_reach(&c->rope, c->context);
     return SONDE_OK;
 }

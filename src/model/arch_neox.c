@@ -25,7 +25,7 @@ static sonde_status read_neox(const json *file, arch_config *c, sonde_error *err
     SONDE_TRY(arch_tokens(file, 0, 2, c, err));
     SONDE_TRY(config_double(file, "rotary_pct", 0.25, 1, &share, err));
     SONDE_TRY(config_double(file, "rotary_emb_base", 1e4, 1e12, &base, err));
-    const rope_fields f = { .dims = c->e, .context = c->context, .fallback_base = base, .fallback_share = share };
+    const rope_fields f = { .shares = true, .dims = c->e, .context = c->context, .fallback_base = base, .fallback_share = share };
     SONDE_TRY(rope_config(file, f, &c->rope, err));
     c->context = rope_reach(&c->rope, c->context);
     return SONDE_OK;

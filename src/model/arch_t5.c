@@ -41,7 +41,15 @@ static sonde_status read_mlp(const json *file, arch_config *c, sonde_error *err)
     if (!name) name = "relu";
     c->gated = strncmp(name, "gated-", 6) == 0;
     const char *act = strcmp(name, "gated-gelu") == 0 ? "gelu_new" : c->gated ? name + 6 : name;
-    return config_activation_named("feed_forward_proj", act, &c->act, err);
+    SONDE_TRY(config_activation_named("feed_forward_proj", act, &c->act, err));
+    act_kind again;
+    bool     gated;
+    SONDE_TRY(config_activation(file, "dense_act_fn", act, &again, err));
+    SONDE_TRY(config_bool(file, "is_gated_act", c->gated, &gated, err));
+    SONDE_FAIL_IF(again != c->act || gated != c->gated, err, SONDE_UNSUPPORTED,
+                  "feed_forward_proj is \"%s\", and dense_act_fn or is_gated_act says otherwise, expected them to agree",
+                  name_shown(name).text);
+    return SONDE_OK;
 }
 
 /* The product with d^-1/2 in front of the head belongs to tied heads. */

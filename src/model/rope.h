@@ -42,6 +42,7 @@ typedef struct {
                                  * What stands outside of it holds for NULL and "full_attention" alone. */
     double      fallback_base;  /* without rope_theta; 0: 10000 */
     double      fallback_share; /* without partial_rotary_factor: what share of a head turns; 0: all */
+    bool        shares;         /* the family reads partial_rotary_factor; else a share is refused: transformers turns whole heads */
     bool        longrope_older; /* "su" and "yarn" are older names of longrope, as in Phi-3 */
 } rope_fields;
 

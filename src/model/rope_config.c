@@ -201,6 +201,8 @@ static sonde_status read_dims(const reader *o) {
     const bool own = is_given(o->in, name);
     double share = o->f.fallback_share > 0 ? o->f.fallback_share : 1;
     if (own || is_given(o->file, name)) SONDE_TRY(config_double(own ? o->in : o->file, name, 1, 1, &share, o->err));
+    SONDE_FAIL_IF(!o->f.shares && share < 1, o->err, SONDE_UNSUPPORTED, "%s is %g, expected a family whose heads rotate in part", name,
+                  share);
     o->out->span = (int64_t)((double)o->f.dims * share);
     o->out->dims = o->out->span + o->out->span % 2;
     if (o->f.dims == o->out->span)

@@ -105,6 +105,15 @@ static sonde_status segments_take(sonde_session *s, int n, segment **out, sonde_
     return SONDE_OK;
 }
 
+/* The row of the position table. Padding, where it is not counted, moves nothing behind it. */
+static int32_t position_row(const arch_config *c, const int32_t *tokens, int64_t at) {
+    const int32_t pad = (int32_t)c->pos_offset - 1;
+    int64_t before = at;
+    if (c->pads_stay && tokens[at] == pad) return pad;
+    for (int64_t i = 0; c->pads_stay && i < at; i++) before -= tokens[i] == pad;
+    return (int32_t)(before + c->pos_offset);
+}
+
 sonde_status run_front_rows(sonde_session *s, exec *x, sonde_error *err) {
     float *ids;
     SONDE_TRY(workspace_take(s->memory, 3 * x->rows, &ids, err));
@@ -112,7 +121,7 @@ sonde_status run_front_rows(sonde_session *s, exec *x, sonde_error *err) {
     for (const segment *g = x->segment; g < x->segment + x->n_segments; g++)
         for (int64_t t = 0; t < g->n; t++) {
             token[g->row + t] = g->l->tokens[g->first + t];
-            position[g->row + t] = (int32_t)(g->first + t + x->config->pos_offset);
+            position[g->row + t] = position_row(x->config, g->l->tokens, g->first + t);
             type[g->row + t] = g->l->types ? g->l->types[g->first + t] : 0;
         }
     x->tokens = token;
