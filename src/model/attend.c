@@ -28,8 +28,9 @@ static void keep_keys(const exec *x, const segment *g, const step *s) {
     const arch_config *c = x->config;
     const int64_t      w = c->kv_heads * c->e;
     const size_t       bytes = (size_t)(g->n * w) * sizeof(float);
-    memcpy(g->l->keys[g->slot] + g->first * w, x->value[s->in[1]] + g->row * w, bytes);
-    memcpy(g->l->values[g->slot] + g->first * w, x->value[s->in[2]] + g->row * w, bytes);
+    const int64_t      at = (g->first - g->l->lent) * w;
+    memcpy(g->l->keys[g->slot] + at, x->value[s->in[1]] + g->row * w, bytes);
+    memcpy(g->l->values[g->slot] + at, x->value[s->in[2]] + g->row * w, bytes);
 }
 
 /* 2^(-8 (h + 1) / heads) for a power of two of heads; those beyond it take every other slope of the next power. */

@@ -33,7 +33,9 @@ typedef struct lane {
     int64_t        first, n;        /* being computed now */
     int64_t        turning;         /* positions that the run has so far: rotations may depend on it (rope.h) */
     bound          plan;
-    float        **keys, **values;  /* [slots] of [length, kv_heads * e] */
+    const struct lane *lender;      /* keys and values of positions below `lent` are this lane's, of the same slots; */
+    int64_t        lent;            /* 0: all are its own. A lender borrows nothing itself */
+    float        **keys, **values;  /* [slots] of [length - lent, kv_heads * e]: of positions from `lent` on */
     float        **cross_keys, **cross_values;      /* [slots] of [source->length, kv_heads * e]; NULL: one stack */
     float         *end;             /* of an encoder's lane: [length, d], what the decoder reads */
     float         *bias_grad;       /* on the way back: [heads, length, length] of REL_POS, NULL: nobody asked */
