@@ -160,19 +160,25 @@ static void a_word_finds_its_table_and_no_other(void) {
     kern = scalar();
 }
 
-static void bench_measures_every_shape(void) {
-    kern_bench_row rows[4];
-    CHECK_EQ((long long)kern_bench(scalar(), 0, rows, 1), 1);
-    rows[1] = rows[0];
-    const kern_bench_shape shape[] = { { 1, 64, 64, KERN_F32, false }, { 20, 64, 64, KERN_BF16, true } };
-    for (int i = 0; i < 2; i++) rows[2 + i] = kern_bench_product(scalar(), shape[i], NULL, 0.001);
-    for (int i = 0; i < 4; i++) {
-        CHECK(rows[i].value > 0 && rows[i].best >= rows[i].value && rows[i].share_of_reference > 0);
-        CHECK(rows[i].pairs >= 5 && rows[i].name[0]);
-    }
-    CHECK_STR(rows[2].name, "product 1 x 64 x 64 F32 [out, in]");
-    CHECK_STR(rows[2].unit, "GB/s");
-    CHECK_STR(rows[3].unit, "GFLOP/s");
+static int stops_asked;
+static bool stop_at_third(void *user) { (void)user; return ++stops_asked == 3; }
+
+static void bench_runs_jobs_in_turn(void) {
+    static kern_bench_rates got;
+    const kern_bench_job jobs[2] = { { .run = kern_bench_fma, .t = scalar() },
+                                     { .run = kern_bench_read, .t = scalar(), .data = a, .bytes = sizeof a } };
+    kern_bench_alternate(jobs, 2, &(kern_bench_limit){ .seconds = 10 * 1e-3 }, &got);
+    CHECK(got.rounds >= KERN_BENCH_LEAST && got.rounds <= KERN_BENCH_ROUNDS);
+    for (int i = 0; i < got.rounds; i++) CHECK(got.rate[0][i] > 0 && got.rate[1][i] > 0);
+    kern_bench_alternate(jobs, 2, &(kern_bench_limit){ .seconds = 10, .stop = stop_at_third }, &got);
+    CHECK_EQ((long long)got.rounds, 0);             /* the third is the first job of the first round */
+    CHECK_EQ((long long)stops_asked, 3);
+}
+
+static void median_is_the_middle_one_or_the_mean_of_two(void) {
+    CHECK(kern_bench_median((double[]){ 5 }, 1) == 5);
+    CHECK(kern_bench_median((double[]){ 5, 1, 2 }, 3) == 2);
+    CHECK(kern_bench_median((double[]){ 4, 1, 2, 100 }, 4) == 3);
 }
 
 #define TESTS(X) \
@@ -182,5 +188,6 @@ static void bench_measures_every_shape(void) {
     X(sums_have_the_one_order) \
     X(dot_pads_nothing) \
     X(a_word_finds_its_table_and_no_other) \
-    X(bench_measures_every_shape)
+    X(bench_runs_jobs_in_turn) \
+    X(median_is_the_middle_one_or_the_mean_of_two)
 TEST_MAIN(TESTS)

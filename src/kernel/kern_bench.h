@@ -1,38 +1,40 @@
-/* kern_bench.h - how fast the kernels are on this machine, beside what the machine can do.
+/* kern_bench.h - jobs run in turn, and how much of each a second does.
  *
- * Every figure is the median of pairs: the kernel and its reference in turn, so that a disturbed
- * machine disturbs both. Seconds are processor time of the calling thread. Allocates and frees its
- * own buffers (the process stops if there is no memory), uses one thread, prints nothing. */
+ * Jobs that are compared run alternately, so that a disturbed machine disturbs all of them; what
+ * counts is the median of the ratios of a round. Nothing here allocates or prints. */
 #ifndef SONDE_KERN_BENCH_H
 #define SONDE_KERN_BENCH_H
 #include "kern.h"
 
-typedef struct {
-    char        name[64];
-    double      value;              /* median */
-    const char *unit;               /* "GFLOP/s" or "GB/s" */
-    double      share_of_reference; /* median value / median of the reference; 1 for a reference */
-    double      best;
-    int         pairs;
-} kern_bench_row;
+enum { KERN_BENCH_JOBS = 4, KERN_BENCH_ROUNDS = 500, KERN_BENCH_LEAST = 5 };
+
+typedef struct kern_bench_job {
+    double            (*run)(const struct kern_bench_job *);    /* gives the work done: operations, bytes */
+    const kern_table   *t;          /* supported */
+    const kern_product *p;          /* kern_bench_product */
+    const void         *data;       /* kern_bench_read */
+    size_t              bytes;
+    const void         *of;         /* a caller's own jobs */
+    int                 threads;
+} kern_bench_job;
+
+double kern_bench_fma(const kern_bench_job *job);       /* fma in registers, for about half a millisecond */
+double kern_bench_read(const kern_bench_job *job);      /* `bytes` of data, in order */
+double kern_bench_product(const kern_bench_job *job);   /* operations: 2 rows n k */
 
 typedef struct {
-    size_t    rows, n, k;
-    kern_type type;
-    bool      columns;
-} kern_bench_shape;
+    double seconds;                 /* about; KERN_BENCH_LEAST rounds may take up to four times as long */
+    bool   wall;                    /* the time of day: jobs with threads; else the calling thread's processor time */
+    bool (*stop)(void *user);       /* asked after each job; NULL: never */
+    void  *user;
+} kern_bench_limit;
 
-typedef struct {                    /* a stored type, as in kern_rows */
-    const char *name;
-    void      (*to_f32)(float *out, const void *in, size_t n);
-    size_t      items, bytes;
-} kern_bench_stored;
+typedef struct {
+    int    rounds;                  /* whole ones; 0 where `stop` said so before */
+    double rate[KERN_BENCH_JOBS][KERN_BENCH_ROUNDS];    /* work a second */
+} kern_bench_rates;
 
-/* `as` is for KERN_ROWS, else NULL. Few rows (below 8): GB/s of stored weights, against a loop that only reads the same buffer; else
- * GFLOP/s against fma in registers. `t` must be supported. At least 5 pairs, whatever `seconds`. */
-kern_bench_row kern_bench_product(const kern_table *t, kern_bench_shape shape, const kern_bench_stored *as,
-                                  double seconds);
-
-/* The references and a list of shapes, `seconds` in all; gives how many rows (at most `most`). */
-size_t kern_bench(const kern_table *t, double seconds, kern_bench_row *rows, size_t most);
+/* Each round runs every job for a millisecond or once, whichever is longer. */
+void   kern_bench_alternate(const kern_bench_job *jobs, size_t count, const kern_bench_limit *limit, kern_bench_rates *to);
+double kern_bench_median(const double *v, int n);       /* n > 0, at most KERN_BENCH_ROUNDS */
 #endif
