@@ -13,7 +13,7 @@ enum {
     PRODUCT_STRIP = 32,             /* a group is a multiple of so many outputs */
     PRODUCT_GROUP = 512 * 1024 / 4, /* floats of a group's panels, which should stay in L2 */
     PRODUCT_WIDE  = 8192 * 1024 / 4, /* at most, where a group should have whole blocks of each row */
-    PRODUCT_BLOCK = 4096 * 1024 / 4 /* floats of a block of x, read once per group */
+    PRODUCT_BLOCK = 16384 * 1024 / 4 /* floats of a block of x, read once per group */
 };
 
 static inline size_t product_steps(size_t k) { return (k + 15) / 16 + 1; }
