@@ -12,6 +12,7 @@ enum {
     PRODUCT_ONCE  = 5,              /* but where packing saves that stored rows are widened again */
     PRODUCT_STRIP = 32,             /* a group is a multiple of so many outputs */
     PRODUCT_GROUP = 512 * 1024 / 4, /* floats of a group's panels, which should stay in L2 */
+    PRODUCT_COLUMNS = 1024 * 1024 / 4, /* the same of a weight stored [in, out]: longer stretches of each stored row */
     PRODUCT_WIDE  = 8192 * 1024 / 4, /* at most, where a group should have whole blocks of each row */
     PRODUCT_BLOCK = 16384 * 1024 / 4 /* floats of a block of x, read once per group */
 };
@@ -30,7 +31,8 @@ static inline size_t product_many(const kern_weight *w) {
 static inline size_t product_room(const kern_weight *w) {
     const size_t whole = product_together(w) * 16 * product_steps(w->k);
     const size_t wide = whole < PRODUCT_WIDE ? whole : PRODUCT_WIDE;
-    return wide > PRODUCT_GROUP ? wide : PRODUCT_GROUP;
+    const size_t least = w->columns ? PRODUCT_COLUMNS : PRODUCT_GROUP;
+    return wide > least ? wide : least;
 }
 
 /* Outputs per group. */
