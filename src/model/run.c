@@ -335,9 +335,10 @@ static sonde_status run_blocks(sonde_session *s, lane *const *lanes, int n, bool
     }
 }
 
-static sonde_status run_pass(sonde_session *s, lane *const *lanes, int n, bool backward, sonde_error *err) {
+/* `start`: the first rows of the lanes. */
+static sonde_status run_pass(sonde_session *s, lane *const *lanes, int n, bool backward, bool start, sonde_error *err) {
     SONDE_TRY(run_blocks(s, lanes, n, backward, err));
-    return run_answers(s, lanes, n, err);
+    return run_answers(s, lanes, n, start, err);
 }
 
 /* ---- encoders ---- */
@@ -402,14 +403,14 @@ static void extend(const rope *r, lane *l, int64_t goal) {
 sonde_status lanes_run(sonde_session *s, lane *const *lanes, int n, const int64_t *goal, int64_t chunk, sonde_error *err) {
     for (int i = 0; i < n; i++) extend(&s->model->config.rope, lanes[i], goal[i]);
     SONDE_TRY(run_sources(s, lanes, n, chunk == 0, err));
-    for (bool more = true; more;) {
+    for (bool more = true, start = true; more; start = false) {
         const workspace_mark here = workspace_here(s->memory);
         more = false;
         for (int i = 0; i < n; i++) {
             const int64_t left = goes_on(lanes[i]) ? goal[i] - lanes[i]->first : 0;
             lanes[i]->n = chunk && left > chunk && !s->model->config.bidirectional ? chunk : left;
         }
-        SONDE_TRY(run_pass(s, lanes, n, chunk == 0, err));
+        SONDE_TRY(run_pass(s, lanes, n, chunk == 0, start, err));
         if (chunk == 0) return SONDE_OK;            /* the stream stays for the way back */
         for (int i = 0; i < n; i++) {
             lanes[i]->first += lanes[i]->n;

@@ -67,17 +67,14 @@ static sonde_status run_pool_stage(sonde_session *s, lane *l, sonde_error *err) 
 }
 
 /* Wanted rows that come next, of lane after lane. */
-typedef struct { lane *const *lanes; int n, at; int64_t position; } rows_ahead;
-
-/* A lane that borrows answers for the positions below its own too, before its first row. */
-static int64_t first_answer(const lane *l) { return l->first == l->lent ? 0 : l->first; }
+typedef struct { lane *const *lanes; int n, at; int64_t position; bool start; } rows_ahead;
 
 static int next_rows(rows_ahead *a, segment *g) {
     int     m = 0;
     int64_t room = ROWS_OF_LOGITS;
     while (a->at < a->n && room) {
         lane *l = a->lanes[a->at];
-        if (a->position < 0) a->position = first_answer(l);
+        if (a->position < 0) a->position = a->start ? l->first - l->lent : l->first;
         const int more = l->until == l->plan.run.n ? run_wanted_rows(l, &a->position, room, g + m) : 0;
         for (int i = m; i < m + more; i++) room -= g[i].n;
         m += more;
@@ -88,10 +85,9 @@ static int next_rows(rows_ahead *a, segment *g) {
     return m;
 }
 
-static sonde_status run_back_stage(sonde_session *s, lane *const *lanes, int n, sonde_error *err) {
+static sonde_status run_back_stage(sonde_session *s, rows_ahead ahead, sonde_error *err) {
     const int64_t v = arch_answers(&s->model->config);
     segment       g[ROWS_OF_LOGITS];
-    rows_ahead    ahead = { lanes, n, 0, -1 };
     for (int m; (m = next_rows(&ahead, g)) > 0;) {
         const workspace_mark here = workspace_here(s->memory);
         exec x;
@@ -106,8 +102,8 @@ static sonde_status run_back_stage(sonde_session *s, lane *const *lanes, int n, 
     return SONDE_OK;
 }
 
-sonde_status run_answers(sonde_session *s, lane *const *lanes, int n, sonde_error *err) {
-    if (run_has_back(&s->model->config)) SONDE_TRY(run_back_stage(s, lanes, n, err));
+sonde_status run_answers(sonde_session *s, lane *const *lanes, int n, bool start, sonde_error *err) {
+    if (run_has_back(&s->model->config)) SONDE_TRY(run_back_stage(s, (rows_ahead){ lanes, n, 0, -1, start }, err));
     for (int i = 0; i < n; i++) SONDE_TRY(run_pool_stage(s, lanes[i], err));
     return SONDE_OK;
 }
