@@ -30,6 +30,7 @@
 #include "sonde/sentence.h"
 #include "sonde/session.h"
 #include "sonde/site.h"
+#include "sonde/stats.h"
 #include "sonde/variants.h"
 #include "sonde/version.h"
 #endif

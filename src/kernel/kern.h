@@ -62,6 +62,13 @@ typedef struct {
     float             *scratch;   /* kern_product_scratch floats, one thread's own; NULL if 0 */
 } kern_product;
 
+/* sum e^(x - most), sum e^(x - most) (x - most). */
+typedef struct { double sum, weighted; } kern_exp_sums;
+/* The logarithm of sum e^x: most + rest. */
+typedef struct { double most, rest; } kern_log_sum;
+/* Of the finite numbers alone: how many, sum (x - shift), sum (x - shift)^2, the least (inf: none) and the greatest. */
+typedef struct { double count, sum, square, least, most; } kern_moments;
+
 /*  K(result, name, parameters). Arrays may be the same, else they do not overlap. */
 #define KERN_MAP(K)                                                                               \
     K(void,  product,        (const kern_product *p))                                             \
@@ -97,6 +104,17 @@ typedef struct {
     K(void,  gelu_erf_grad,  (float *dx, const float *x, const float *dy, size_t n))              \
     K(void,  silu_grad,      (float *dx, const float *x, const float *dy, size_t n))              \
     K(void,  relu_grad,      (float *dx, const float *x, const float *dy, size_t n))              \
+    /* In double, by the one order of sums without fma; e^x of x <= 0 is exact_exp's, 0 below -700. */ \
+    K(kern_exp_sums, exp_sums, (const float *x, double most, size_t n))                           \
+    K(void,  probs,          (double *y, const float *x, kern_log_sum s, size_t n))               \
+    /* sum p (log p - log q); prob: p's, known */                                                 \
+    K(double, kl,            (const float *p, kern_log_sum ps, const float *q, kern_log_sum qs, size_t n)) \
+    K(double, kl_known,      (const double *prob, const float *p, kern_log_sum ps, const float *q,  \
+                              kern_log_sum qs, size_t n))                                         \
+    K(kern_moments, moments, (const float *x, double shift, size_t n))                            \
+    /* the first i >= from with x[i] > limit, n: none; how many there are */                      \
+    K(size_t, next_above,    (const float *x, float limit, size_t from, size_t n))                \
+    K(size_t, count_above,   (const float *x, float limit, size_t n))                             \
     /* references of kern_bench: chains of fma (gives operations done), a buffer read in order */ \
     K(double, peak_fma,      (float *out, size_t steps))                                          \
     K(float, peak_read,      (const void *data, size_t floats))
