@@ -1,20 +1,24 @@
-/* How fast this machine's kernels are, beside what the machine can do. */
-#include "cli.h"
+/* How fast this machine's kernels are, beside what the machine can do, and what runs, looks and sweeps of a model take. */
+#include "bench_words.h"
 #include "base/text.h"
 #include <string.h>
 
-enum { BENCH_WHAT, BENCH_BAR, BENCH_ISA, BENCH_SECONDS };
+enum { BENCH_WHAT, BENCH_BAR, BENCH_ISA, BENCH_SECONDS, BENCH_LENGTH };
 
 static const param params[] = {
-    [BENCH_WHAT]    = { "what", PARAM_TEXT, "kernels", 0, 0, "kernels" },
+    [BENCH_WHAT]    = { "what", PARAM_TEXT, "all", 0, 0,
+                        "kernels: the matrix product; run: a model's prompts and tokens; looking: traces, single sites, the lens; "
+                        "sweeps: patched runs; all" },
     [BENCH_BAR]     = { "bar", PARAM_FLAG, "", 0, 0,
-                        "exit 1 where a product has less than 60 % of the FMA peak, or 70 % of the memory's speed" },
+                        "exit 1 where a row misses its bar; of products 60 % of the FMA peak, or 70 % of the memory's speed" },
     [BENCH_ISA]     = { "isa", PARAM_FLAG, "", 0, 0, "list the instruction sets and whether this machine has them" },
-    [BENCH_SECONDS] = { "seconds", PARAM_REAL, "8", 0.1, 3600, "how long to measure, about" },
+    [BENCH_SECONDS] = { "seconds", PARAM_REAL, "60", 0.1, 3600, "how long to measure, about" },
+    [BENCH_LENGTH]  = { "length", PARAM_INT, "", 2, 1e6,
+                        "tokens of the prompts (default: run 512, looking 256, sweeps 15, or what the context holds)" },
     { 0 },
 };
 
-typedef struct { sonde_table *table; bool bar; size_t below; const char *worst; arena *memory; } bench;
+typedef struct { sonde_table *table; bench_word *word; } bench;
 
 static sonde_status add_row(const sonde_bench_row *row, void *user, sonde_error *err) {
     bench *b = user;
@@ -30,23 +34,48 @@ static sonde_status add_row(const sonde_bench_row *row, void *user, sonde_error 
     else sonde_cell_null(b->table);
     if (compared) sonde_cell_bool(b->table, ok);
     else sonde_cell_null(b->table);
-    if (!ok && b->below++ == 0) b->worst = arena_printf(b->memory, "%s: %.0f %%, expected %.0f %%", row->name,
-                                                         100 * row->share, 100 * least);
+    if (!ok && b->word->below++ == 0)
+        b->word->worst = arena_printf(b->word->c->memory, "%s: %.0f %%, expected %.0f %%", row->name, 100 * row->share, 100 * least);
     SONDE_FAIL_IF(stop_asked(NULL), err, SONDE_CANCELLED, "interrupted");
     return SONDE_OK;
 }
 
-static sonde_status run_kernels(command *c, sonde_result *r, sonde_error *err) {
-    bench b = { .table = sonde_result_table(r, "kernels"), .memory = c->memory };
+static sonde_status run_kernels(bench_word *w, sonde_error *err) {
+    bench b = { .table = sonde_result_table(w->result, "kernels"), .word = w };
     sonde_table_column(b.table, "kernel", SONDE_TEXT, NULL);
     sonde_table_column(b.table, "speed", SONDE_FLOAT, NULL);
     sonde_table_column(b.table, "unit", SONDE_TEXT, NULL);
     sonde_table_column(b.table, "beside", SONDE_TEXT, NULL);
     sonde_table_column(b.table, "share", SONDE_FLOAT, NULL);
     sonde_table_column(b.table, "ok", SONDE_BOOL, NULL);
-    const sonde_status s = sonde_bench_kernels(c->args[BENCH_SECONDS].real, add_row, &b, err);
-    if (s != SONDE_OK || !c->args[BENCH_BAR].i || !b.below) return s;
-    return sonde_fail(err, SONDE_DIFFERS, "bench: %zu below the bar, the first is %s", b.below, b.worst);
+    return sonde_bench_kernels(w->seconds, add_row, &b, err);
+}
+
+/* What may be measured, by the word that asks for it, and its part of the time where all is. */
+static const struct { const char *word; double share; sonde_status (*run)(bench_word *w, sonde_error *err); } parts[] = {
+    { "kernels", 0.4, run_kernels },
+    { "run", 0.2, bench_run },
+    { "looking", 0.2, bench_looking },
+    { "sweeps", 0.2, bench_sweeps },
+};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+static bool is_asked(const char *what, size_t i) { return !strcmp(what, "all") || !strcmp(what, parts[i].word); }
+
+static sonde_status run_parts(command *c, sonde_result *r, sonde_error *err) {
+    const char *what = c->args[BENCH_WHAT].text;
+    bench_word  w = { .c = c, .result = r, .length = c->args[BENCH_LENGTH].i };
+    for (size_t i = 0; i < PARTS; i++) {
+        if (!is_asked(what, i)) continue;
+        w.seconds = c->args[BENCH_SECONDS].real * (strcmp(what, "all") ? 1 : parts[i].share);
+        progress_begin(option_given(c, OPTION_QUIET));
+        const sonde_status s = parts[i].run(&w, err);
+        progress_end();
+        if (s != SONDE_OK) return s;
+    }
+    SONDE_FAIL_IF(c->args[BENCH_BAR].i && w.below, err, SONDE_DIFFERS, "bench: %zu miss their bar, the first is %s", w.below,
+                  w.worst);
+    return SONDE_OK;
 }
 
 static void list_isa(sonde_result *r) {
@@ -66,7 +95,9 @@ static void list_isa(sonde_result *r) {
 
 static sonde_status run(command *c, sonde_error *err) {
     const char *what = c->args[BENCH_WHAT].text;
-    SONDE_FAIL_IF(strcmp(what, "kernels") != 0, err, SONDE_USAGE, "bench: nothing is called %s, expected kernels",
+    bool known = false;
+    for (size_t i = 0; i < PARTS; i++) known = known || is_asked(what, i);
+    SONDE_FAIL_IF(!known, err, SONDE_USAGE, "bench: nothing is called %s, expected kernels, run, looking, sweeps or all",
                   name_shown(what).text);
     SONDE_TRY(output_check(c, err));
     stop_listen();
@@ -74,9 +105,10 @@ static sonde_status run(command *c, sonde_error *err) {
     sonde_result_method(r, "bench");
     sonde_status s = SONDE_OK;
     if (c->args[BENCH_ISA].i) list_isa(r);
-    else if (!option_given(c, OPTION_DRY_RUN)) s = run_kernels(c, r, err);
+    else if (!option_given(c, OPTION_DRY_RUN)) s = run_parts(c, r, err);
     sonde_error why = { 0 };
-    const sonde_status written = output_write(c, r, &why);
+    const bool whole = s == SONDE_OK || s == SONDE_DIFFERS || s == SONDE_CANCELLED;
+    const sonde_status written = whole ? output_write(c, r, &why) : s;
     sonde_result_free(r);
     if (written == SONDE_OK || s != SONDE_OK) return s;
     return sonde_fail(err, written, "%s", why.message);
@@ -84,10 +116,12 @@ static sonde_status run(command *c, sonde_error *err) {
 
 extern const verb verb_bench;
 const verb verb_bench = {
-    .about = { .name = "bench", .summary = "how fast the inner loops are on this machine, beside its peak",
+    .about = { .name = "bench", .summary = "how fast this machine's kernels are, and runs, looks and sweeps of a model",
                .formula = "speed: GFLOP/s (10^9 additions and multiplications a second) or GB/s (10^9 bytes of weights a "
-                          "second), one thread, processor time. share: of a loop of fma in registers, or of a loop that "
-                          "only reads the same bytes; medians of alternating pairs",
-               .example = "bench --isa", .params = params, .takes = MAKES_RESULT },
+                          "second). kernels: one thread, processor time. share: of a loop of fma in registers, or of a loop that "
+                          "only reads the same bytes; of looking, times the plain run, which computes the last position's logits "
+                          "(trace: less writing the same bytes), or times the lens's products; of sweeps, how many times more "
+                          "cells than whole runs a second. Medians of rounds in which all take turns; best: the best round",
+               .example = "bench --isa", .params = params, .takes = MAKES_RESULT | NEEDS_MODEL },
     .words = 1, .run = run,
 };
