@@ -13,7 +13,7 @@
 #include <time.h>
 
 typedef struct { double first, last; int64_t n; } stamps;
-typedef struct { char word[8], path[256]; long n, decoded; } request;
+typedef struct { char line[300]; const char *path; int64_t n, decoded; } request;       /* path: of logits, else NULL */
 
 static double now(void) {
     struct timespec t;
@@ -42,11 +42,12 @@ static sonde_status write_on(sonde_session *s, const sonde_prompt *prompt, const
 }
 
 static sonde_status save(const sonde_answer *a, void *user, sonde_error *err) {
+    const request *r = user;
     const size_t n = (size_t)a->value.dim[a->value.rank - 1];
-    FILE *f = fopen(user, "wb");
+    FILE *f = fopen(r->path, "wb");
     const bool written = f && fwrite(a->value.data, sizeof *a->value.data, n, f) == n;
     if (f && fclose(f) == 0 && written) return printf("%zu\n", n) > 0 ? SONDE_OK : SONDE_IO;
-    snprintf(err->message, sizeof err->message, "%s: cannot be written", (const char *)user);
+    snprintf(err->message, sizeof err->message, "%s: cannot be written", r->path);
     return SONDE_IO;
 }
 
@@ -55,17 +56,22 @@ static sonde_status logits(sonde_session *s, const sonde_prompt *prompt, request
     const sonde_want    want = { .kind = SONDE_WANT_LOGITS, .at = &last, .n_at = 1 };
     const sonde_variant plain = { .base = 0 };
     const sonde_batch   b = { .bases = prompt, .n_bases = 1, .variants = &plain, .n_variants = 1, .wants = &want, .n_wants = 1 };
-    return sonde_variants_run(s, &b, save, r->path, err);
+    return sonde_variants_run(s, &b, save, r, err);
 }
 
 /* One line; false where it is no request. */
 static bool read_request(request *r, FILE *from) {
-    char line[300];
-    memset(r, 0, sizeof *r);
-    if (!fgets(line, sizeof line, from)) return false;
-    if (sscanf(line, "logits %ld %255s", &r->n, r->path) == 2) strcpy(r->word, "logits");
-    else if (sscanf(line, "decode %ld %ld", &r->n, &r->decoded) != 2 && sscanf(line, "prompt %ld", &r->n) != 1) return false;
-    return r->n > 0 && r->decoded >= 0;
+    static const char *const words[] = { "prompt ", "decode ", "logits " };
+    if (!fgets(r->line, sizeof r->line, from)) return false;
+    r->line[strcspn(r->line, "\n")] = '\0';
+    size_t kind = 0;
+    while (kind < 3 && strncmp(r->line, words[kind], 7) != 0) kind++;
+    if (kind == 3) return false;
+    char *end;
+    r->n = strtol(r->line + 7, &end, 10);
+    r->decoded = kind == 1 ? strtol(end, NULL, 10) : 0;
+    r->path = kind == 2 && *end == ' ' ? end + 1 : NULL;
+    return r->n > 0 && r->decoded >= 0 && (kind != 2 || r->path);
 }
 
 static sonde_status answer_all(sonde_session *s, sonde_error *err) {
@@ -77,7 +83,7 @@ static sonde_status answer_all(sonde_session *s, sonde_error *err) {
         if (!tokens) return SONDE_NOMEM;
         for (int64_t i = 0; i < r.n; i++) tokens[i] = (int32_t)(i * 7919 % vocab);
         const sonde_prompt prompt = { .tokens = tokens, .n = r.n };
-        status = *r.word ? logits(s, &prompt, &r, err) : write_on(s, &prompt, &r, err);
+        status = r.path ? logits(s, &prompt, &r, err) : write_on(s, &prompt, &r, err);
         free(tokens);
         fflush(stdout);
     }

@@ -21,6 +21,7 @@
 #include "sonde/linear.h"
 #include "sonde/lines.h"
 #include "sonde/logits.h"
+#include "sonde/machine.h"
 #include "sonde/model.h"
 #include "sonde/pairs.h"
 #include "sonde/product.h"
