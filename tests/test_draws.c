@@ -359,5 +359,49 @@ static void any_run_has_the_bits_of_the_plain_one(void) {
     printf("%lld draws, %zu edits\n", (long long)n, edits);
 }
 
-#define TESTS(X) X(any_run_has_the_bits_of_the_plain_one)
+/* ---- what ships ---- */
+
+static void shipped(const char *name) {
+    static made_run plain, other;
+    made        m = { 0 };
+    char        path[600];
+    sonde_error err = { 0 };
+    snprintf(path, sizeof path, "%s/models/%s", SONDE_SOURCE_DIR, name);
+    if (sonde_model_open(&m.model, path, NULL, &err)) FAIL_("%s", err.message);
+    const sonde_model_info *info = sonde_model_describe(m.model);
+    for (int64_t i = 0; i < MAKER_CONTEXT; i++) m.tokens[i] = (int32_t)(sonde_random_bits(2, 0, (uint64_t)i) % (uint64_t)info->vocab);
+    arch_config some = { 0 };
+    m.config.encoder = info->encoder_layers ? &some : NULL;             /* then there is a target */
+    if (sonde_metric_parse(&m.metric, m.model, "logit(#3,-1)-0.7*logit(#7,0)", NULL, NULL, &err)) FAIL_("%s", err.message);
+    for (const kern_table *const *t = kern_tables; *t; t++) {
+        const bool scalar = *t == kern_find("scalar");
+        if (!(*t)->supported() || scalar) continue;
+        kern = kern_find("scalar");
+        sonde_session *one = made_session(&m, 1), *two = made_session(&m, 2);
+        if (!plain.n) made_shoot(&m, one, &(made_ask_for){ .n = 11 }, &plain);
+        kern = *t;
+        made_shoot(&m, two, &(made_ask_for){ .n = 11 }, &other);
+        made_equal(name, (*t)->isa, &plain, &other);
+        made_drop(&other);
+        sonde_session_free(one);
+        sonde_session_free(two);
+    }
+    made_drop(&plain);
+    plain = (made_run){ 0 };
+    sonde_metric_free(m.metric);
+    sonde_model_close(m.model);
+}
+
+static void every_site_of_the_shipped_models_is_the_same_everywhere(void) {
+    const kern_table *was = (sonde_isa_name(), kern);
+    shipped("demo");
+    shipped("induction");
+    shipped("encoder");
+    shipped("seq2seq");
+    kern = was;
+}
+
+#define TESTS(X) \
+    X(any_run_has_the_bits_of_the_plain_one) \
+    X(every_site_of_the_shipped_models_is_the_same_everywhere)
 TEST_MAIN(TESTS)
