@@ -12,8 +12,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Types that are read in place, plain and in GGML's blocks. */
+#define KERN_PLAIN(X)  X(F32) X(F16) X(BF16)
+#define KERN_BLOCKS(X) X(Q8_0) X(Q4_0) X(Q4_K) X(Q5_K) X(Q6_K)
+
 /* How a stored weight becomes a float: exactly. KERN_ROWS: as its kern_rows says. */
-typedef enum { KERN_F32, KERN_F16, KERN_BF16, KERN_ROWS, KERN_TYPES } kern_type;
+#define X(name) KERN_##name,
+typedef enum { KERN_PLAIN(X) KERN_BLOCKS(X) KERN_ROWS, KERN_TYPES } kern_type;
+#undef X
 
 /* A stretch of memory with stored rows, or with some items of every stored row. */
 typedef struct {
@@ -38,8 +44,9 @@ enum { KERN_MOST_ITEMS = 256 };
 /* n outputs, k summed. Element (j, k) of rows lies at data + j*stride + k*size ([out, in], Linear),
  * of columns at data + k*stride + j*size ([in, out], Conv1D). stride is in bytes; data and stride
  * may be any (no alignment). Flipping `columns` and swapping n and k is the transposed weight.
- * KERN_ROWS has no data and no stride: stored row i of it is row `row` + i of `rows`, from item
- * `item` on, which may lie inside a block. */
+ * Data of a type of blocks begins with one, and every stored row is whole blocks, of which n or k may
+ * end inside the last. KERN_ROWS has no data and no stride: stored row i of it is row `row` + i of
+ * `rows`, from item `item` on, which may lie inside a block. Blocks may have these three as well. */
 typedef struct {
     const void      *data;
     kern_type        type;
