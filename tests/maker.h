@@ -19,6 +19,8 @@ typedef struct {
     int      spelling;          /* which prefix, and which alternative of each tensor, modulo how many there are */
     bool     wide;              /* widths are multiples of 32, for types of blocks */
     int64_t  layers;            /* 0: 2 */
+    int64_t  width;             /* of the stream, a multiple of 4; heads are a quarter, MLPs as wide (not `wide`: 11 more); 0: 32 */
+    int64_t  vocab;             /* 0: MAKER_VOCAB */
 } maker_how;
 
 enum { MAKER_CONTEXT = 600, MAKER_VOCAB = 37, MOST_MAKER_CASES = 256 };

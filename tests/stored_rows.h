@@ -17,6 +17,8 @@ typedef struct {
     uint8_t   *memory[ROWS_PIECES];
     uint32_t (*below)(uint32_t n);      /* random numbers */
     float      most;                    /* floats are smaller, where the type allows */
+    bool       in_place;                /* one piece from a block's beginning on, which products read where it lies */
+    bool       any_bits;                /* blocks of random bytes: floats may be infinite or NaN */
 } stored_rows;
 
 static inline void stored_rows_free(stored_rows *s) {
@@ -37,6 +39,7 @@ static inline void rows_block(const stored_rows *s, dtype_id type, uint8_t *at) 
         if (t->integer && s->most < 1) memcpy(at, &whole, (size_t)t->bytes);
         if (type == DTYPE_F64) memcpy(at, &number, sizeof number);
         if (type == DTYPE_F32) memcpy(at, &(float){ (float)number }, sizeof(float));
+        if (s->any_bits) return;
         t->to_f32(y, at, (size_t)t->items);
         bool fine = true;
         for (int i = 0; i < t->items; i++) fine = fine && fabsf(y[i]) < s->most;
@@ -47,7 +50,7 @@ static inline void rows_block(const stored_rows *s, dtype_id type, uint8_t *at) 
 
 /* Counts of pieces that sum to `all`; some may be 0. */
 static inline void rows_cut(stored_rows *s, size_t all, size_t unit) {
-    s->rows.pieces = 1 + s->below(ROWS_PIECES);
+    s->rows.pieces = s->in_place ? 1 : 1 + s->below(ROWS_PIECES);
     for (size_t i = 0; i < s->rows.pieces; i++) {
         const size_t part = i + 1 == s->rows.pieces ? all : s->below((uint32_t)all + 1);
         s->piece[i].count = part * unit;
@@ -81,18 +84,27 @@ static inline void rows_truth(const stored_rows *s, size_t row, size_t items, fl
         s->rows.to_f32(to, (const uint8_t *)p[i].data + row * p[i].stride, p[i].count);
 }
 
+static inline kern_type rows_type(dtype_id type) {
+    switch (type) {
+#define X(name) case DTYPE_##name: return KERN_##name;
+        KERN_PLAIN(X)
+        KERN_BLOCKS(X)
+#undef X
+        default: return KERN_ROWS;
+    }
+}
+
 /* A weight of n outputs and k inputs somewhere in random pieces of stored rows; w [n, k] gets its floats. */
 static inline kern_weight stored_rows_make(stored_rows *s, dtype_id type, kern_weight shape, float *w) {
     const dtype *t = &dtype_table[type];
     const size_t n = shape.n, k = shape.k, items = (size_t)t->items, rows = shape.columns ? k : n, length = shape.columns ? n : k;
     shape.type = KERN_ROWS;
     shape.row = s->below(3);
-    shape.item = s->below(2) ? 0 : s->below(2 * (uint32_t)items + 5);
+    shape.item = s->below(2) ? 0 : s->in_place ? items * s->below(3) : s->below(2 * (uint32_t)items + 5);
     shape.rows = &s->rows;
     const size_t all_rows = shape.row + rows + s->below(3), blocks = (shape.item + length) / items + 1;
     s->rows = (kern_rows){ .piece = s->piece, .side_by_side = s->below(2), .to_f32 = t->to_f32, .items = items,
-                           .bytes = (size_t)t->bytes, .type = type == DTYPE_F32 ? KERN_F32 : type == DTYPE_F16 ? KERN_F16
-                                                            : type == DTYPE_BF16 ? KERN_BF16 : KERN_ROWS };
+                           .bytes = (size_t)t->bytes, .type = rows_type(type) };
     rows_cut(s, s->rows.side_by_side ? blocks : all_rows, s->rows.side_by_side ? items : 1);
     for (size_t i = 0; i < s->rows.pieces; i++)
         rows_fill(s, i, type, s->rows.side_by_side ? all_rows : s->piece[i].count,
@@ -104,6 +116,11 @@ static inline kern_weight stored_rows_make(stored_rows *s, dtype_id type, kern_w
         for (size_t i = 0; i < length; i++) w[shape.columns ? i * k + r : r * k + i] = row[shape.item + i];
     }
     free(row);
+    if (!s->in_place) return shape;
+    shape.type = s->rows.type;
+    shape.stride = s->piece[0].stride;
+    if (shape.type != KERN_ROWS)
+        shape.data = (const uint8_t *)s->piece[0].data + shape.row * shape.stride + shape.item / items * (size_t)t->bytes;
     return shape;
 }
 #endif

@@ -55,11 +55,17 @@ static float put(uint8_t *row, size_t i, kern_type type, float f) {
 
 static stored_rows pieces = { .below = below, .most = 1e6f };
 
-/* KERN_ROWS: any type, whose bytes are always ordinary numbers. */
+/* KERN_ROWS: any type. Blocks hold ordinary numbers, or any bytes. */
 static kern_weight store(size_t n, size_t k, kern_type type, bool columns, kind of) {
-    if (type == KERN_ROWS) {
+    if (type >= KERN_Q8_0) {
         stored_rows_free(&pieces);
-        return stored_rows_make(&pieces, (dtype_id)below(DTYPE_COUNT), (kern_weight){ .columns = columns, .n = n, .k = k }, w);
+        dtype_id id = (dtype_id)below(DTYPE_COUNT);
+        pieces.in_place = type != KERN_ROWS;
+        pieces.any_bits = pieces.in_place && of == ANY_BITS;
+        while (pieces.in_place && rows_type(id) != type) id = (id + 1) % DTYPE_COUNT;
+        const kern_weight v = stored_rows_make(&pieces, id, (kern_weight){ .columns = columns, .n = n, .k = k }, w);
+        pieces.in_place = pieces.any_bits = false;
+        return v;
     }
     const size_t size = type == KERN_F32 ? 4 : 2, stride = (columns ? n : k) * size + below(40);
     uint8_t *data = stored + below(9);

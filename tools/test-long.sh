@@ -22,6 +22,9 @@ if quietly cmake --preset fuzz && quietly cmake --build --preset fuzz --target $
     done
 else add_counts 0 1; echo "== fuzz: does not build"; fi
 
+# The same bits in any other way, of ten thousand runs drawn.
+run_counted "draws: ten thousand runs" env SONDE_DRAWS=10000 build/release/tests/test_draws
+
 # Pre-tokenizers cut by hand: a million random texts for each expression.
 run_counted "scan: a million texts a pattern" env SONDE_SCAN_TEXTS=1000000 build/release/tests/test_scan
 

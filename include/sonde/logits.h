@@ -1,6 +1,7 @@
-/* logits.h - what a row of logits says, in double, in vocabulary order.
+/* logits.h - what a row of logits says, in double.
  *
- * exp and log are the project's own, so results are the same bits on every machine. Any thread. */
+ * exp and log are the project's own and sums have the one order (term i goes to partial sum i mod 16), so results are the same
+ * bits on every machine. Any thread. */
 #ifndef SONDE_LOGITS_H
 #define SONDE_LOGITS_H
 #include "sonde/error.h"
@@ -9,10 +10,12 @@
 
 typedef struct {
     double  log_sum;            /* log of the sum of exp(logits): logprob = logit - log_sum */
+    double  greatest, rest;     /* the same in two parts, the greatest logit and what is left: keeps every digit */
     double  entropy_bits;       /* of the softmax; 0 log 0 = 0 */
     int32_t argmax;             /* ties: the lower id; NaN never wins */
 } sonde_logit_stats;
 SONDE_API sonde_logit_stats sonde_logits_stats(const float *logits, int64_t v);
+SONDE_API double  sonde_logit_prob(float logit, const sonde_logit_stats *s);            /* of one of these logits */
 SONDE_API double  sonde_logits_prob(const float *logits, int64_t v, int32_t id);        /* softmax at temperature 1 */
 SONDE_API int64_t sonde_logits_rank(const float *logits, int64_t v, int32_t id);        /* 1 + number of greater ones */
 SONDE_API double  sonde_logits_kl(const float *p, const float *q, int64_t v);           /* nats, KL(p || q) */

@@ -21,6 +21,7 @@
 #include "sonde/linear.h"
 #include "sonde/lines.h"
 #include "sonde/logits.h"
+#include "sonde/machine.h"
 #include "sonde/model.h"
 #include "sonde/pairs.h"
 #include "sonde/product.h"
@@ -30,6 +31,7 @@
 #include "sonde/sentence.h"
 #include "sonde/session.h"
 #include "sonde/site.h"
+#include "sonde/stats.h"
 #include "sonde/variants.h"
 #include "sonde/version.h"
 #endif

@@ -1,5 +1,7 @@
 /* Open addressing, linear probing, at most half full. SipHash-1-3 (Aumasson and Bernstein, SipHash: a fast
- * short-input PRF, 2012) with a key drawn for each map, so that a file cannot choose names that collide. */
+ * short-input PRF, 2012) with a key drawn for each map, so that a file cannot choose names that collide.
+ * What is probed is small, so that it stays in cache: half a hash and the number of the entry. Entries lie
+ * behind each other in the order in which they came. */
 #define _GNU_SOURCE
 #include "map.h"
 #include <string.h>
@@ -9,14 +11,16 @@
 typedef struct {
     const void *key;
     size_t      len;
-    uint64_t    hash;           /* never 0 in a used slot */
     int64_t     value;
-} slot;
+} entry;
+
+typedef struct { uint32_t hash, entry; } place;         /* entry: its number + 1; 0: free */
 
 struct map {
     arena   *mem;
-    slot    *slots;
-    size_t   cap, used;         /* cap: a power of two */
+    place   *places;
+    entry   *entries;           /* room for half the places */
+    size_t   cap, used;         /* cap: places, a power of two */
     uint64_t key[2];
 };
 
@@ -29,7 +33,7 @@ static void sip_round(uint64_t v[4]) {
     v[2] += v[1]; v[1] = turn(v[1], 17); v[1] ^= v[2]; v[2] = turn(v[2], 32);
 }
 
-static uint64_t hash_of(const map *m, const void *key, size_t len) {
+static uint32_t hash_of(const map *m, const void *key, size_t len) {
     uint64_t v[4] = { m->key[0] ^ 0x736f6d6570736575u, m->key[1] ^ 0x646f72616e646f6du,
                       m->key[0] ^ 0x6c7967656e657261u, m->key[1] ^ 0x7465646279746573u };
     const unsigned char *p = key;
@@ -44,15 +48,18 @@ static uint64_t hash_of(const map *m, const void *key, size_t len) {
     }
     v[2] ^= 0xff;
     for (int i = 0; i < 3; i++) sip_round(v);
-    return (v[0] ^ v[1] ^ v[2] ^ v[3]) | 1u << 31;
+    const uint64_t h = v[0] ^ v[1] ^ v[2] ^ v[3];
+    return (uint32_t)(h ^ h >> 32);
 }
 
-/* The slot of this key, or the free one where it belongs. */
-static slot *find(const map *m, uint64_t hash, const void *key, size_t len) {
+/* The place of this key, or the free one where it belongs. */
+static place *find(const map *m, uint32_t hash, const void *key, size_t len) {
     for (size_t i = hash & (m->cap - 1); ; i = (i + 1) & (m->cap - 1)) {
-        slot *s = &m->slots[i];
-        if (!s->hash) return s;
-        if (s->hash == hash && s->len == len && (len == 0 || memcmp(s->key, key, len) == 0)) return s;
+        place *p = &m->places[i];
+        if (!p->entry) return p;
+        if (p->hash != hash) continue;
+        const entry *e = &m->entries[p->entry - 1];
+        if (e->len == len && (len == 0 || memcmp(e->key, key, len) == 0)) return p;
     }
 }
 
@@ -61,41 +68,49 @@ map *map_new(arena *a, size_t expected) {
     m->mem = a;
     m->cap = 16;
     while (m->cap / 2 < expected) m->cap *= 2;
-    m->slots = arena_new_array(a, slot, m->cap);
+    m->places = arena_new_array(a, place, m->cap);
+    m->entries = arena_new_array(a, entry, m->cap / 2);
     if (getrandom(m->key, sizeof m->key, 0) != (ssize_t)sizeof m->key) {
         struct timespec t;                      /* no system call for it: better than a constant */
         clock_gettime(CLOCK_MONOTONIC, &t);
         m->key[0] = (uint64_t)t.tv_nsec * 0x9e3779b97f4a7c15u;
-        m->key[1] = (uint64_t)(uintptr_t)m->slots;
+        m->key[1] = (uint64_t)(uintptr_t)m->places;
     }
     return m;
 }
 
 static void grow(map *m) {
-    const slot *old = m->slots;
+    const place *old = m->places;
+    const entry *entries = m->entries;
     const size_t n = m->cap;
     m->cap *= 2;
-    m->slots = arena_new_array(m->mem, slot, m->cap);
-    for (size_t i = 0; i < n; i++)
-        if (old[i].hash) *find(m, old[i].hash, old[i].key, old[i].len) = old[i];
+    m->places = arena_new_array(m->mem, place, m->cap);
+    m->entries = arena_new_array(m->mem, entry, n);
+    memcpy(m->entries, entries, m->used * sizeof *entries);
+    for (size_t i = 0; i < n; i++) {
+        if (!old[i].entry) continue;
+        size_t at = old[i].hash & (m->cap - 1);
+        while (m->places[at].entry) at = (at + 1) & (m->cap - 1);
+        m->places[at] = old[i];
+    }
 }
 
 bool map_put(map *m, const void *key, size_t len, int64_t value) {
-    const uint64_t hash = hash_of(m, key, len);
-    slot *s = find(m, hash, key, len);
-    if (s->hash) return false;
+    const uint32_t hash = hash_of(m, key, len);
+    place *p = find(m, hash, key, len);
+    if (p->entry) return false;
     if (m->used + 1 > m->cap / 2) {
         grow(m);
-        s = find(m, hash, key, len);
+        p = find(m, hash, key, len);
     }
-    *s = (slot){ .key = key, .len = len, .hash = hash, .value = value };
-    m->used++;
+    m->entries[m->used++] = (entry){ .key = key, .len = len, .value = value };
+    *p = (place){ hash, (uint32_t)m->used };
     return true;
 }
 
 bool map_get(const map *m, const void *key, size_t len, int64_t *value) {
-    const slot *s = find(m, hash_of(m, key, len), key, len);
-    if (!s->hash) return false;
-    *value = s->value;
+    const place *p = find(m, hash_of(m, key, len), key, len);
+    if (!p->entry) return false;
+    *value = m->entries[p->entry - 1].value;
     return true;
 }

@@ -1,9 +1,12 @@
 /* pool.h - one set of worker threads for the whole process.
  *
- * pool_for cuts [0, n) into one span per thread and returns when all are done.
- * Each index belongs to exactly one thread. A call from inside a worker, or while
- * another thread's work is going on, runs in place; so any thread may call, and
- * what is computed depends neither on timing nor on the number of threads. */
+ * pool_for cuts [0, n) into spans, which the threads claim one after another, large
+ * ones first, and returns when all are done. Each index belongs to exactly one span,
+ * so a core that is taken away holds up no more than the span it has. A call from
+ * inside a worker, or while another thread's work is going on, runs in place; so any
+ * thread may call, and what is computed depends neither on timing nor on the number
+ * of threads. A worker without work looks for more for some tens of microseconds,
+ * then sleeps. */
 #ifndef SONDE_POOL_H
 #define SONDE_POOL_H
 #include <stdint.h>

@@ -35,10 +35,20 @@ size_t utf8_next(const char *text, size_t n, uint32_t *code) {
     return len;
 }
 
-bool utf8_valid(const char *text, size_t n, size_t *offset) {
+/* How many bytes from here on are ASCII. */
+static size_t ascii_run(const char *text, size_t n) {
     size_t i = 0;
-    while (i < n) {
-        if ((uint8_t)text[i] < 0x80) { i++; continue; }
+    for (uint64_t word; n - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, text + i, sizeof word);
+        const uint64_t others = word & 0x8080808080808080u;
+        if (others) return i + (size_t)__builtin_ctzll(others) / 8;
+    }
+    while (i < n && (uint8_t)text[i] < 0x80) i++;
+    return i;
+}
+
+bool utf8_valid(const char *text, size_t n, size_t *offset) {
+    for (size_t i = ascii_run(text, n); i < n; i += ascii_run(text + i, n - i)) {
         uint32_t code;
         const size_t len = utf8_next(text + i, n - i, &code);
         if (len == 0) {

@@ -12,8 +12,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Types that are read in place, plain and in GGML's blocks. */
+#define KERN_PLAIN(X)  X(F32) X(F16) X(BF16)
+#define KERN_BLOCKS(X) X(Q8_0) X(Q4_0) X(Q4_K) X(Q5_K) X(Q6_K)
+
 /* How a stored weight becomes a float: exactly. KERN_ROWS: as its kern_rows says. */
-typedef enum { KERN_F32, KERN_F16, KERN_BF16, KERN_ROWS, KERN_TYPES } kern_type;
+#define X(name) KERN_##name,
+typedef enum { KERN_PLAIN(X) KERN_BLOCKS(X) KERN_ROWS, KERN_TYPES } kern_type;
+#undef X
 
 /* A stretch of memory with stored rows, or with some items of every stored row. */
 typedef struct {
@@ -38,8 +44,9 @@ enum { KERN_MOST_ITEMS = 256 };
 /* n outputs, k summed. Element (j, k) of rows lies at data + j*stride + k*size ([out, in], Linear),
  * of columns at data + k*stride + j*size ([in, out], Conv1D). stride is in bytes; data and stride
  * may be any (no alignment). Flipping `columns` and swapping n and k is the transposed weight.
- * KERN_ROWS has no data and no stride: stored row i of it is row `row` + i of `rows`, from item
- * `item` on, which may lie inside a block. */
+ * Data of a type of blocks begins with one, and every stored row is whole blocks, of which n or k may
+ * end inside the last. KERN_ROWS has no data and no stride: stored row i of it is row `row` + i of
+ * `rows`, from item `item` on, which may lie inside a block. Blocks may have these three as well. */
 typedef struct {
     const void      *data;
     kern_type        type;
@@ -61,6 +68,13 @@ typedef struct {
     size_t             lo, hi;    /* outputs wanted, lo <= hi <= w->n */
     float             *scratch;   /* kern_product_scratch floats, one thread's own; NULL if 0 */
 } kern_product;
+
+/* sum e^(x - most), sum e^(x - most) (x - most). */
+typedef struct { double sum, weighted; } kern_exp_sums;
+/* The logarithm of sum e^x: most + rest. */
+typedef struct { double most, rest; } kern_log_sum;
+/* Of the finite numbers alone: how many, sum (x - shift), sum (x - shift)^2, the least (inf: none) and the greatest. */
+typedef struct { double count, sum, square, least, most; } kern_moments;
 
 /*  K(result, name, parameters). Arrays may be the same, else they do not overlap. */
 #define KERN_MAP(K)                                                                               \
@@ -97,6 +111,17 @@ typedef struct {
     K(void,  gelu_erf_grad,  (float *dx, const float *x, const float *dy, size_t n))              \
     K(void,  silu_grad,      (float *dx, const float *x, const float *dy, size_t n))              \
     K(void,  relu_grad,      (float *dx, const float *x, const float *dy, size_t n))              \
+    /* In double, by the one order of sums without fma; e^x of x <= 0 is exact_exp's, 0 below -700. */ \
+    K(kern_exp_sums, exp_sums, (const float *x, double most, size_t n))                           \
+    K(void,  probs,          (double *y, const float *x, kern_log_sum s, size_t n))               \
+    /* sum p (log p - log q); prob: p's, known */                                                 \
+    K(double, kl,            (const float *p, kern_log_sum ps, const float *q, kern_log_sum qs, size_t n)) \
+    K(double, kl_known,      (const double *prob, const float *p, kern_log_sum ps, const float *q,  \
+                              kern_log_sum qs, size_t n))                                         \
+    K(kern_moments, moments, (const float *x, double shift, size_t n))                            \
+    /* the first i >= from with x[i] > limit, n: none; how many there are */                      \
+    K(size_t, next_above,    (const float *x, float limit, size_t from, size_t n))                \
+    K(size_t, count_above,   (const float *x, float limit, size_t n))                             \
     /* references of kern_bench: chains of fma (gives operations done), a buffer read in order */ \
     K(double, peak_fma,      (float *out, size_t steps))                                          \
     K(float, peak_read,      (const void *data, size_t floats))

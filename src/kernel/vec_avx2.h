@@ -86,6 +86,22 @@ INLINE v16 v16_load_bf16(const void *p) {
     return v16_of_bits(v16i_left(v, 16));
 }
 
+/* One half-precision number in all lanes. */
+INLINE v16 v16_half(const void *p) {
+    short h;
+    memcpy(&h, p, sizeof h);
+    const __m256 f = _mm256_cvtph_ps(_mm_set1_epi16(h));
+    return (v16){ f, f };
+}
+INLINE v16i v16i_load_u8(const void *p) {
+    const __m128i b = _mm_loadu_si128(p);
+    return (v16i){ _mm256_cvtepu8_epi32(b), _mm256_cvtepu8_epi32(_mm_srli_si128(b, 8)) };
+}
+INLINE v16i v16i_load_i8(const void *p) {
+    const __m128i b = _mm_loadu_si128(p);
+    return (v16i){ _mm256_cvtepi8_epi32(b), _mm256_cvtepi8_epi32(_mm_srli_si128(b, 8)) };
+}
+
 /* The one tree: lanes 8 apart are added, then 4, 2, 1. */
 INLINE float v16_tree(v16 a) {
     const __m256 s8 = _mm256_add_ps(a.lo, a.hi);

@@ -46,6 +46,17 @@ INLINE v16 v16_load_bf16(const void *p) {
     return v16_of_bits(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
 }
 
+/* One half-precision number in all lanes. */
+INLINE v16 v16_half(const void *p) {
+    short h;
+    memcpy(&h, p, sizeof h);
+    return _mm512_cvtph_ps(_mm256_set1_epi16(h));
+}
+INLINE v16i v16i_load_u8(const void *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128(p)); }
+INLINE v16i v16i_load_i8(const void *p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128(p)); }
+/* Lane i is the lane of `table` that the low four bits of at[i] name. */
+INLINE v16 v16_lookup(v16 table, v16i at) { return _mm512_permutexvar_ps(at, table); }
+
 /* The one tree: lanes 8 apart are added, then 4, 2, 1. */
 INLINE float v16_tree(v16 a) {
     const __m256 s8 = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));

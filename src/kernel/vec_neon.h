@@ -99,6 +99,28 @@ INLINE v16 v16_load_bf16(const void *p) {
     return v16_of_bits(v);
 }
 
+/* One half-precision number in all lanes. */
+INLINE v16 v16_half(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    const float32x4_t f = vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h)));
+    v16 v;
+    EACH_QUARTER v.q[i] = f;
+    return v;
+}
+INLINE v16i v16i_load_u8(const void *p) {
+    const uint8x16_t b = vld1q_u8(p);
+    const uint16x8_t lo = vmovl_u8(vget_low_u8(b)), hi = vmovl_high_u8(b);
+    return (v16i){ { vmovl_u16(vget_low_u16(lo)), vmovl_high_u16(lo), vmovl_u16(vget_low_u16(hi)), vmovl_high_u16(hi) } };
+}
+INLINE v16i v16i_load_i8(const void *p) {
+    const int8x16_t b = vld1q_s8(p);
+    const int16x8_t half[2] = { vmovl_s8(vget_low_s8(b)), vmovl_high_s8(b) };
+    v16i v;
+    EACH_QUARTER v.q[i] = vreinterpretq_u32_s32(i & 1 ? vmovl_high_s16(half[i / 2]) : vmovl_s16(vget_low_s16(half[i / 2])));
+    return v;
+}
+
 /* The one tree: lanes 8 apart are added, then 4, 2, 1. */
 INLINE float32x4_t tree4(v16 a) {
     return vaddq_f32(vaddq_f32(a.q[0], a.q[2]), vaddq_f32(a.q[1], a.q[3]));

@@ -86,6 +86,25 @@ INLINE v16 v16_load_bf16(const void *p) {
     return v16_of_bits(v);
 }
 
+/* One half-precision number in all lanes. */
+INLINE v16 v16_half(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return v16_all(half_to_float(h));
+}
+INLINE v16i v16i_load_u8(const void *p) {
+    const uint8_t *const b = p;
+    v16i v;
+    EACH_LANE v.at[i] = b[i];
+    return v;
+}
+INLINE v16i v16i_load_i8(const void *p) {
+    const int8_t *const b = p;
+    v16i v;
+    EACH_LANE v.at[i] = (uint32_t)(int32_t)b[i];
+    return v;
+}
+
 /* The one tree: lanes 8 apart are added, then 4, 2, 1. */
 INLINE float v16_tree(v16 a) {
     for (size_t half = 8; half; half /= 2)

@@ -264,11 +264,11 @@ static void put_sites(const tracing *t, sonde_result *out) {
         sonde_cell_text(table, x->name);
         sonde_cell_text(table, x->axes);
         put_shape(table, x);
-        if (!x->n) continue;
-        sonde_cell_float(table, tensor_mean(x));
-        sonde_cell_float(table, tensor_sd(x));
-        sonde_cell_float(table, x->least);
-        sonde_cell_float(table, x->most);
+        if (!x->seen.n) continue;
+        sonde_cell_float(table, sonde_stats_mean(&x->seen));
+        sonde_cell_float(table, sonde_stats_sd(&x->seen));
+        sonde_cell_float(table, x->seen.least);
+        sonde_cell_float(table, x->seen.most);
     }
 }
 

@@ -1,6 +1,5 @@
 #include "trace_tensor.h"
 #include "room.h"
-#include <math.h>
 
 trace_tensor *tensors_add(trace_tensors *all, tensor_role role, size_t prompt, const char *name) {
     all->at = room_grow(all->at, all->n, 1, sizeof *all->at);
@@ -26,14 +25,6 @@ int64_t tensor_items(const trace_tensor *t) {
     return n;
 }
 
-double tensor_mean(const trace_tensor *t) { return t->n ? t->shift + t->sum / (double)t->n : (double)NAN; }
-
-double tensor_sd(const trace_tensor *t) {
-    if (!t->n) return (double)NAN;
-    const double mean = t->sum / (double)t->n;
-    return sqrt(fmax(0, t->square / (double)t->n - mean * mean));
-}
-
 void tensors_free(trace_tensors *all) {
     for (size_t i = 0; i < all->n; i++) {
         free(all->at[i].name);
@@ -45,23 +36,9 @@ void tensors_free(trace_tensors *all) {
     *all = (trace_tensors){ 0 };
 }
 
-/* Sums about the first value: a mean far from zero costs no digits of the deviation. */
-static void count(trace_tensor *t, const float *x, int64_t n) {
-    for (int64_t i = 0; i < n; i++) {
-        const double v = (double)x[i];
-        if (!isfinite(v)) continue;
-        if (!t->n) t->shift = t->least = t->most = v;
-        t->n++;
-        t->sum += v - t->shift;
-        t->square += (v - t->shift) * (v - t->shift);
-        if (v < t->least) t->least = v;
-        if (v > t->most) t->most = v;
-    }
-}
-
 static sonde_status put_items(trace_tensors *all, size_t i, int64_t first, const float *x, int64_t n, sonde_error *err) {
     trace_tensor *t = &all->at[i];
-    count(t, x, n);
+    sonde_stats_add(&t->seen, x, n);
     if (t->keep) memcpy(t->keep + first, x, (size_t)n * sizeof *x);
     for (size_t k = 0; k < all->n_files; k++) SONDE_TRY(sonde_array_write(all->file[k], i, first, x, n, err));
     return SONDE_OK;

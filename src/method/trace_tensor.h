@@ -17,8 +17,7 @@ typedef struct {
     sonde_array_spec spec;              /* with that name */
     const void      *data;              /* IDS and VALUE: all of it, lent until the files are open */
     float           *keep;              /* items of the result's array, or NULL */
-    int64_t          n;                 /* finite items seen */
-    double           shift, sum, square, least, most;
+    sonde_stats      seen;
 } trace_tensor;
 
 typedef struct {
@@ -31,8 +30,6 @@ trace_tensor *tensors_add(trace_tensors *all, tensor_role role, size_t prompt, c
 /* Sizes of a site with `rows` positions kept. */
 void          tensor_shape(trace_tensor *t, const sonde_site *s, int64_t rows);
 int64_t       tensor_items(const trace_tensor *t);
-double        tensor_mean(const trace_tensor *t);
-double        tensor_sd(const trace_tensor *t);         /* of the population */
 void          tensors_free(trace_tensors *all);         /* drops files that are still open */
 
 typedef struct { const int64_t *row_of; int64_t rows; } kept_rows;      /* row_of NULL: position p is row p */

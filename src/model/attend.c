@@ -112,6 +112,16 @@ static int64_t keys_of(const exec *x, const attention *a) {
     return whole || bias_wanted(x, a) ? l->length : a->first + a->n;
 }
 
+/* Keys or values of the first `keys` positions in one piece, where a part of them is lent. */
+static sonde_status in_one_piece(exec *x, const attention *a, float *const *lent, float *const *own, float **out, sonde_error *err) {
+    const lane   *l = a->g->l;
+    const int64_t w = x->config->kv_heads * x->config->e, have = a->first + a->n - l->lent;
+    SONDE_TRY(workspace_take(x->memory, a->keys * w, out, err));
+    memcpy(*out, lent[a->g->slot], (size_t)(l->lent * w) * sizeof(float));
+    memcpy(*out + l->lent * w, own[a->g->slot], (size_t)(have * w) * sizeof(float));
+    return SONDE_OK;
+}
+
 static sonde_status attention_open(exec *x, const step *s, attention *a, sonde_error *err) {
     const arch_config *c = x->config;
     const lane        *l = a->g->l;
@@ -121,6 +131,10 @@ static sonde_status attention_open(exec *x, const step *s, attention *a, sonde_e
     a->q = (tensor){ .dim = { 1, a->n, H, e }, .data = x->value[s->in[0]] + at };
     a->k = (tensor){ .dim = { 1, a->keys, c->kv_heads, e }, .data = (a->cross ? l->cross_keys : l->keys)[a->g->slot] };
     a->v = (tensor){ .dim = { 1, a->keys, c->kv_heads, e }, .data = (a->cross ? l->cross_values : l->values)[a->g->slot] };
+    if (!a->cross && l->lent) {
+        SONDE_TRY(in_one_piece(x, a, l->lender->keys, l->keys, &a->k.data, err));
+        SONDE_TRY(in_one_piece(x, a, l->lender->values, l->values, &a->v.data, err));
+    }
     a->z = (tensor){ .dim = { 1, a->n, H, e }, .data = x->value[s->out] + at };
     a->scores = (tensor){ .dim = { 1, H, a->n, a->keys } };
     a->pattern = a->raw = a->scores;

@@ -105,6 +105,24 @@ static capture_wants needed_list(batch_runs *r, const needed *in) {
 
 /* ---- running them ---- */
 
+static sonde_status run_once(batch_runs *r, const positions of[2], const capture_wants *w, sonde_capture *out, sonde_error *err) {
+    const arch_config   *c = &r->session->model->config;
+    const workspace_mark here = workspace_here(r->session->memory);
+    lane l = { .keep = { capture_see, out }, .on_row = capture_row, .row_user = out, .row = w->rows, .n_rows = w->n_rows };
+    SONDE_TRY(bind_edits(r->memory, c, &(bound_prompt){ .of = { of[0], of[1] } }, &l.plan, err));
+    for (size_t i = 0; i < w->n; i++) {
+        lane_flags(&l, w->at[i].slot)[w->at[i].site] |= FLAG_KEEP;
+        l.every_row |= w->at[i].slot == BACK && !site_pooled(w->at[i].site);
+        l.pooled |= w->at[i].slot == BACK && site_pooled(w->at[i].site);
+    }
+    lane_stop_early(&l);
+    lane *const  lanes[1] = { &l };
+    sonde_status s = lane_open(r->session, &l, of, err);
+    if (s == SONDE_OK) s = lanes_run(r->session, lanes, 1, &of[STACK_MAIN].length, CHUNK_ROWS, err);
+    workspace_release(r->session->memory, here);
+    return s;
+}
+
 static sonde_status run_plain(batch_runs *r, const positions of[2], const needed *what, sonde_capture **out,
                               sonde_error *err) {
     const arch_config  *c = &r->session->model->config;
@@ -113,20 +131,10 @@ static sonde_status run_plain(batch_runs *r, const positions of[2], const needed
     if (!w.n && !w.n_rows) return SONDE_OK;
     *out = capture_new(c, of);
     SONDE_TRY(capture_keep(*out, c, &what->run, w, &r->budget, err));
-    const workspace_mark here = workspace_here(r->session->memory);
-    lane l = { .keep = { capture_see, *out }, .on_row = capture_row, .row_user = *out, .row = w.rows, .n_rows = w.n_rows };
-    SONDE_TRY(bind_edits(r->memory, c, &(bound_prompt){ .of = { of[0], of[1] } }, &l.plan, err));
-    for (size_t i = 0; i < w.n; i++) {
-        lane_flags(&l, w.at[i].slot)[w.at[i].site] |= FLAG_KEEP;
-        l.every_row |= w.at[i].slot == BACK && !site_pooled(w.at[i].site);
-        l.pooled |= w.at[i].slot == BACK && site_pooled(w.at[i].site);
-    }
-    lane_stop_early(&l);
-    lane *const lanes[1] = { &l };
-    SONDE_TRY(lane_open(r->session, &l, of, err));
-    SONDE_TRY(lanes_run(r->session, lanes, 1, &of[STACK_MAIN].length, CHUNK_ROWS, err));
-    workspace_release(r->session->memory, here);
-    return SONDE_OK;
+    const sonde_status s = run_once(r, of, &w, *out, err);
+    if (s != SONDE_NOMEM) return s;
+    workspace_trim(r->session->memory);         /* what the run before left may be cut in another way */
+    return run_once(r, of, &w, *out, err);
 }
 
 static sonde_status run_base(batch_runs *r, int i, bool dry, sonde_error *err) {

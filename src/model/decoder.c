@@ -121,24 +121,38 @@ static int with_results(builder *b, weight_id w, site_id site, int z, int y) {
     return apply2(b, OP_head_delta, y, now, (step){ .site = site, .in = { 0, 0, was } });
 }
 
+static split_spec split_of(const builder *b, const part_spec *part, weight_id w) {
+    const program_key *k = &b->p->key;
+    const bool         pairs = b->c->qk_pairs;
+    return w == W_Q   ? (split_spec){ k->split_q, SITE_Q_INPUT, part->before, W_Q, B_Q, pairs }
+           : w == W_K ? (split_spec){ k->split_k, SITE_K_INPUT, part->before, W_K, B_K, pairs }
+                      : (split_spec){ k->split_v, SITE_V_INPUT, part->before, W_V, B_V, false };
+}
+
 static int attention(builder *b, const part_spec *part, int x) {
     const arch_config *c = b->c;
-    const program_key *k = &b->p->key;
     const value_shape  qs = { c->heads, c->e }, ks = { c->kv_heads, c->e };
     const int read = norm(b, part->before, x);
-    const split_spec q_spec = { k->split_q, SITE_Q_INPUT, part->before, W_Q, B_Q, c->qk_pairs },
-                     k_spec = { k->split_k, SITE_K_INPUT, part->before, W_K, B_K, c->qk_pairs },
-                     v_spec = { k->split_v, SITE_V_INPUT, part->before, W_V, B_V, false };
-    const int q = mark(b, SITE_Q, heads_of(b, q_spec, qs, read, x));
-    const int key = mark(b, SITE_K, heads_of(b, k_spec, ks, read, x));
-    const int v = mark(b, SITE_V, heads_of(b, v_spec, ks, read, x));
+    const int q = mark(b, SITE_Q, heads_of(b, split_of(b, part, W_Q), qs, read, x));
+    const int key = mark(b, SITE_K, heads_of(b, split_of(b, part, W_K), ks, read, x));
+    const int v = mark(b, SITE_V, heads_of(b, split_of(b, part, W_V), ks, read, x));
     const int turned_q = rotated(b, SITE_ROT_Q, head_norm(b, W_QN, SITE_Q_NORM, q));
     const int turned_k = rotated(b, SITE_ROT_K, head_norm(b, W_KN, SITE_K_NORM, key));
     const int z = value_new(b, c->heads, c->e);
     step_new(b, (step){ .kind = STEP_ATTEND, .out = z, .in = { turned_q, turned_k, v } });
     mark(b, SITE_Z, z);
     const int y = linear(b, W_O, B_O, z, (value_shape){ 1, c->d });
-    return k->result ? with_results(b, W_O, SITE_RESULT, z, y) : y;
+    return b->p->key.result ? with_results(b, W_O, SITE_RESULT, z, y) : y;
+}
+
+/* The same as far as keys and values: the block's first part. */
+static void keys(builder *b, int x) {
+    const part_spec  *part = b->c->block.part;
+    const value_shape ks = { b->c->kv_heads, b->c->e };
+    const int in = mark(b, SITE_RESID_PRE, x), read = norm(b, part->before, in);
+    const int key = mark(b, SITE_K, heads_of(b, split_of(b, part, W_K), ks, read, in));
+    b->p->also = mark(b, SITE_V, heads_of(b, split_of(b, part, W_V), ks, read, in));
+    b->p->out = rotated(b, SITE_ROT_K, head_norm(b, W_KN, SITE_K_NORM, key));
 }
 
 /* Keys and values are those that the lane has of its encoder. */
@@ -311,5 +325,6 @@ void program_compile(program *p, const arch_config *c, program_key key) {
     case STAGE_BACK:  p->out = back(&b, p->in); break;
     case STAGE_POOL:  p->out = pool(&b, p->in); break;
     case STAGE_CROSS: cross(&b, p->in); break;
+    case STAGE_KEYS:  keys(&b, p->in); break;
     }
 }

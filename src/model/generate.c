@@ -112,9 +112,10 @@ void generate_force(const generation *g, float *logits, int64_t n, int64_t writt
 sonde_status generate_report(generation *g, writing *w, int32_t id, sonde_error *err) {
     const int64_t v = g->session->model->config.vocab;
     const size_t  n = sonde_logits_top(w->logits, v, (size_t)g->o->alternatives, g->other);
-    for (size_t i = 0; i < n; i++) g->other_prob[i] = sonde_logits_prob(w->logits, v, g->other[i]);
+    const sonde_logit_stats s = sonde_logits_stats(w->logits, v);
+    for (size_t i = 0; i < n; i++) g->other_prob[i] = sonde_logit_prob(w->logits[g->other[i]], &s);
     const sonde_generated x = { .prompt = w->index, .position = w->n - 1, .id = id,
-                                .prob = sonde_logits_prob(w->logits, v, id), .alternative = g->other,
+                                .prob = sonde_logit_prob(w->logits[id], &s), .alternative = g->other,
                                 .alternative_prob = g->other_prob, .n_alternatives = n, .last = w->done, .score = w->score };
     return g->fn(&x, g->user, err);
 }

@@ -13,12 +13,14 @@ program_key lane_key(const lane *l, int at, bool backward) {
     if (where != AT_BLOCK) return (program_key){ .stage = where == AT_FRONT ? STAGE_FRONT : STAGE_BACK, .stack = stack };
     const uint8_t *f = lane_flags(l, at);
     const uint8_t  any = (uint8_t)(FLAG_EDIT | FLAG_TAP | FLAG_KEEP | (backward ? FLAG_GRAD : 0));
+    /* Behind a parallel attention the MLP's own copy of the stream sums its norm's gradients first: always, or never. */
+    const bool     apart = backward && slot_config(l->plan.config, &l->plan.run, at)->block.parallel;
     return (program_key){
         .stage = STAGE_BLOCK, .stack = stack,
         .sparse = arch_sparse(slot_config(l->plan.config, &l->plan.run, at), l->plan.run.at[at].block),
         .no_attn = l->plan.run.at[at].no_attn, .no_cross = l->plan.run.at[at].no_cross, .no_mlp = l->plan.run.at[at].no_mlp,
         .split_q = f[SITE_Q_INPUT] & any, .split_k = f[SITE_K_INPUT] & any, .split_v = f[SITE_V_INPUT] & any,
-        .mlp_in = f[SITE_MLP_IN] & any, .result = f[SITE_RESULT] & any, .cross_result = f[SITE_CROSS_RESULT] & any };
+        .mlp_in = apart || (f[SITE_MLP_IN] & any), .result = f[SITE_RESULT] & any, .cross_result = f[SITE_CROSS_RESULT] & any };
 }
 
 int lane_bias_slot(const lane *l) { return slot_of_bias(&l->plan.run, l->stack); }

@@ -41,6 +41,10 @@ typedef struct lane {
     float         *bias_grad;       /* on the way back: [heads, length, length] of REL_POS, NULL: nobody asked */
     float         *x;               /* the stream of positions [first, first + n): [n, d] */
     float        **inputs;          /* [slots] of [length, d]: the stream before each slot, kept for the way back; or NULL */
+    const float   *given;           /* [length, d]: the stream in front of slot `begin`, where the lane begins; NULL: it */
+    int            begin;           /* begins with its tables */
+    float         *behind;          /* [length, d]: gets the stream behind the last slot; NULL: nobody asked. A lender's is also
+                                     * that of the positions below `lent` of those that borrow */
     int            at;              /* the slot that is to run next */
     int            until;           /* slots from here on are not run: nobody wants anything behind */
     watcher        tap, keep;

@@ -1,4 +1,4 @@
-/* logit_sums.h - the sums behind logits.h and metrics: double, vocabulary order.
+/* logit_sums.h - the sums behind logits.h and metrics: in double, by the one order of sums.
  *
  * The logarithm of sum exp(x) is kept in two parts, the greatest x and the rest (0 to log v), so that log p keeps its
  * digits however large logits are. */

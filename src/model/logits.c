@@ -1,52 +1,47 @@
-/* Rows of logits in double, in vocabulary order, with the project's own exp and log. */
+/* Rows of logits in double, by the kernels' one order of sums, with the project's own exp and log. */
 #include "sonde/logits.h"
 #include "logit_sums.h"
 #include "kernel/exact.h"
+#include "kernel/kern.h"
 #include <math.h>
 #include <stdbool.h>
 
-static float greatest(const float *logits, int64_t v) {
-    float most = -INFINITY;
-    for (int64_t i = 0; i < v; i++) most = logits[i] > most ? logits[i] : most;
-    return most;
+static kern_log_sum for_kernels(logit_sum s) { return (kern_log_sum){ s.most, s.rest }; }
+static kern_log_sum known(double log_sum) { return (kern_log_sum){ log_sum, 0 }; }
+
+/* NaN where any is: then every sum is NaN too. */
+static logit_sum sum_below(const float *logits, double most, int64_t v, double *entropy) {
+    const kern_exp_sums e = kern->exp_sums(logits, most, (size_t)v);
+    const logit_sum     s = { most, exact_log(e.sum) };
+    if (entropy) *entropy = s.rest - e.weighted / e.sum;
+    return s;
 }
 
-logit_sum logits_sum(const float *logits, int64_t v) {
-    const double most = greatest(logits, v);
-    double sum = 0;
-    for (int64_t i = 0; i < v; i++) sum += exact_exp(logits[i] - most);
-    return (logit_sum){ most, exact_log(sum) };
-}
+logit_sum logits_sum(const float *logits, int64_t v) { return sum_below(logits, kern->max(logits, (size_t)v), v, NULL); }
 
 /* H = log sum e^d - sum d e^d / sum e^d, d = logit - greatest; 0 log 0 = 0. */
 logit_sum logits_sum_entropy(const float *logits, int64_t v, double *entropy) {
-    const double most = greatest(logits, v);
-    double sum = 0, weighted = 0;
-    for (int64_t i = 0; i < v; i++) {
-        const double d = logits[i] - most, e = exact_exp(d);
-        sum += e;
-        if (e != 0) weighted += e * d;
-    }
-    const logit_sum s = { most, exact_log(sum) };
-    *entropy = s.rest - weighted / sum;
-    return s;
+    return sum_below(logits, kern->max(logits, (size_t)v), v, entropy);
 }
 
 double logits_kl(const float *p, logit_sum p_sum, const float *q, logit_sum q_sum, int64_t v) {
-    double sum = 0;
-    for (int64_t i = 0; i < v; i++) {
-        const double log_p = log_prob(p[i], p_sum), here = exact_exp(log_p);
-        if (here != 0) sum += here * (log_p - log_prob(q[i], q_sum));
-    }
-    return sum;
+    return kern->kl(p, for_kernels(p_sum), q, for_kernels(q_sum), (size_t)v);
 }
 
 sonde_logit_stats sonde_logits_stats(const float *logits, int64_t v) {
+    sonde_logit_stats s = { .argmax = 0 };
     double entropy;
-    const logit_sum sum = logits_sum_entropy(logits, v, &entropy);
-    sonde_logit_stats s = { .log_sum = sum.most + sum.rest, .entropy_bits = entropy / LN_2 };
     sonde_logits_top(logits, v, 1, &s.argmax);
+    const logit_sum sum = logits_sum_entropy(logits, v, &entropy);
+    s.log_sum = sum.most + sum.rest;
+    s.greatest = sum.most;
+    s.rest = sum.rest;
+    s.entropy_bits = entropy / LN_2;
     return s;
+}
+
+double sonde_logit_prob(float logit, const sonde_logit_stats *s) {
+    return exact_exp(log_prob(logit, (logit_sum){ s->greatest, s->rest }));
 }
 
 double sonde_logits_prob(const float *logits, int64_t v, int32_t id) {
@@ -54,9 +49,7 @@ double sonde_logits_prob(const float *logits, int64_t v, int32_t id) {
 }
 
 int64_t sonde_logits_rank(const float *logits, int64_t v, int32_t id) {
-    int64_t greater = 0;
-    for (int64_t i = 0; i < v; i++) greater += logits[i] > logits[id];
-    return 1 + greater;
+    return 1 + (int64_t)kern->count_above(logits, logits[id], (size_t)v);
 }
 
 double sonde_logits_kl(const float *p, const float *q, int64_t v) {
@@ -64,18 +57,15 @@ double sonde_logits_kl(const float *p, const float *q, int64_t v) {
 }
 
 double sonde_logits_kl_known(const float *p, double p_log_sum, const float *q, double q_log_sum, int64_t v) {
-    return logits_kl(p, (logit_sum){ p_log_sum, 0 }, q, (logit_sum){ q_log_sum, 0 }, v);
+    return kern->kl(p, known(p_log_sum), q, known(q_log_sum), (size_t)v);
 }
 
 void sonde_logits_probs(const float *logits, int64_t v, double log_sum, double *out) {
-    for (int64_t i = 0; i < v; i++) out[i] = exact_exp((double)logits[i] - log_sum);
+    kern->probs(out, logits, known(log_sum), (size_t)v);
 }
 
 double sonde_logits_kl_probs(const sonde_known_logits *p, const float *q, double q_log_sum, int64_t v) {
-    double sum = 0;
-    for (int64_t i = 0; i < v; i++)
-        if (p->prob[i] != 0) sum += p->prob[i] * (((double)p->logits[i] - p->log_sum) - ((double)q[i] - q_log_sum));
-    return sum;
+    return kern->kl_known(p->prob, p->logits, known(p->log_sum), q, known(q_log_sum), (size_t)v);
 }
 
 /* Does id a stand behind id b? NaN behind everything. */
@@ -100,13 +90,19 @@ static void sift(const float *x, int32_t *heap, size_t n, size_t at) {
     }
 }
 
+/* The first id from `from` on that the one behind all others, a lower id, stands behind; v: none. */
+static int32_t next_before(const float *x, int64_t v, int32_t last, int32_t from) {
+    if (!isnan(x[last])) return (int32_t)kern->next_above(x, x[last], (size_t)from, (size_t)v);
+    while (from < v && isnan(x[from])) from++;
+    return from;
+}
+
 size_t sonde_logits_top(const float *logits, int64_t v, size_t k, int32_t *out) {
     const size_t n = k < (size_t)v ? k : (size_t)v;
     if (n == 0) return 0;
     for (size_t i = 0; i < n; i++) out[i] = (int32_t)i;
     for (size_t i = n / 2; i-- > 0;) sift(logits, out, n, i);
-    for (int32_t id = (int32_t)n; id < v; id++) {
-        if (!behind(logits, out[0], id)) continue;
+    for (int32_t id = (int32_t)n; (id = next_before(logits, v, out[0], id)) < v; id++) {
         out[0] = id;
         sift(logits, out, n, 0);
     }

@@ -152,6 +152,7 @@ sonde_model *model_new(void) {
 
 void model_free(sonde_model *m) {
     struct model_files *f = m->files;
+    model_hash_end(f);
     if (f->folded) sonde_model_close(f->folded);
     else tokenizer_free(m->tokenizer);
     weights_close(f->weights);

@@ -41,6 +41,8 @@ static sonde_status read_bare(sonde_model *m, const located *at, const char *ref
     const bool file = at->weights != at->folder;
     m->config = (arch_config){ .bos = -1, .eos = -1 };
     if (!m->tokenizer) {                        /* else it is there already: what is broken came behind it */
+        model_hash_end(m->files);               /* files are opened anew */
+        m->files->hashed = false;
         const bool itself = file && !m->files->weights && !at->tokenizer;
         SONDE_TRY(itself ? model_tokenizer_of_path(m, at->weights, err) : model_read_tokenizer(m, at, err));
     }

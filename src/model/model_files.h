@@ -37,8 +37,9 @@ struct model_files {
     weight_entry   *list;
     size_t          listed;
     const char     *tokenizer_from;             /* the file that the tokenizer was read from */
-    pthread_mutex_t lock;                       /* guards the two below */
-    bool            hashed;
+    pthread_mutex_t lock;                       /* guards those below */
+    bool            hashed, hashing;            /* hashing: by `hasher`, which nobody has joined */
+    pthread_t       hasher;
     char            hash[17];
 };
 
@@ -67,6 +68,10 @@ void         model_summarise(sonde_model *m, const char *name);
 sonde_status model_weight_floats(const sonde_model *m, const weight_entry *e, float *out, sonde_error *err);
 /* 16 hex digits, computed at the first call; any thread. */
 const char  *model_hash(const sonde_model *m);
+/* Computes it on a thread of its own, beside what else opening does: all files are there and stay. At most once. The end:
+ * waits for that thread, if there is one. */
+void         model_hash_begin(sonde_model *m);
+void         model_hash_end(struct model_files *f);
 
 /* Fills info.bos, info.adds_bos and what the post-processor adds; info.eos is there. In tokens.c. */
 void         model_find_bos(sonde_model *m);

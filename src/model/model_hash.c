@@ -80,9 +80,27 @@ static void compute(struct model_files *f) {
     memcpy(f->hash, hex, HEX_DIGITS);
 }
 
+static void *compute_aside(void *files) {
+    compute(files);
+    return NULL;
+}
+
+void model_hash_begin(sonde_model *m) {
+    struct model_files *f = m->files;
+    f->hashing = pthread_create(&f->hasher, NULL, compute_aside, f) == 0;
+}
+
+void model_hash_end(struct model_files *f) {
+    if (!f->hashing) return;
+    pthread_join(f->hasher, NULL);
+    f->hashing = false;
+    f->hashed = true;
+}
+
 const char *model_hash(const sonde_model *m) {
     struct model_files *f = m->files;
     pthread_mutex_lock(&f->lock);
+    model_hash_end(f);
     if (!f->hashed) compute(f);
     f->hashed = true;
     pthread_mutex_unlock(&f->lock);

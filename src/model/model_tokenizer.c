@@ -82,6 +82,7 @@ static sonde_status of_folder(sonde_model *m, const located *at, sonde_error *er
         .vocab_txt = text_of(m, at, FILE_VOCAB_TXT),
         .special = text_of(m, at, FILE_SPECIAL_MAP), .added = text_of(m, at, FILE_ADDED),
     };
+    if (!at->tokenizer) model_hash_begin(m);
     return tokenizer_new(&m->tokenizer, &files, err);
 }
 
@@ -121,6 +122,7 @@ sonde_status model_read_tokenizer(sonde_model *m, const located *at, sonde_error
     if (m->files->weights && vocab_in_meta(m->files->weights)) {
         const char *file = arena_printf(m->memory, "%s", name_shown(at->weights).text);
         m->files->tokenizer_from = file;
+        model_hash_begin(m);
         SONDE_TRY(tokenizer_of_meta(&m->tokenizer, m->files->weights, file, err));
         return check_vocabulary(m, file, err);
     }

@@ -12,8 +12,9 @@
 
 enum { MOST_VALUES = 112, MOST_STEPS = 192, MOST_READERS = 8, NO_VALUE = -1 };
 
-/* POOL: row 0 behind the blocks; CROSS: what an encoder says to keys and values of a decoder's block. */
-typedef enum { STAGE_FRONT, STAGE_BLOCK, STAGE_BACK, STAGE_POOL, STAGE_CROSS } stage;
+/* POOL: row 0 behind the blocks; CROSS: what an encoder says to keys and values of a decoder's block; KEYS: what a block's
+ * attention keeps of rows of which nothing else is wanted. */
+typedef enum { STAGE_FRONT, STAGE_BLOCK, STAGE_BACK, STAGE_POOL, STAGE_CROSS, STAGE_KEYS } stage;
 
 /* What a program is compiled for; equal keys share a program. */
 typedef struct {
@@ -47,8 +48,8 @@ typedef struct {
     value_shape value[MOST_VALUES];
     step        step[MOST_STEPS];
     int         n_values, n_steps;
-    int         in, out;            /* the stream before and after; FRONT: in is NO_VALUE; CROSS: keys */
-    int         also;               /* CROSS: values; else NO_VALUE */
+    int         in, out;            /* the stream before and after; FRONT: in is NO_VALUE; CROSS, KEYS: keys */
+    int         also;               /* CROSS, KEYS: values; else NO_VALUE */
 } program;
 
 /* Compile for this key (decoder.c). */

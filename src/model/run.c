@@ -30,26 +30,31 @@ exec run_exec(sonde_session *s, program_key key, int block, segment *g, int n) {
     return x;
 }
 
-/* [slots] of [length, width], of the slots that are blocks of the stack. */
-static sonde_status slot_rows(sonde_session *s, const slots *run, stack_id of, int64_t count, float ***out, sonde_error *err) {
+/* Slots of a lane from `from` on, and floats of each. */
+typedef struct { const slots *run; stack_id of; int from; int64_t count; } slot_room;
+
+/* [slots] of [count], of those that are blocks of the stack; NULL: no room. */
+static sonde_status slot_rows(sonde_session *s, slot_room x, float ***out, sonde_error *err) {
     float *pointers;
-    SONDE_TRY(workspace_take(s->memory, (int64_t)((size_t)run->n * sizeof **out / sizeof(float)) + 1, &pointers, err));
+    SONDE_TRY(workspace_take(s->memory, (int64_t)((size_t)x.run->n * sizeof **out / sizeof(float)) + 1, &pointers, err));
     *out = (float **)(void *)pointers;
-    for (int i = 0; i < run->n; i++) {
+    for (int i = 0; i < x.run->n; i++) {
+        const slot *at = &x.run->at[i];
         (*out)[i] = NULL;
-        if (run->at[i].stack == of && run->at[i].kind != SLOT_START) SONDE_TRY(workspace_take(s->memory, count, &(*out)[i], err));
+        if (i < x.from || at->stack != x.of || at->kind == SLOT_START) continue;
+        SONDE_TRY(workspace_take(s->memory, x.count, &(*out)[i], err));
     }
     return SONDE_OK;
 }
 
 static sonde_status open_stack(sonde_session *s, lane *l, positions p, sonde_error *err) {
     const arch_config *c = stack_config(&s->model->config, l->stack);
-    const int64_t      count = p.length * c->kv_heads * c->e;
+    const slot_room    own = { &l->plan.run, l->stack, l->given ? l->begin : 0, (p.length - l->lent) * c->kv_heads * c->e };
     l->tokens = p.tokens;
     l->types = p.types;
     l->length = p.length;
-    SONDE_TRY(slot_rows(s, &l->plan.run, l->stack, count, &l->keys, err));
-    return slot_rows(s, &l->plan.run, l->stack, count, &l->values, err);
+    SONDE_TRY(slot_rows(s, own, &l->keys, err));
+    return slot_rows(s, own, &l->values, err);
 }
 
 sonde_status lane_open(sonde_session *s, lane *l, const positions of[2], sonde_error *err) {
@@ -63,8 +68,9 @@ sonde_status lane_open(sonde_session *s, lane *l, const positions of[2], sonde_e
     const positions p = of[STACK_ENCODER];
     SONDE_TRY(open_stack(s, l->source, p, err));
     SONDE_TRY(workspace_take(s->memory, p.length * c->d, &l->source->end, err));
-    SONDE_TRY(slot_rows(s, &l->plan.run, STACK_MAIN, p.length * c->kv_heads * c->e, &l->cross_keys, err));
-    return slot_rows(s, &l->plan.run, STACK_MAIN, p.length * c->kv_heads * c->e, &l->cross_values, err);
+    const slot_room heard = { &l->plan.run, STACK_MAIN, 0, p.length * c->kv_heads * c->e };
+    SONDE_TRY(slot_rows(s, heard, &l->cross_keys, err));
+    return slot_rows(s, heard, &l->cross_values, err);
 }
 
 sonde_status lane_fork(sonde_session *s, const lane *from, const int32_t *tokens, lane *to, sonde_error *err) {
@@ -84,7 +90,8 @@ void lane_take_rows(const sonde_model *m, lane *l, const lane *from, int64_t fir
 }
 
 sonde_status lane_keep_inputs(sonde_session *s, lane *l, sonde_error *err) {
-    SONDE_TRY(slot_rows(s, &l->plan.run, l->stack, l->length * s->model->config.d, &l->inputs, err));
+    const slot_room all = { &l->plan.run, l->stack, 0, l->length * s->model->config.d };
+    SONDE_TRY(slot_rows(s, all, &l->inputs, err));
     return l->source ? lane_keep_inputs(s, l->source, err) : SONDE_OK;
 }
 
@@ -98,7 +105,7 @@ void lane_stop_early(lane *l) {
 
 /* ---- the stages ---- */
 
-static sonde_status segments_take(sonde_session *s, int n, segment **out, sonde_error *err) {
+sonde_status run_segments(sonde_session *s, int n, segment **out, sonde_error *err) {
     float *room;
     SONDE_TRY(workspace_take(s->memory, (int64_t)((size_t)n * sizeof **out / sizeof *room) + 1, &room, err));
     *out = (segment *)(void *)room;
@@ -133,21 +140,27 @@ sonde_status run_front_rows(sonde_session *s, exec *x, sonde_error *err) {
 /* Where a lane of the stack begins. */
 static int first_slot(const slots *run, stack_id of) { return of == STACK_ENCODER || !run->source ? FRONT : run->source; }
 
+/* The lanes' streams in front of the slots they begin in: given, or what the tables say. */
 static sonde_status run_front(sonde_session *s, lane *const *lanes, int n, float *stream, sonde_error *err) {
-    segment *g;
-    SONDE_TRY(segments_take(s, n, &g, err));
-    for (int i = 0; i < n; i++)
-        g[i] = (segment){ .l = lanes[i], .slot = first_slot(&lanes[i]->plan.run, lanes[i]->stack), .first = lanes[i]->first,
-                          .n = lanes[i]->n };
-    exec x = run_exec(s, (program_key){ .stage = STAGE_FRONT, .stack = lanes[0]->stack }, -1, g, n);
+    const int64_t d = s->model->config.d;
+    segment      *g;
+    int           m = 0;
+    SONDE_TRY(run_segments(s, n, &g, err));
+    for (int i = 0; i < n; i++) {
+        lane *l = lanes[i];
+        l->x = stream;
+        stream += l->n * d;
+        const int front = first_slot(&l->plan.run, l->stack);
+        l->at = l->given ? l->begin : front == FRONT ? 0 : front + 1;
+        if (l->given) memcpy(l->x, l->given + l->first * d, (size_t)(l->n * d) * sizeof(float));
+        else if (l->n) g[m++] = (segment){ .l = l, .slot = front, .first = l->first, .n = l->n };
+    }
+    if (!m) return SONDE_OK;
+    exec x = run_exec(s, (program_key){ .stage = STAGE_FRONT, .stack = lanes[0]->stack }, -1, g, m);
     SONDE_TRY(run_front_rows(s, &x, err));
     SONDE_TRY(exec_forward(&x, err));
-    const int64_t d = x.config->d;
-    for (int i = 0; i < n; i++) {
-        lanes[i]->x = stream + g[i].row * d;
-        lanes[i]->at = g[i].slot == FRONT ? 0 : g[i].slot + 1;
-        memcpy(lanes[i]->x, x.value[x.program->out] + g[i].row * d, (size_t)(g[i].n * d) * sizeof(float));
-    }
+    for (int i = 0; i < m; i++)
+        memcpy(g[i].l->x, x.value[x.program->out] + g[i].row * d, (size_t)(g[i].n * d) * sizeof(float));
     return SONDE_OK;
 }
 
@@ -199,7 +212,7 @@ static sonde_status hear_encoders(sonde_session *s, const segment *g, int n, pro
     exec               x;
     int                m = 0;
     if (!g[0].l->source || key.stack != STACK_MAIN || key.no_cross) return SONDE_OK;
-    SONDE_TRY(segments_take(s, n, &first, err));
+    SONDE_TRY(run_segments(s, n, &first, err));
     for (int i = 0; i < n; i++)
         if (g[i].first == 0) first[m++] = g[i];
     if (!m) return SONDE_OK;
@@ -214,101 +227,90 @@ static sonde_status hear_encoders(sonde_session *s, const segment *g, int n, pro
     return SONDE_OK;
 }
 
+static float *stream_of(const segment *g, int64_t d) { return g->l->x + (g->first - g->l->first) * d; }
+
+static sonde_status take_streams(sonde_session *s, exec *x, sonde_error *err) {
+    const int64_t d = s->model->config.d;
+    SONDE_TRY(workspace_take(s->memory, x->rows * d, &x->value[x->program->in], err));
+    for (const segment *g = x->segment; g < x->segment + x->n_segments; g++)
+        memcpy(x->value[x->program->in] + g->row * d, stream_of(g, d), (size_t)(g->n * d) * sizeof(float));
+    return SONDE_OK;
+}
+
+/* Does the lane want nothing of this slot but what is behind it, at the rows that it wants? */
+static bool narrows(const lane *l, const arch_config *c) {
+    if (l->at + 1 < l->plan.run.n || l->stack != STACK_MAIN || c->bidirectional) return false;
+    if (l->every_row || l->inputs || l->behind || run_wants_pool(l, c)) return false;
+    for (int i = 0; i < SITE_COUNT; i++)
+        if (lane_flags(l, l->at)[i] & ~FLAG_EDIT) return false;
+    return true;
+}
+
+/* Rows of segments: those that go through the whole block, and those of which attention keeps keys and values. */
+typedef struct { segment *whole, *keys; int n_whole, n_keys; } cut;
+
+static sonde_status cut_rows(sonde_session *s, const segment *g, int n, cut *out, sonde_error *err) {
+    int most = 0;
+    for (int i = 0; i < n; i++) most += (int)(g[i].l->n_rows < (size_t)g[i].n ? (int64_t)g[i].l->n_rows + 1 : g[i].n) + 1;
+    *out = (cut){ 0 };
+    SONDE_TRY(run_segments(s, most, &out->whole, err));
+    SONDE_TRY(run_segments(s, most, &out->keys, err));
+    for (int i = 0; i < n; i++) {
+        size_t next = 0;
+        if (!narrows(g[i].l, &s->model->config)) {
+            out->whole[out->n_whole++] = g[i];
+            continue;
+        }
+        for (int64_t t = g[i].first; t < g[i].first + g[i].n; t++) {
+            const bool wanted = run_wants_row(g[i].l, t, &next);
+            segment   *to = wanted ? out->whole : out->keys;
+            int       *m = wanted ? &out->n_whole : &out->n_keys;
+            if (*m && to[*m - 1].l == g[i].l && to[*m - 1].first + to[*m - 1].n == t) to[*m - 1].n++;
+            else to[(*m)++] = (segment){ .l = g[i].l, .slot = g[i].slot, .first = t, .n = 1 };
+        }
+    }
+    return SONDE_OK;
+}
+
+static sonde_status run_keys(sonde_session *s, segment *g, int n, program_key key, sonde_error *err) {
+    const arch_config *c = &s->model->config;
+    const int64_t      w = c->kv_heads * c->e;
+    if (!n || key.no_attn) return SONDE_OK;
+    exec x = run_exec(s, (program_key){ .stage = STAGE_KEYS, .stack = key.stack, .split_k = key.split_k, .split_v = key.split_v },
+                      g[0].l->plan.run.at[g[0].slot].block, g, n);
+    SONDE_TRY(take_streams(s, &x, err));
+    SONDE_TRY(exec_forward(&x, err));
+    for (int i = 0; i < n; i++) {
+        const lane   *l = g[i].l;
+        const size_t  bytes = (size_t)(g[i].n * w) * sizeof(float);
+        const int64_t at = (g[i].first - l->lent) * w;
+        memcpy(l->keys[g[i].slot] + at, x.value[x.program->out] + g[i].row * w, bytes);
+        memcpy(l->values[g[i].slot] + at, x.value[x.program->also] + g[i].row * w, bytes);
+    }
+    return SONDE_OK;
+}
+
+/* What a lane keeps of the stream in front of a slot, and of the last one. */
+static void keep_stream(const lane *l, float *to, int64_t d) {
+    if (to) memcpy(to + l->first * d, l->x, (size_t)(l->n * d) * sizeof(float));
+}
+
 static sonde_status run_block(sonde_session *s, segment *g, int n, program_key key, sonde_error *err) {
     const int64_t d = s->model->config.d;
+    cut           rows;
     SONDE_TRY(hear_encoders(s, g, n, key, err));
-    exec x = run_exec(s, key, g[0].l->plan.run.at[g[0].slot].block, g, n);
-    SONDE_TRY(workspace_take(s->memory, x.rows * d, &x.value[x.program->in], err));
-    for (int i = 0; i < n; i++) {
-        const size_t bytes = (size_t)(g[i].n * d) * sizeof(float);
-        memcpy(x.value[x.program->in] + g[i].row * d, g[i].l->x, bytes);
-        if (g[i].l->inputs) memcpy(g[i].l->inputs[g[i].slot], g[i].l->x, bytes);
-    }
-    SONDE_TRY(exec_forward(&x, err));
-    for (int i = 0; i < n; i++) {
-        memcpy(g[i].l->x, x.value[x.program->out] + g[i].row * d, (size_t)(g[i].n * d) * sizeof(float));
-        g[i].l->at++;
-    }
-    return SONDE_OK;
-}
-
-static bool wants_row(const lane *l, int64_t position, size_t *next) {
-    if (l->every_row) return true;
-    while (*next < l->n_rows && l->row[*next] < position) ++*next;
-    return *next < l->n_rows && l->row[*next] == position;
-}
-
-/* Up to ROWS_OF_LOGITS wanted rows of a lane, from `position` on, as segments of neighbours; *position moves behind. */
-int run_wanted_rows(lane *l, int64_t *position, segment *g) {
-    int64_t rows = 0;
-    int     m = 0;
-    size_t  next = 0;
-    for (; *position < l->first + l->n && rows < ROWS_OF_LOGITS; ++*position) {
-        if (!wants_row(l, *position, &next)) continue;
-        if (m && g[m - 1].first + g[m - 1].n == *position) g[m - 1].n++;
-        else g[m++] = (segment){ .l = l, .slot = BACK, .first = *position, .n = 1 };
-        rows++;
-    }
-    return m;
-}
-
-sonde_status run_back_rows(sonde_session *s, segment *g, int n, exec *x, sonde_error *err) {
-    const int64_t d = s->model->config.d;
-    *x = run_exec(s, (program_key){ .stage = STAGE_BACK }, -1, g, n);
-    SONDE_TRY(workspace_take(s->memory, x->rows * d, &x->value[x->program->in], err));
-    for (int i = 0; i < n; i++)
-        memcpy(x->value[x->program->in] + g[i].row * d, g[i].l->x + (g[i].first - g[i].l->first) * d,
-               (size_t)(g[i].n * d) * sizeof(float));
-    return SONDE_OK;
-}
-
-bool run_has_back(const arch_config *c) { return c->final_norm || (c->head & (HEAD_LM | HEAD_MLM | HEAD_QA)); }
-bool run_has_pool(const arch_config *c) { return c->head & (HEAD_POOLER | HEAD_NSP | HEAD_CLASS); }
-
-/* A classifier's logits, or what the pooler answers, are those of row 0. */
-bool run_wants_pool(const lane *l, const arch_config *c) {
-    if (!run_has_pool(c)) return false;
-    return l->pooled || (!run_has_back(c) && (l->every_row || l->n_rows));
-}
-
-sonde_status run_pool_row(sonde_session *s, segment *g, exec *x, sonde_error *err) {
-    const int64_t d = s->model->config.d;
-    *x = run_exec(s, (program_key){ .stage = STAGE_POOL }, -1, g, 1);
-    SONDE_TRY(workspace_take(s->memory, d, &x->value[x->program->in], err));
-    memcpy(x->value[x->program->in], g->l->x, (size_t)d * sizeof(float));
-    return SONDE_OK;
-}
-
-static sonde_status run_pool_stage(sonde_session *s, lane *l, sonde_error *err) {
-    const arch_config   *c = &s->model->config;
-    const workspace_mark here = workspace_here(s->memory);
-    segment              g = { .l = l, .slot = BACK, .first = 0, .n = 1 };
-    exec                 x;
-    if (l->first > 0 || l->until != l->plan.run.n || !run_wants_pool(l, c)) return SONDE_OK;
-    SONDE_TRY(run_pool_row(s, &g, &x, err));
-    SONDE_TRY(exec_forward(&x, err));
-    if (!run_has_back(c) && l->on_row)
-        SONDE_TRY(l->on_row(l->row_user, 0, x.value[x.program->out], err));
-    workspace_release(s->memory, here);
-    return SONDE_OK;
-}
-
-static sonde_status run_back_stage(sonde_session *s, lane *l, sonde_error *err) {
-    const int64_t v = arch_answers(&s->model->config);
-    segment       g[ROWS_OF_LOGITS];
-    for (int64_t position = l->first; run_has_back(&s->model->config) && l->until == l->plan.run.n;) {
-        const int n = run_wanted_rows(l, &position, g);
-        if (!n) break;
-        const workspace_mark here = workspace_here(s->memory);
-        exec x;
-        SONDE_TRY(run_back_rows(s, g, n, &x, err));
+    SONDE_TRY(cut_rows(s, g, n, &rows, err));
+    for (int i = 0; i < n; i++) keep_stream(g[i].l, g[i].l->inputs ? g[i].l->inputs[g[i].slot] : NULL, d);
+    SONDE_TRY(run_keys(s, rows.keys, rows.n_keys, key, err));
+    if (rows.n_whole) {
+        exec x = run_exec(s, key, g[0].l->plan.run.at[g[0].slot].block, rows.whole, rows.n_whole);
+        SONDE_TRY(take_streams(s, &x, err));
         SONDE_TRY(exec_forward(&x, err));
-        const float *logits = x.value[x.program->out];
-        for (int i = 0; i < n && l->on_row && v; i++)
-            for (int64_t t = 0; t < g[i].n; t++)
-                SONDE_TRY(l->on_row(l->row_user, g[i].first + t, logits + (g[i].row + t) * v, err));
-        workspace_release(s->memory, here);
+        for (const segment *r = rows.whole; r < rows.whole + rows.n_whole; r++)
+            memcpy(stream_of(r, d), x.value[x.program->out] + r->row * d, (size_t)(r->n * d) * sizeof(float));
     }
+    for (int i = 0; i < n; i++)
+        if (++g[i].l->at == g[i].l->plan.run.n) keep_stream(g[i].l, g[i].l->behind, d);
     return SONDE_OK;
 }
 
@@ -321,7 +323,7 @@ static sonde_status run_blocks(sonde_session *s, lane *const *lanes, int n, bool
     if (!rows) return SONDE_OK;
     SONDE_TRY(workspace_take(s->memory, rows * s->model->config.d, &stream, err));
     segment *g;
-    SONDE_TRY(segments_take(s, n, &g, err));
+    SONDE_TRY(run_segments(s, n, &g, err));
     const workspace_mark here = workspace_here(s->memory);
     SONDE_TRY(run_front(s, lanes, n, stream, err));
     for (program_key key;;) {
@@ -333,13 +335,10 @@ static sonde_status run_blocks(sonde_session *s, lane *const *lanes, int n, bool
     }
 }
 
-static sonde_status run_pass(sonde_session *s, lane *const *lanes, int n, bool backward, sonde_error *err) {
+/* `start`: the first rows of the lanes. */
+static sonde_status run_pass(sonde_session *s, lane *const *lanes, int n, bool backward, bool start, sonde_error *err) {
     SONDE_TRY(run_blocks(s, lanes, n, backward, err));
-    for (int i = 0; i < n; i++) {
-        SONDE_TRY(run_back_stage(s, lanes[i], err));
-        SONDE_TRY(run_pool_stage(s, lanes[i], err));
-    }
-    return SONDE_OK;
+    return run_answers(s, lanes, n, start, err);
 }
 
 /* ---- encoders ---- */
@@ -404,14 +403,14 @@ static void extend(const rope *r, lane *l, int64_t goal) {
 sonde_status lanes_run(sonde_session *s, lane *const *lanes, int n, const int64_t *goal, int64_t chunk, sonde_error *err) {
     for (int i = 0; i < n; i++) extend(&s->model->config.rope, lanes[i], goal[i]);
     SONDE_TRY(run_sources(s, lanes, n, chunk == 0, err));
-    for (bool more = true; more;) {
+    for (bool more = true, start = true; more; start = false) {
         const workspace_mark here = workspace_here(s->memory);
         more = false;
         for (int i = 0; i < n; i++) {
             const int64_t left = goes_on(lanes[i]) ? goal[i] - lanes[i]->first : 0;
             lanes[i]->n = chunk && left > chunk && !s->model->config.bidirectional ? chunk : left;
         }
-        SONDE_TRY(run_pass(s, lanes, n, chunk == 0, err));
+        SONDE_TRY(run_pass(s, lanes, n, chunk == 0, start, err));
         if (chunk == 0) return SONDE_OK;            /* the stream stays for the way back */
         for (int i = 0; i < n; i++) {
             lanes[i]->first += lanes[i]->n;

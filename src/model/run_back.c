@@ -40,7 +40,7 @@ static sonde_status back_of_logits(sonde_session *s, lane *l, seed_fn seed, void
     memset(dx, 0, (size_t)(l->length * d) * sizeof *dx);
     if (!run_has_back(&s->model->config)) return SONDE_OK;
     for (int64_t position = 0;;) {
-        const int n = run_wanted_rows(l, &position, g);
+        const int n = run_wanted_rows(l, &position, ROWS_OF_LOGITS, g);
         if (!n) return SONDE_OK;
         const workspace_mark here = workspace_here(s->memory);
         exec   x;

@@ -13,8 +13,14 @@ sonde_status run_front_rows(sonde_session *s, exec *x, sonde_error *err);
 sonde_status run_end(sonde_session *s, segment *g, const float *input, exec *x, sonde_error *err);
 /* Keys and values of a decoder's slot from the ends of the encoders of these segments' lanes, ready to run. */
 sonde_status run_cross(sonde_session *s, segment *g, int n, exec *x, sonde_error *err);
-/* Up to ROWS_OF_LOGITS wanted rows of a lane from `position` on, as segments of neighbours; *position moves behind. */
-int  run_wanted_rows(lane *l, int64_t *position, segment *g);
+/* Room for n segments. */
+sonde_status run_segments(sonde_session *s, int n, segment **out, sonde_error *err);
+/* Does the lane want logits of this position? `next` counts on: 0 first, then ascending positions. */
+bool run_wants_row(const lane *l, int64_t position, size_t *next);
+/* Up to `most` wanted rows of a lane from `position` on, as segments of neighbours; *position moves behind. */
+int  run_wanted_rows(lane *l, int64_t *position, int64_t most, segment *g);
+/* What the lanes want behind their last slot, of the rows that have just come; `start`: of those that they borrow too. */
+sonde_status run_answers(sonde_session *s, lane *const *lanes, int n, bool start, sonde_error *err);
 /* Has the model something behind its blocks for every row; for row 0 alone; and does the lane want the latter? */
 bool run_has_back(const arch_config *c);
 bool run_has_pool(const arch_config *c);

@@ -8,10 +8,11 @@ size_t stored_bytes(dtype_id type, size_t n) {
 
 static kern_type in_place(dtype_id type) {
     switch (type) {
-        case DTYPE_F32:  return KERN_F32;
-        case DTYPE_F16:  return KERN_F16;
-        case DTYPE_BF16: return KERN_BF16;
-        default:         return KERN_ROWS;
+#define X(name) case DTYPE_##name: return KERN_##name;
+        KERN_PLAIN(X)
+        KERN_BLOCKS(X)
+#undef X
+        default: return KERN_ROWS;
     }
 }
 
@@ -32,12 +33,14 @@ static const kern_rows *rows_of(arena *memory, const weight_place *p, size_t str
 kern_weight weight_view(arena *memory, const weight_place *p) {
     const weight_segment *s = p->segment;
     const size_t dense = stored_bytes(p->type, !p->columns ? p->k : p->all ? p->all : p->n);
+    const size_t items = (size_t)dtype_table[p->type].items;
+    const bool   is_cut = p->columns && p->first % items;       /* it begins inside a block */
     kern_weight  w = { .type = KERN_ROWS, .columns = p->columns, .n = p->n, .k = p->k };
-    if (p->segments > 1 || in_place(p->type) == KERN_ROWS) {
+    if (p->segments > 1 || items > 1 || in_place(p->type) == KERN_ROWS) {
         w.rows = rows_of(memory, p, dense);
         *(p->columns ? &w.item : &w.row) = p->first;
-        return w;
     }
+    if (p->segments > 1 || is_cut || in_place(p->type) == KERN_ROWS) return w;
     w.type = in_place(p->type);
     w.stride = s->stride ? s->stride : dense;
     w.data = (const char *)s->data + (p->columns ? stored_bytes(p->type, p->first) : p->first * w.stride);

@@ -1,7 +1,7 @@
 /* weight_view.h - from where a weight is stored to what products read, whatever its type and however many pieces.
  *
- * Nothing is copied: the view points to the stored bytes. A plain type that products read in place (F32, F16, BF16) in
- * one piece is a plain view, everything else goes through kern_rows. */
+ * Nothing is copied: the view points to the stored bytes. A type that products read in place (KERN_PLAIN, KERN_BLOCKS), in
+ * one piece and from a block's beginning on, is a view of them, everything else goes through kern_rows. */
 #ifndef SONDE_WEIGHT_VIEW_H
 #define SONDE_WEIGHT_VIEW_H
 #include "base/arena.h"

@@ -33,7 +33,7 @@ static size_t item_bytes(kern_type t) { return t == KERN_F32 ? 4 : 2; }
 
 double weight_bytes(const kern_weight *w) {
     const double items = (double)w->n * (double)w->k;
-    return items * (w->type == KERN_ROWS ? (double)w->rows->bytes / (double)w->rows->items : (double)item_bytes(w->type));
+    return items * (w->rows ? (double)w->rows->bytes / (double)w->rows->items : (double)item_bytes(w->type));
 }
 
 kern_weight weight_flipped(const kern_weight *w) {
@@ -50,8 +50,14 @@ kern_weight weight_head(const kern_weight *w, int64_t heads, int64_t h, head_spl
     *cut /= (size_t)heads;
     const bool   whole_rows = (split == HEAD_OUTPUTS) != w->columns;
     const size_t first = (size_t)h * *cut;
-    if (w->type == KERN_ROWS) *(whole_rows ? &part.row : &part.item) += first;
-    else part.data = (const char *)w->data + first * (whole_rows ? w->stride : item_bytes(w->type));
+    if (!w->rows) {
+        part.data = (const char *)w->data + first * (whole_rows ? w->stride : item_bytes(w->type));
+        return part;
+    }
+    *(whole_rows ? &part.row : &part.item) += first;
+    if (part.item % w->rows->items) part.type = KERN_ROWS;      /* a cut inside a block */
+    if (part.type == KERN_ROWS) return part;
+    part.data = (const char *)w->data + (whole_rows ? first * w->stride : first / w->rows->items * w->rows->bytes);
     return part;
 }
 

@@ -51,3 +51,12 @@ sonde_status workspace_take(workspace *w, int64_t n, float **out, sonde_error *e
 
 workspace_mark workspace_here(const workspace *w) { return w->top; }
 void workspace_release(workspace *w, workspace_mark m) { w->top = m; }
+
+void workspace_trim(workspace *w) {
+    const size_t keep = w->top.used ? w->top.chunk + 1 : w->top.chunk;
+    while (w->n_chunks > keep) {
+        chunk *last = &w->chunk[--w->n_chunks];
+        w->held -= last->cap;
+        free(last->data);
+    }
+}

@@ -17,4 +17,6 @@ void       workspace_free(workspace *w);                        /* accepts NULL 
 sonde_status workspace_take(workspace *w, int64_t n, float **out, sonde_error *err);
 workspace_mark workspace_here(const workspace *w);
 void       workspace_release(workspace *w, workspace_mark m);   /* everything taken since */
+/* What is not taken goes back to the system: another division of the same budget may fit then. */
+void       workspace_trim(workspace *w);
 #endif

@@ -4,6 +4,7 @@
  * `tokenizers` does the same, and ids must agree. */
 #define _GNU_SOURCE
 #include "bpe.h"
+#include "base/pool.h"
 #include "base/text.h"
 #include "grow.h"
 #include <stdlib.h>
@@ -24,7 +25,7 @@ struct bpe {
 
 struct bpe_merge { uint64_t key; int32_t id; };     /* key: rank, then position of the left symbol */
 
-enum { NONE = -1, FEW = 32 };
+enum { NONE = -1, FEW = 32, WORTH_SHARING = 4096 };
 static const uint64_t NO_PAIR = UINT64_MAX;         /* ids are not negative */
 static const uint32_t END = UINT32_MAX;
 
@@ -93,38 +94,57 @@ static bool every_byte(const vocab *v) {
     return true;
 }
 
-static sonde_status part(const bpe *m, const char *text, size_t len, int32_t *id, sonde_error *err) {
-    *id = vocab_model_id(m->v, text, len);
-    SONDE_FAIL_IF(*id < 0, err, SONDE_FORMAT, "\"%s\" is not in the vocabulary", text_shown(text, len).text);
-    return SONDE_OK;
+/* What a rule's texts are called, NONE: no token; found before the table is filled, by any number of threads. */
+typedef struct { int32_t a, b, made; } rule_ids;
+typedef struct { const bpe *m; const merge_text *text; rule_ids *ids; } naming;
+
+/* Vocabularies are mostly in the order of their rules: what a rule makes follows what the one before it made. */
+static bool makes(const token *next, const merge_text *t) {
+    return next && !next->added && next->text_len == t->a_len + t->b_len && memcmp(next->text, t->a, t->a_len) == 0 &&
+           memcmp(next->text + t->a_len, t->b, t->b_len) == 0;
 }
 
-static sonde_status add_rule(bpe *m, const merge_text *t, uint32_t rank, char *joined, sonde_error *err) {
-    int32_t a, b, id;
-    SONDE_TRY(part(m, t->a, t->a_len, &a, err));
-    SONDE_TRY(part(m, t->b, t->b_len, &b, err));
+static int32_t made_by(const vocab *v, const merge_text *t, int32_t before) {
+    char joined[2 * VOCAB_LONGEST];                             /* both are tokens */
+    const token *next = v->twice || before == NONE ? NULL : vocab_token(v, before + 1);
+    if (makes(next, t)) return next->id;
     memcpy(joined, t->a, t->a_len);
     memcpy(joined + t->a_len, t->b, t->b_len);
-    SONDE_TRY(part(m, joined, t->a_len + t->b_len, &id, err));
-    if (m->options.by_token) rank = (uint32_t)id;
-    *find(m, pair_of(a, b)) = (rule){ pair_of(a, b), rank, id };        /* of two the later one counts */
-    return SONDE_OK;
+    return vocab_model_id(v, joined, t->a_len + t->b_len);
+}
+
+static void name_rules(void *ctx, int64_t lo, int64_t hi) {
+    const naming *g = ctx;
+    const vocab  *v = g->m->v;
+    int32_t       before = NONE;
+    for (int64_t i = lo; i < hi; i++) {
+        const merge_text *t = &g->text[i];
+        rule_ids *r = &g->ids[i];
+        r->a = vocab_model_id(v, t->a, t->a_len);
+        r->b = vocab_model_id(v, t->b, t->b_len);
+        r->made = before = r->a < 0 || r->b < 0 ? NONE : made_by(v, t, before);
+    }
+}
+
+static sonde_status refuse_rule(const rule_ids *r, const merge_text *t, size_t i, sonde_error *err) {
+    const shown a = text_shown(t->a, t->a_len), b = text_shown(t->b, t->b_len);
+    if (r->a < 0) return sonde_fail(err, SONDE_FORMAT, "merge %zu: \"%s\" is not in the vocabulary", i, a.text);
+    if (r->b < 0) return sonde_fail(err, SONDE_FORMAT, "merge %zu: \"%s\" is not in the vocabulary", i, b.text);
+    return sonde_fail(err, SONDE_FORMAT, "merge %zu: \"%s%s\" is not in the vocabulary", i, a.text, b.text);
 }
 
 static sonde_status add_rules(bpe *m, const merge_text *merges, size_t n, sonde_error *err) {
-    size_t longest = 0;
-    for (size_t i = 0; i < n; i++) {
-        const size_t len = merges[i].a_len + merges[i].b_len;
-        if (len > longest) longest = len;
-    }
-    char *joined = malloc(longest + 1);
-    SONDE_FAIL_IF(!joined, err, SONDE_NOMEM, "no memory for %zu bytes", longest);
+    rule_ids *ids = malloc((n + 1) * sizeof *ids);
+    SONDE_FAIL_IF(!ids, err, SONDE_NOMEM, "no memory for %zu merges", n);
+    pool_for(pool_shared(), n < WORTH_SHARING ? 1 : pool_cores(), (int64_t)n, name_rules, &(naming){ m, merges, ids });
     sonde_status s = SONDE_OK;
     for (size_t i = 0; i < n && s == SONDE_OK; i++) {
-        s = add_rule(m, &merges[i], (uint32_t)i, joined, err);
-        if (s != SONDE_OK) sonde_fail_at(err, s, "merge %zu", i);
+        const rule_ids *r = &ids[i];
+        const uint32_t  rank = m->options.by_token ? (uint32_t)r->made : (uint32_t)i;
+        if (r->made < 0) s = refuse_rule(r, &merges[i], i, err);
+        else *find(m, pair_of(r->a, r->b)) = (rule){ pair_of(r->a, r->b), rank, r->made };  /* of two the later one counts */
     }
-    free(joined);
+    free(ids);
     return s;
 }
 

@@ -83,7 +83,7 @@ void vocab_put(vocab *v, int32_t id, const char *text, size_t len, bool raw) {
     }
     v->at = grow(v->memory, v->at, v->n, v->n + 1, &v->cap, sizeof *v->at);
     v->at[v->n++] = t;
-    map_put(v->by_text, t.text, len, id);
+    v->twice |= !map_put(v->by_text, t.text, len, id);
     if (id > v->largest) v->largest = id;
 }
 

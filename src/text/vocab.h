@@ -30,6 +30,7 @@ typedef struct {
     arena   *memory;
     spelling spelling;              /* set before the first token */
     bool     byte_pieces;           /* so is this: a text <0xNN> is that byte */
+    bool     twice;                 /* two of the model's tokens have one text */
     char    *pool;                  /* room for texts that are still to come */
     token   *at;                    /* ascending by id once vocab_close was called */
     size_t   n, cap, n_model;

@@ -75,6 +75,14 @@ static const struct { const char *family, *more; } options[] = {
 
 enum { HEADS = 4, GROUPS = 2, D = 32, HEAD_DIM = 10, INNER = 20, WIDE_INNER = 64, WIDE_HEAD_DIM = 16, EXPERTS = 4, CHOSEN = 2 };
 
+static int width_of(const maker_how *how) { return how->width ? (int)how->width : D; }
+static int vocab_of(const maker_how *how) { return how->vocab ? (int)how->vocab : MAKER_VOCAB; }
+static int head_of(const maker_how *how) { return how->width ? (int)how->width / HEADS : how->wide ? WIDE_HEAD_DIM : HEAD_DIM; }
+static int inner_of(const maker_how *how) {
+    if (how->width) return (int)how->width + (how->wide ? 0 : 11);
+    return how->wide ? WIDE_INNER : INNER;
+}
+
 /* ---- config.json ---- */
 
 typedef struct { arena *into; const char *text; } object;
@@ -94,18 +102,18 @@ static void add_sizes(object *o, const maker_how *how) {
         { { "max_position_embeddings", "n_positions", "seq_length" }, CONTEXT },
         { { "vocab_size" }, VOCABULARY },
     };
-    const int sizes[] = { D, how->layers ? (int)how->layers : 2, HEADS, how->wide ? WIDE_INNER : INNER, MAKER_CONTEXT, MAKER_VOCAB };
+    const int sizes[] = { width_of(how), how->layers ? (int)how->layers : 2, HEADS, inner_of(how), MAKER_CONTEXT, vocab_of(how) };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (const char *const *n = rows[i].names; n < rows[i].names + 8 && *n; n++)
             member(o, *n, arena_printf(o->into, "%d", sizes[rows[i].size]));
     member(o, "relative_attention_num_buckets", "6");
     member(o, "relative_attention_max_distance", "9");
-    member(o, "d_kv", how->wide ? "16" : "10");
+    member(o, "d_kv", arena_printf(o->into, "%d", head_of(how)));
 }
 
 /* What a family's own table of fields says besides: where a field goes tells what it means. */
 static void add_fields(object *o, const arch *a, const maker_how *how) {
-    const int head = how->wide ? WIDE_HEAD_DIM : HEAD_DIM, inner = how->wide ? WIDE_INNER : INNER;
+    const int head = head_of(how), inner = inner_of(how);
     const struct { size_t at; double value; } rows[] = {
         { offsetof(arch_config, kv_heads), GROUPS },  { offsetof(arch_config, e), head },
         { offsetof(arch_config, f), inner },          { offsetof(arch_config, rope.base), 100 },
@@ -265,10 +273,11 @@ static bool save(const checkpoint *x, const char *folder) {
 /* A family whose sizes have names that nothing here knows would be as large as its defaults. */
 static bool small(const maker_case *c, const maker_how *how, const arch_config *got) {
     const int64_t layers = how->layers ? how->layers : 2;
-    if (got->d == D && got->layers == layers && got->heads == HEADS && got->vocab == MAKER_VOCAB) return true;
+    const int width = width_of(how), vocab = vocab_of(how);
+    if (got->d == width && got->layers == layers && got->heads == HEADS && got->vocab == vocab) return true;
     printf("no config for family %s: width %" PRId64 ", %" PRId64 " layers, %" PRId64 " heads, %" PRId64 " tokens; expected %d, %"
            PRId64 ", %d, %d (names of fields are in tests/ref/maker.c)\n", c->family->name, got->d, got->layers, got->heads,
-           got->vocab, D, layers, HEADS, MAKER_VOCAB);
+           got->vocab, width, layers, HEADS, vocab);
     return false;
 }
 
