@@ -1,6 +1,8 @@
 /* Generation: every prompt is a lane with its cache; each step adds one row to each. Where an edit reads run A, the
  * unedited run goes along on the same tokens, one step ahead. */
 #include "generate_parts.h"
+#include "kernel/exact.h"
+#include "logit_sums.h"
 #include "sonde/logits.h"
 #include <math.h>
 #include <stdlib.h>
@@ -112,9 +114,10 @@ void generate_force(const generation *g, float *logits, int64_t n, int64_t writt
 sonde_status generate_report(generation *g, writing *w, int32_t id, sonde_error *err) {
     const int64_t v = g->session->model->config.vocab;
     const size_t  n = sonde_logits_top(w->logits, v, (size_t)g->o->alternatives, g->other);
-    for (size_t i = 0; i < n; i++) g->other_prob[i] = sonde_logits_prob(w->logits, v, g->other[i]);
+    const logit_sum sum = logits_sum(w->logits, v);
+    for (size_t i = 0; i < n; i++) g->other_prob[i] = exact_exp(log_prob(w->logits[g->other[i]], sum));
     const sonde_generated x = { .prompt = w->index, .position = w->n - 1, .id = id,
-                                .prob = sonde_logits_prob(w->logits, v, id), .alternative = g->other,
+                                .prob = exact_exp(log_prob(w->logits[id], sum)), .alternative = g->other,
                                 .alternative_prob = g->other_prob, .n_alternatives = n, .last = w->done, .score = w->score };
     return g->fn(&x, g->user, err);
 }

@@ -100,9 +100,20 @@ static void sift(const float *x, int32_t *heap, size_t n, size_t at) {
     }
 }
 
+static int32_t first(const float *x, int64_t v) {
+    int32_t best = 0;
+    for (int32_t id = 1; id < v; id++)
+        if (x[id] > x[best] || (isnan(x[best]) && !isnan(x[id]))) best = id;
+    return best;
+}
+
 size_t sonde_logits_top(const float *logits, int64_t v, size_t k, int32_t *out) {
     const size_t n = k < (size_t)v ? k : (size_t)v;
     if (n == 0) return 0;
+    if (n == 1) {
+        *out = first(logits, v);
+        return n;
+    }
     for (size_t i = 0; i < n; i++) out[i] = (int32_t)i;
     for (size_t i = n / 2; i-- > 0;) sift(logits, out, n, i);
     for (int32_t id = (int32_t)n; id < v; id++) {
