@@ -61,6 +61,7 @@ static void sums_have_the_same_bits_on_every_instruction_set(void) {
         CHECK_SAME(t, (*t)->sum(x, n), scalar()->sum(x, n));
         CHECK_SAME(t, (*t)->max(x, n), scalar()->max(x, n));
         CHECK_SAME(t, (*t)->sum_exp(x, 0.5f, n), scalar()->sum_exp(x, 0.5f, n));
+        CHECK_SAME(t, (*t)->sum_squares(x, 0.5f, n), scalar()->sum_squares(x, 0.5f, n));
     }
 }
 
@@ -90,6 +91,9 @@ static void arrays_have_the_same_bits_on_every_instruction_set(void) {
         CHECK_ARRAY(t, n, mul, a + from, b + from);
         CHECK_ARRAY(t, n, axpy, a[from], b + from);
         CHECK_ARRAY(t, n, scale, a[from], b + from);
+        CHECK_ARRAY(t, n, divide, a + from, b[from]);
+        CHECK_ARRAY(t, n, normalize, a + from, b[from], c[from]);
+        CHECK_ARRAY(t, n, affine, a + from, b + from, c + from);
     }
 }
 

@@ -16,6 +16,17 @@ static void a_put_key_is_found_with_its_value(void) {
         CHECK(map_get(m, &copy, sizeof copy, &value));
         CHECK_EQ(value, -i);
     }
+    for (int i = 0; i + 31 < N; i += 31) {
+        map_key some[MAP_AT_ONCE];
+        int64_t values[MAP_AT_ONCE];
+        const int32_t other = -5;
+        for (int k = 0; k < 31; k++) some[k] = (map_key){ &key[i + k], sizeof *key };
+        some[31] = (map_key){ &other, sizeof other };
+        values[31] = 5;
+        map_get_many(m, some, MAP_AT_ONCE, values);
+        for (int k = 0; k < 31; k++) CHECK_EQ(values[k], -(i + k));
+        CHECK_EQ(values[31], 5);
+    }
     const int32_t absent = 1;
     int64_t value = 5;
     CHECK(!map_get(m, &absent, sizeof absent, &value));

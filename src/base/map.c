@@ -114,3 +114,23 @@ bool map_get(const map *m, const void *key, size_t len, int64_t *value) {
     *value = m->entries[p->entry - 1].value;
     return true;
 }
+
+void map_get_many(const map *m, const map_key *key, size_t n, int64_t *value) {
+    uint32_t hash[MAP_AT_ONCE];
+    for (size_t i = 0; i < n; i++) {
+        hash[i] = hash_of(m, key[i].at, key[i].len);
+        __builtin_prefetch(&m->places[hash[i] & (m->cap - 1)]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t number = m->places[hash[i] & (m->cap - 1)].entry;
+        if (number) __builtin_prefetch(&m->entries[number - 1]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t number = m->places[hash[i] & (m->cap - 1)].entry;
+        if (number) __builtin_prefetch(m->entries[number - 1].key);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const place *p = find(m, hash[i], key[i].at, key[i].len);
+        if (p->entry) value[i] = m->entries[p->entry - 1].value;
+    }
+}

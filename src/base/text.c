@@ -21,6 +21,10 @@ static size_t sequence(uint8_t first, uint8_t *low, uint8_t *high) {
 size_t utf8_next(const char *text, size_t n, uint32_t *code) {
     if (n == 0) return 0;
     const uint8_t *p = (const uint8_t *)text;
+    if (p[0] >= 0xc2 && p[0] < 0xe0 && n > 1 && (p[1] & 0xc0) == 0x80) {    /* most letters that are not ASCII */
+        *code = (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
+        return 2;
+    }
     uint8_t low, high;
     const size_t len = sequence(p[0], &low, &high);
     if (len == 0 || len > n) return 0;

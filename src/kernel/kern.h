@@ -81,11 +81,12 @@ typedef struct { double count, sum, square, least, most; } kern_moments;
     K(void,  product,        (const kern_product *p))                                             \
     /* y[i] = the float that element first + i of stored row `row` is */                          \
     K(void,  widen,          (float *y, const kern_weight *w, size_t row, size_t first, size_t n)) \
-    /* sum a b; sum (a b) c, a b rounded first; sum x; sum exp(x - shift) */                      \
+    /* sum a b; sum (a b) c, a b rounded first; sum x; sum exp(x - shift); sum (x - mean)^2 */    \
     K(float, dot,            (const float *a, const float *b, size_t n))                          \
     K(float, dot3,           (const float *a, const float *b, const float *c, size_t n))          \
     K(float, sum,            (const float *x, size_t n))                                          \
     K(float, sum_exp,        (const float *x, float shift, size_t n))                             \
+    K(float, sum_squares,    (const float *x, float mean, size_t n))                              \
     /* NaN if any x is; -inf if n is 0 */                                                         \
     K(float, max,            (const float *x, size_t n))                                          \
     /* y = exp(x - max) / sum; gives max + log(sum), the logarithm of sum exp(x) */               \
@@ -102,6 +103,10 @@ typedef struct { double count, sum, square, least, most; } kern_moments;
     K(void,  mul,            (float *y, const float *a, const float *b, size_t n))                \
     K(void,  axpy,           (float *y, float a, const float *x, size_t n))                       \
     K(void,  scale,          (float *y, float a, const float *x, size_t n))                       \
+    /* y = x / s; y = (x - mean) / s; y = x a + b, rounded twice */                               \
+    K(void,  divide,         (float *y, const float *x, float s, size_t n))                       \
+    K(void,  normalize,      (float *y, const float *x, float mean, float s, size_t n))           \
+    K(void,  affine,         (float *y, const float *x, const float *a, const float *b, size_t n)) \
     /* y = f(x); dx = dy f'(x) */                                                                 \
     K(void,  gelu_tanh,      (float *y, const float *x, size_t n))                                \
     K(void,  gelu_erf,       (float *y, const float *x, size_t n))                                \

@@ -1,6 +1,8 @@
 /* Generation: every prompt is a lane with its cache; each step adds one row to each. Where an edit reads run A, the
  * unedited run goes along on the same tokens, one step ahead. */
 #include "generate_parts.h"
+#include "kernel/exact.h"
+#include "logit_sums.h"
 #include "sonde/logits.h"
 #include <math.h>
 #include <stdlib.h>

@@ -51,11 +51,8 @@ static int64_t cut(const sonde_sampling *o, candidate *c, int64_t n) {
 int32_t sample(const sonde_sampling *o, const float *logits, int64_t v, uint64_t prompt, uint64_t position, candidate *room) {
     const bool drawn = o->temperature > 0 || o->top_k > 0 || o->top_p > 0 || o->min_p > 0;
     int64_t n = 0;
-    if (!drawn) {
-        int32_t best = -1;
-        sonde_logits_top(logits, v, 1, &best);
-        return best < 0 || isnan(logits[best]) ? -1 : best;
-    }
+    int32_t first;
+    if (!drawn) return sonde_logits_top(logits, v, 1, &first) && !isnan(logits[first]) ? first : -1;
     for (int64_t i = 0; i < v; i++)
         if (!isnan(logits[i])) room[n++] = (candidate){ .logit = logits[i], .id = (int32_t)i };
     if (!n) return -1;

@@ -15,7 +15,8 @@ static void fwd(const op_call *c, span u) {
     for (int64_t r = u.lo; r < u.hi; r++) {
         const float *x = c->in[0]->data + r * d;
         float       *y = c->out->data + r * d;
-        for (int64_t i = 0; i < d; i++) y[i] = bias ? x[i] * gain[i] + bias[i] : x[i] * gain[i];
+        if (bias) kern->affine(y, x, gain, bias, (size_t)d);
+        else kern->mul(y, x, gain, (size_t)d);
     }
 }
 
@@ -23,7 +24,7 @@ static void bwd(const op_call *c, int which, span u) {
     const int64_t d = tensor_cols(c->in[0]);
     const float  *gain = c->attr.affine.gain;
     for (int64_t r = u.lo; r < u.hi; r++)
-        for (int64_t i = 0; i < d; i++) c->part[which][r * d + i] = c->out->grad[r * d + i] * gain[i];
+        kern->mul(c->part[which] + r * d, c->out->grad + r * d, gain, (size_t)d);
 }
 
 static op_cost cost(const op_call *c) {

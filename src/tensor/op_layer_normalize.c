@@ -15,9 +15,7 @@ static void fwd(const op_call *c, span u) {
     const int64_t d = tensor_cols(c->in[0]);
     for (int64_t r = u.lo; r < u.hi; r++) {
         const float *x = c->in[0]->data + r * d;
-        float       *y = c->out->data + r * d;
-        const float  mean = row_mean(x, d), s = c->in[1]->data[r];
-        for (int64_t i = 0; i < d; i++) y[i] = (x[i] - mean) / s;
+        kern->normalize(c->out->data + r * d, x, row_mean(x, d), c->in[1]->data[r], (size_t)d);
     }
 }
 
@@ -28,8 +26,7 @@ static void bwd(const op_call *c, int which, span u) {
         const float *x = c->in[0]->data + r * d, *dy = c->out->grad + r * d;
         const float  s = c->in[1]->data[r];
         if (which == 0) {
-            const float mean = row_mean(dy, d);
-            for (int64_t i = 0; i < d; i++) c->part[0][r * d + i] = (dy[i] - mean) / s;
+            kern->normalize(c->part[0] + r * d, dy, row_mean(dy, d), s, (size_t)d);
         } else {
             const float along = kern->dot(dy, x, (size_t)d) - row_mean(x, d) * kern->sum(dy, (size_t)d);
             c->part[1][r] = -along / (s * s);

@@ -12,7 +12,7 @@ static sonde_status shape(op_call *c, sonde_error *err) {
 static void fwd(const op_call *c, span u) {
     const int64_t d = tensor_cols(c->in[0]);
     for (int64_t r = u.lo; r < u.hi; r++)
-        for (int64_t i = 0; i < d; i++) c->out->data[r * d + i] = c->in[0]->data[r * d + i] / c->in[1]->data[r];
+        kern->divide(c->out->data + r * d, c->in[0]->data + r * d, c->in[1]->data[r], (size_t)d);
 }
 
 /* dx = dy / s;  ds = -<dy, x> / s^2 */
@@ -22,7 +22,7 @@ static void bwd(const op_call *c, int which, span u) {
         const float *x = c->in[0]->data + r * d, *dy = c->out->grad + r * d;
         const float  s = c->in[1]->data[r];
         if (which == 1) c->part[1][r] = -kern->dot(dy, x, (size_t)d) / (s * s);
-        else for (int64_t i = 0; i < d; i++) c->part[0][r * d + i] = dy[i] / s;
+        else kern->divide(c->part[0] + r * d, dy, s, (size_t)d);
     }
 }
 

@@ -113,16 +113,29 @@ static int32_t made_by(const vocab *v, const merge_text *t, int32_t before) {
     return vocab_model_id(v, joined, t->a_len + t->b_len);
 }
 
+/* The two halves of some rules. */
+static void name_halves(const vocab *v, const merge_text *t, size_t n, rule_ids *out) {
+    map_key key[MAP_AT_ONCE];
+    int32_t id[MAP_AT_ONCE];
+    for (size_t i = 0; i < n; i++) {
+        key[2 * i]     = (map_key){ t[i].a, t[i].a_len };
+        key[2 * i + 1] = (map_key){ t[i].b, t[i].b_len };
+    }
+    vocab_model_ids(v, key, 2 * n, id);
+    for (size_t i = 0; i < n; i++) out[i] = (rule_ids){ id[2 * i], id[2 * i + 1], NONE };
+}
+
 static void name_rules(void *ctx, int64_t lo, int64_t hi) {
+    enum { SOME = MAP_AT_ONCE / 2 };
     const naming *g = ctx;
-    const vocab  *v = g->m->v;
     int32_t       before = NONE;
-    for (int64_t i = lo; i < hi; i++) {
-        const merge_text *t = &g->text[i];
-        rule_ids *r = &g->ids[i];
-        r->a = vocab_model_id(v, t->a, t->a_len);
-        r->b = vocab_model_id(v, t->b, t->b_len);
-        r->made = before = r->a < 0 || r->b < 0 ? NONE : made_by(v, t, before);
+    for (int64_t at = lo; at < hi; at += SOME) {
+        const int64_t n = hi - at < SOME ? hi - at : SOME;
+        name_halves(g->m->v, g->text + at, (size_t)n, g->ids + at);
+        for (int64_t i = at; i < at + n; i++) {
+            rule_ids *r = &g->ids[i];
+            r->made = before = r->a < 0 || r->b < 0 ? NONE : made_by(g->m->v, &g->text[i], before);
+        }
     }
 }
 

@@ -172,6 +172,13 @@ int32_t vocab_model_id(const vocab *v, const char *text, size_t len) {
     return map_get(v->by_text, text, len, &id) ? (int32_t)id : -1;
 }
 
+void vocab_model_ids(const vocab *v, const map_key *text, size_t n, int32_t *id) {
+    int64_t found[MAP_AT_ONCE];
+    for (size_t i = 0; i < n; i++) found[i] = -1;
+    map_get_many(v->by_text, text, n, found);
+    for (size_t i = 0; i < n; i++) id[i] = (int32_t)found[i];
+}
+
 int32_t vocab_id(const vocab *v, const char *text, size_t len) {
     int64_t id;
     return map_get(v->by_added_text, text, len, &id) ? (int32_t)id : vocab_model_id(v, text, len);

@@ -58,5 +58,7 @@ void         vocab_close(vocab *v);
 
 const token *vocab_token(const vocab *v, int32_t id);                           /* NULL: no such token */
 int32_t      vocab_model_id(const vocab *v, const char *text, size_t len);      /* -1: no such text */
+/* n <= MAP_AT_ONCE of them. */
+void         vocab_model_ids(const vocab *v, const map_key *text, size_t n, int32_t *id);
 int32_t      vocab_id(const vocab *v, const char *text, size_t len);            /* added tokens first; once closed */
 #endif
