@@ -94,6 +94,49 @@ static void the_file_is_what_the_format_says(void) {
     scratch_end(&s);
 }
 
+/* Large enough for the thread that writes behind: pieces out of order, small ones between large ones. */
+static void a_large_file_is_written_while_the_caller_goes_on(void) {
+    enum { ROWS = 20, COLUMNS = 1 << 20 };
+    const scratch s = scratch_new();
+    const scratch_path p = in_scratch(&s, "x.safetensors");
+    static const sonde_array_spec spec[] = { { "x", "F32", 2, { ROWS, COLUMNS } } };
+    float *row = malloc(COLUMNS * sizeof *row), back[2];
+    sonde_array_writer *w;
+    sonde_array_file   *f;
+    CHECK_EQ(sonde_array_writer_open(&w, p.text, (sonde_array_list){ spec, 1, NULL, 0 }, &err), SONDE_OK);
+    for (int64_t i = 0; i < ROWS; i++) {
+        const int64_t r = i * 7 % ROWS, cut = 100 + 30000 * r;
+        for (int64_t k = 0; k < COLUMNS; k++) row[k] = (float)(r * 3 + k);
+        CHECK_EQ(sonde_array_write(w, 0, r * COLUMNS + cut, row + cut, COLUMNS - cut, &err), SONDE_OK);
+        CHECK_EQ(sonde_array_write(w, 0, r * COLUMNS, row, cut, &err), SONDE_OK);
+        memset(row, 0, COLUMNS * sizeof *row);          /* what was given is the caller's again */
+    }
+    CHECK_EQ(sonde_array_writer_close(w, &err), SONDE_OK);
+    CHECK_EQ(sonde_array_file_open(&f, p.text, &err), SONDE_OK);
+    for (int64_t r = 0; r < ROWS; r++) {
+        CHECK_EQ(sonde_array_read(f, 0, r * COLUMNS, COLUMNS, row, &err), SONDE_OK);
+        for (int64_t k = 0; k < COLUMNS; k++)
+            if (row[k] != (float)(r * 3 + k)) FAIL_("row %lld, %lld: %g", (long long)r, (long long)k, (double)row[k]);
+    }
+    CHECK_EQ(sonde_array_read(f, 0, 2 * COLUMNS - 1, 2, back, &err), SONDE_OK);
+    sonde_array_file_close(f);
+    free(row);
+    scratch_end(&s);
+}
+
+static void a_large_file_that_cannot_be_written_says_so(void) {
+    enum { MANY = 20 << 20 };
+    static const sonde_array_spec spec[] = { { "x", "F32", 1, { MANY } } };
+    float *x = calloc(MANY, sizeof *x);
+    sonde_array_writer *w = NULL;
+    sonde_status s = sonde_array_writer_open(&w, "/dev/full", (sonde_array_list){ spec, 1, NULL, 0 }, &err);
+    if (s == SONDE_OK) s = sonde_array_write(w, 0, 0, x, MANY, &err);
+    if (w && s == SONDE_OK) s = sonde_array_writer_close(w, &err);
+    else sonde_array_writer_drop(w);
+    CHECK_EQ(s, SONDE_IO);
+    free(x);
+}
+
 static void a_dropped_writer_leaves_nothing(void) {
     const scratch s = scratch_new();
     static const sonde_array_spec spec = { "a", "F32", 1, { 100 } };
@@ -344,6 +387,8 @@ static void plain_arrays_of_a_gguf_file_are_read(void) {
 #define TESTS(X) \
     X(what_was_written_is_read_in_any_order) \
     X(the_file_is_what_the_format_says) \
+    X(a_large_file_is_written_while_the_caller_goes_on) \
+    X(a_large_file_that_cannot_be_written_says_so) \
     X(a_dropped_writer_leaves_nothing) \
     X(a_file_that_could_not_be_read_again_is_not_begun) \
     X(items_outside_an_array_are_neither_written_nor_read) \

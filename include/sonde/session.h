@@ -31,6 +31,16 @@ SONDE_API bool sonde_session_stopped(const sonde_session *s);          /* asked 
 SONDE_API sonde_status sonde_session_unembed(sonde_session *s, const float *x, int64_t rows, float *logits,
                                              sonde_error *err);
 
+/* Such rows in groups, x [groups, rows, d]: `fn` gets the logits [rows, v] of each group, on any of the session's threads and
+ * several at once; they are gone when it returns. The logits of all groups exist together. */
+typedef struct {
+    const float *x;
+    int64_t      groups, rows;
+    void       (*fn)(void *user, int64_t group, const float *logits);
+    void        *user;
+} sonde_unembedding;
+SONDE_API sonde_status sonde_session_unembed_each(sonde_session *s, const sonde_unembedding *u, sonde_error *err);
+
 /* Which kernels run, for the whole process, before its first session: "scalar", "avx2", "avx512", "neon", NULL for the
  * best. USAGE: no such word; UNSUPPORTED: not on this machine. */
 SONDE_API sonde_status sonde_isa_choose(const char *isa, sonde_error *err);

@@ -1,12 +1,17 @@
 /* safetensors, written. The header is complete before the first number; arrays of wide items come first in the file, so
- * that every item is aligned; the header names them in the caller's order. */
+ * that every item is aligned; the header names them in the caller's order. Into a large file large pieces go by a thread of
+ * their own, where there is a second core: numbers are computed while the ones before are written. */
 #include "sonde/array_file.h"
 #include "container.h"
+#include "write_behind.h"
 #include "base/map.h"
+#include "base/pool.h"
 #include "base/text.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LARGE_FILE = 1 << 26, LARGE_PIECE = 1 << 16 };
 
 typedef struct {
     uint64_t start;             /* in the data section, until the header's size is known; then in the file */
@@ -21,6 +26,7 @@ struct sonde_array_writer {
     place   *at;                /* [n] */
     size_t   n;
     uint64_t total;             /* bytes of all arrays */
+    write_behind *behind;       /* NULL: the caller writes */
 };
 
 typedef struct { char *text; size_t len, cap; } growing;
@@ -155,6 +161,7 @@ sonde_status sonde_array_writer_open(sonde_array_writer **out, const char *path,
     }
     if (s == SONDE_OK) s = write_header(w, &header, err);
     free(header.text);
+    if (s == SONDE_OK && w->total >= LARGE_FILE && pool_cores() > 1) w->behind = write_behind_new(&w->out);
     if (s == SONDE_OK) *out = w;
     else sonde_array_writer_drop(w);
     return s;
@@ -168,7 +175,10 @@ sonde_status sonde_array_write(sonde_array_writer *w, size_t which, int64_t firs
     SONDE_FAIL_IF(first < 0 || n < 0 || n > count || first > count - n, err, SONDE_USAGE,
                   "array %s: %" PRId64 " items from %" PRId64 " on, it has %" PRId64, name_shown(w->name[which]).text,
                   n, first, count);
-    return file_out_write_at(&w->out, p->start + (uint64_t)(first * p->item), items, (size_t)(n * p->item), err);
+    const uint64_t at = p->start + (uint64_t)(first * p->item);
+    const size_t   bytes = (size_t)(n * p->item);
+    if (w->behind && bytes >= LARGE_PIECE) return write_behind_put(w->behind, at, items, bytes, err);
+    return file_out_write_at(&w->out, at, items, bytes, err);
 }
 
 static void forget(sonde_array_writer *w) {
@@ -177,13 +187,16 @@ static void forget(sonde_array_writer *w) {
 }
 
 sonde_status sonde_array_writer_close(sonde_array_writer *w, sonde_error *err) {
-    const sonde_status s = file_out_commit(&w->out, err);
+    sonde_status s = write_behind_end(w->behind, err);
+    if (s == SONDE_OK) s = file_out_commit(&w->out, err);
+    else file_out_drop(&w->out);
     forget(w);
     return s;
 }
 
 void sonde_array_writer_drop(sonde_array_writer *w) {
     if (!w) return;
+    (void)write_behind_end(w->behind, NULL);
     file_out_drop(&w->out);
     forget(w);
 }

@@ -73,8 +73,8 @@ typedef struct {
 typedef struct { double sum, weighted; } kern_exp_sums;
 /* The logarithm of sum e^x: most + rest. */
 typedef struct { double most, rest; } kern_log_sum;
-/* Of the finite numbers alone: how many, sum (x - shift), sum (x - shift)^2, the least (inf: none) and the greatest. */
-typedef struct { double count, sum, square, least, most; } kern_moments;
+/* Of the finite numbers alone: how many, sum (x - shift), sum (x - shift)^2; the least and the greatest of them and shift. */
+typedef struct { double sum, square; size_t count; float least, most; } kern_moments;
 
 /*  K(result, name, parameters). Arrays may be the same, else they do not overlap. */
 #define KERN_MAP(K)                                                                               \
@@ -123,7 +123,7 @@ typedef struct { double count, sum, square, least, most; } kern_moments;
     K(double, kl,            (const float *p, kern_log_sum ps, const float *q, kern_log_sum qs, size_t n)) \
     K(double, kl_known,      (const double *prob, const float *p, kern_log_sum ps, const float *q,  \
                               kern_log_sum qs, size_t n))                                         \
-    K(kern_moments, moments, (const float *x, double shift, size_t n))                            \
+    K(kern_moments, moments, (const float *x, float shift, size_t n))                             \
     /* the first i >= from with x[i] > limit, n: none; how many there are */                      \
     K(size_t, next_above,    (const float *x, float limit, size_t from, size_t n))                \
     K(size_t, count_above,   (const float *x, float limit, size_t n))                             \

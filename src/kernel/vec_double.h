@@ -34,5 +34,4 @@ VD_INLINE vd vd_load(const double *x) {
 
 VD_INLINE vd vd_pick(vd_bits yes, vd a, vd b) { return (vd)((yes & (vd_bits)a) | (~yes & (vd_bits)b)); }
 VD_INLINE vd vd_or_zero(vd_bits yes, vd a) { return (vd)(yes & (vd_bits)a); }
-VD_INLINE vd vd_abs(vd a) { return (vd)((vd_bits)a & INT64_MAX); }
 #endif

@@ -32,35 +32,32 @@ static void put_place(const reading *r, sonde_table *t, size_t i, const lens_sta
     sonde_cell_text(t, s->name);
 }
 
-static void put_best(const reading *r, sonde_table *t, size_t i, const lens_state *s, const float *row) {
-    const lens  *l = &r->l;
-    const size_t n = sonde_logits_top(row, l->v, (size_t)l->cx->top, l->top);
-    for (size_t k = 0; k < n; k++) {
+static void put_best(const reading *r, sonde_table *t, size_t i, const lens_state *s, const lens_cell *c) {
+    for (size_t k = 0; k < c->n_top; k++) {
         put_place(r, t, i, s);
         sonde_cell_int(t, (int64_t)k + 1);
-        sonde_cell_token(t, context_token(l->cx, l->top[k]));
-        sonde_cell_float(t, row[l->top[k]]);
-        sonde_cell_float(t, sonde_logits_prob(row, l->v, l->top[k]));
+        sonde_cell_token(t, context_token(r->l.cx, c->top[k]));
+        sonde_cell_float(t, c->top_logit[k]);
+        sonde_cell_float(t, sonde_logit_prob(c->top_logit[k], &c->stats));
         sonde_cell_text(t, s->label);
     }
 }
 
-static void put_cell(lens *l, size_t i, size_t state, const float *row, const float *last) {
+static void put_cell(lens *l, size_t i, size_t state, const lens_cell *c) {
     const lens_state *s = &l->state[state];
-    const sonde_logit_stats stats = sonde_logits_stats(row, l->v);
     reading     *r = l->user;
     sonde_table *t = r->cells;
     put_place(r, t, i, s);
-    sonde_cell_token(t, context_token(l->cx, stats.argmax));
-    sonde_cell_float(t, row[stats.argmax]);
-    sonde_cell_float(t, sonde_logits_prob(row, l->v, stats.argmax));
-    sonde_cell_int(t, sonde_logits_rank(row, l->v, l->end.argmax));
-    sonde_cell_float(t, stats.entropy_bits);
-    sonde_cell_float(t, sonde_logits_kl_known(last, l->end.log_sum, row, stats.log_sum, l->v));
-    sonde_cell_float(t, lens_overlap(l, row));
+    sonde_cell_token(t, context_token(l->cx, c->stats.argmax));
+    sonde_cell_float(t, c->best);
+    sonde_cell_float(t, sonde_logit_prob(c->best, &c->stats));
+    sonde_cell_int(t, c->rank);
+    sonde_cell_float(t, c->stats.entropy_bits);
+    sonde_cell_float(t, c->kl);
+    sonde_cell_float(t, c->overlap);
     sonde_cell_text(t, s->label);
-    put_best(r, r->best, i, s, row);
-    if (r->last && i + 1 == l->n_positions) put_best(r, r->last, i, s, row);
+    put_best(r, r->best, i, s, c);
+    if (r->last && i + 1 == l->n_positions) put_best(r, r->last, i, s, c);
 }
 
 /* ---- the result ---- */

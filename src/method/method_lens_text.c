@@ -21,18 +21,17 @@ typedef struct {
     ratio  *mean;               /* [states, FIGURES] */
 } reading;
 
-static void add_cell(lens *l, size_t i, size_t state, const float *row, const float *last) {
-    const sonde_logit_stats stats = sonde_logits_stats(row, l->v);
+static void add_cell(lens *l, size_t i, size_t state, const lens_cell *c) {
     const int32_t next = l->p.tokens[l->position[i] + 1];
     reading *r = l->user;
     double  *sum = r->sums + state * FIGURES;
-    sum[ENTROPY] += stats.entropy_bits;
-    sum[KL] += sonde_logits_kl_known(last, l->end.log_sum, row, stats.log_sum, l->v);
-    sum[KL_STATE] += sonde_logits_kl_known(row, stats.log_sum, last, l->end.log_sum, l->v);
-    sum[OVERLAP] += lens_overlap(l, row);
-    sum[SAME] += stats.argmax == l->end.argmax;
-    sum[RIGHT] += stats.argmax == next;
-    sum[LOSS] += stats.log_sum - (double)row[next];
+    sum[ENTROPY] += c->stats.entropy_bits;
+    sum[KL] += c->kl;
+    sum[KL_STATE] += c->kl_state;
+    sum[OVERLAP] += c->overlap;
+    sum[SAME] += c->same;
+    sum[RIGHT] += c->stats.argmax == next;
+    sum[LOSS] += c->stats.log_sum - (double)c->next;
 }
 
 /* Every position of document i that predicts a token. */
@@ -117,7 +116,8 @@ static sonde_status measure(reading *r, sonde_result *out, sonde_error *err) {
 }
 
 sonde_status lens_text(sonde_context *cx, const param *rows, const value *args, sonde_result *out, sonde_error *err) {
-    reading r = { .l = { .cx = cx, .p = document_tokens(cx, 0), .runs = cx->runs, .n_runs = cx->n_runs, .cell = add_cell } };
+    reading r = { .l = { .cx = cx, .p = document_tokens(cx, 0), .runs = cx->runs, .n_runs = cx->n_runs, .next = true,
+                          .cell = add_cell } };
     r.l.user = &r;
     const sonde_model_info *info = sonde_model_describe(cx->model);
     SONDE_FAIL_IF(info->encoder_layers, err, SONDE_UNSUPPORTED, "lens reads documents with models of one stack, and %s is an "

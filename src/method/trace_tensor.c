@@ -36,11 +36,16 @@ void tensors_free(trace_tensors *all) {
     *all = (trace_tensors){ 0 };
 }
 
+/* Piece by piece, so that what was counted is still in the cache when it is written. */
 static sonde_status put_items(trace_tensors *all, size_t i, int64_t first, const float *x, int64_t n, sonde_error *err) {
+    enum { PIECE = 1 << 16 };
     trace_tensor *t = &all->at[i];
-    sonde_stats_add(&t->seen, x, n);
-    if (t->keep) memcpy(t->keep + first, x, (size_t)n * sizeof *x);
-    for (size_t k = 0; k < all->n_files; k++) SONDE_TRY(sonde_array_write(all->file[k], i, first, x, n, err));
+    for (int64_t at = 0; at < n; at += PIECE) {
+        const int64_t m = n - at < PIECE ? n - at : PIECE;
+        sonde_stats_add(&t->seen, x + at, m);
+        if (t->keep) memcpy(t->keep + first + at, x + at, (size_t)m * sizeof *x);
+        for (size_t k = 0; k < all->n_files; k++) SONDE_TRY(sonde_array_write(all->file[k], i, first + at, x + at, m, err));
+    }
     return SONDE_OK;
 }
 

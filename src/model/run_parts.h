@@ -3,7 +3,7 @@
 #define SONDE_RUN_PARTS_H
 #include "run.h"
 
-enum { ROWS_OF_LOGITS = 64 };       /* rows that go through the unembedding at once */
+enum { ROWS_OF_LOGITS = 128 };       /* rows that go through the unembedding at once */
 
 /* A program ready to run on these segments (their rows are laid out). */
 exec run_exec(sonde_session *s, program_key key, int block, segment *g, int n);

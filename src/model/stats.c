@@ -8,13 +8,13 @@ void sonde_stats_add(sonde_stats *s, const float *x, int64_t n) {
             *s = (sonde_stats){ .shift = (double)x[i], .least = (double)x[i], .most = (double)x[i] };
             break;
         }
-    const kern_moments m = kern->moments(x, s->shift, (size_t)n);
+    const kern_moments m = kern->moments(x, (float)s->shift, (size_t)n);
     if (m.count == 0) return;
     s->n += (int64_t)m.count;
     s->sum += m.sum;
     s->square += m.square;
-    s->least = m.least < s->least ? m.least : s->least;
-    s->most = m.most > s->most ? m.most : s->most;
+    s->least = (double)m.least < s->least ? (double)m.least : s->least;
+    s->most = (double)m.most > s->most ? (double)m.most : s->most;
 }
 
 double sonde_stats_mean(const sonde_stats *s) { return s->n ? s->shift + s->sum / (double)s->n : (double)NAN; }
