@@ -86,6 +86,7 @@ typedef struct {
     made         *m;
     sonde_prompt  base[2];
     sonde_named_run other;
+    int32_t       twin[LONGEST];        /* its tokens: base 0's but for one, or others */
     sonde_edit   *edit[BATCH][MOST_EDITS];
     char          text[BATCH][600];
     sonde_variant variant[BATCH];
@@ -105,6 +106,12 @@ static sonde_prompt draw_prompt(const made *m) {
     const bool    two = m->config.encoder != NULL;
     return (sonde_prompt){ .tokens = m->tokens + draw(20), .n = n, .target = two ? m->tokens + draw(20) : NULL, .n_target = two ? k : 0,
                            .prompt = draw(4) ? 0 : 1 + draw(two ? k : n) };
+}
+
+static void draw_twin(drawn_batch *d) {
+    for (int i = 0; i < LONGEST; i++) d->twin[i] = i < d->base[0].n ? d->base[0].tokens[i] : d->m->tokens[i];
+    d->twin[draw(d->base[0].n)] = (int32_t)draw(MAKER_VOCAB);
+    d->other.prompt.tokens = d->twin;
 }
 
 /* An edit that this model or prompt does not take is drawn again. */
@@ -253,6 +260,7 @@ static void try_batch(const maker_case *c, made *m, const drawn_sites *sites, bo
     if (m->config.encoder) d.other.prompt.target = m->tokens + 5, d.other.prompt.n_target = 6;
     d.base[0] = draw_prompt(m);
     d.base[1] = draw_prompt(m);
+    if (draw(2)) draw_twin(&d);
     draw_wants(&d);
     for (int i = 0; i < BATCH; i++) draw_variant(&d, sites);
     all.rows = rows_want(&d);

@@ -206,6 +206,26 @@ static int64_t length_of_run(void *user, const char *name, stack_id of) { return
 static const int32_t *run_tokens(void *user, const char *name, stack_id of) { return run_positions(user, name, of).tokens; }
 static int64_t run_rows(void *user, const char *name) { return length_of_run(user, name, STACK_MAIN); }
 
+/* Where nothing that comes behind a row is seen, and angles do not depend on the length, runs that begin with the same
+ * tokens begin with the same rows. */
+static int64_t rows_alike(void *user, const char *name) {
+    const runs_of_base *of = user;
+    const batch_runs   *r = of->r;
+    const arch_config  *c = &r->session->model->config;
+    positions both[2][2];
+    int64_t   n = 0;
+    if (c->bidirectional || c->encoder || c->rope.by_length || c->rope_local.by_length || !r->batch->n_bases) return 0;
+    const size_t i = next_named(r, name, 0);
+    if (!strcmp(name, "A") || i == r->batch->n_runs || r->batch->runs[i].values || next_named(r, name, i + 1) < r->batch->n_runs) return 0;
+    if (prompt_read(r->session->model, &r->batch->bases[of->base], both[0], NULL) != SONDE_OK ||
+        prompt_read(r->session->model, &r->batch->runs[i].prompt, both[1], NULL) != SONDE_OK)
+        return 0;
+    const positions *a = &both[0][STACK_MAIN], *b = &both[1][STACK_MAIN];
+    if (a->types || b->types) return 0;
+    while (n < a->length && n < b->length && a->tokens[n] == b->tokens[n]) n++;
+    return n;
+}
+
 /* Several runs of one name (the prompts of a reference) are one, their positions one behind the other. */
 static const kept *joined(const batch_runs *r, const char *name, const char *site) {
     kept *all = arena_alloc(r->memory, sizeof *all);
@@ -245,5 +265,5 @@ static const float *run_logits(void *user, const char *name, int64_t position) {
     return i < r->batch->n_runs && values_of(r, i) ? capture_logits(values_of(r, i), position) : NULL;
 }
 
-bound_runs  runs_for_edits(runs_of_base *of)   { return (bound_runs){ run_find, length_of_run, run_tokens, of }; }
+bound_runs  runs_for_edits(runs_of_base *of)   { return (bound_runs){ run_find, length_of_run, run_tokens, rows_alike, of }; }
 metric_runs runs_for_metrics(runs_of_base *of) { return (metric_runs){ run_logits, run_rows, of }; }

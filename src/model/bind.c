@@ -330,6 +330,18 @@ static sonde_status bind_index(binder *b, bound_edit *e, const index_spec *index
     return SONDE_OK;
 }
 
+/* Rows below are set to what they are without any edit: those of a run that begins with the same tokens, taken at their own
+ * coordinates. */
+static int64_t rows_unchanged(const binder *b, const sonde_edit *e) {
+    const edit_value *v = &e->value;
+    const bound_runs *runs = &b->p->runs;
+    if (e->op == EDIT_FREEZE) return NO_END;
+    if ((e->op != EDIT_PATCH && e->op != EDIT_SET) || v->kind != VALUE_RUN || v->factor || v->minus || v->run.name[1] ||
+        v->run.index[0].n || !runs->same)
+        return 0;
+    return runs->same(runs->user, v->run.name[0]);
+}
+
 static sonde_status bind_one(binder *b, const sonde_edit *from, bound_edit *out) {
     /* another run is plain: a repeated block's values are found under the block's own name */
     const place at = out->at;
@@ -340,6 +352,7 @@ static sonde_status bind_one(binder *b, const sonde_edit *from, bound_edit *out)
     const place  alone = { listed ? 0 : at.slot, at.site };
     char         text[256];
     out->prompt = along(b, out, row_letter(out))->prompt;
+    out->same = rows_unchanged(b, from);
     sonde_status s = bind_index(b, out, &from->index);
     if (s == SONDE_OK && !b->p->dry) s = bind_value(b, out, from, place_name(b->a, &one, alone));
     if (s == SONDE_OK) return s;

@@ -35,6 +35,7 @@ typedef struct {
     int64_t          prompt;        /* positions below are the prompt's, the others are generated */
     bound_axis       axis[3];
     bound_value      value;
+    int64_t          same;          /* rows below are set to what the unedited run has there */
     const struct kept *live;        /* not NULL: numbers are factor times the kept run's own at the same coordinates */
     const char      *text;          /* for messages */
 } bound_edit;
@@ -52,6 +53,7 @@ typedef struct {
     const struct kept *(*find)(void *user, const char *run, const char *site);
     int64_t           (*length)(void *user, const char *run, stack_id of);      /* positions; -1: no such run */
     const int32_t    *(*tokens)(void *user, const char *run, stack_id of);
+    int64_t           (*same)(void *user, const char *run);     /* rows below are those of the unedited run, in every bit; or NULL */
     void             *user;
 } bound_runs;
 

@@ -145,9 +145,9 @@ static int attention(builder *b, const part_spec *part, int x) {
     return b->p->key.result ? with_results(b, W_O, SITE_RESULT, z, y) : y;
 }
 
-/* The same as far as keys and values: the block's first part. */
+/* The same as far as keys and values: attention is the first that reads the stream. */
 static void keys(builder *b, int x) {
-    const part_spec  *part = b->c->block.part;
+    const part_spec  *part = arch_part(b->c, PART_SELF);
     const value_shape ks = { b->c->kv_heads, b->c->e };
     const int in = mark(b, SITE_RESID_PRE, x), read = norm(b, part->before, in);
     const int key = mark(b, SITE_K, heads_of(b, split_of(b, part, W_K), ks, read, in));
@@ -285,7 +285,8 @@ static int back(builder *b, int x) {
     }
     if (c->logit_scale != 1) x = apply1(b, OP_times, x, b->p->value[x], (step){ .factor = c->logit_scale });
     if (arch_has(c, W_PROJ_OUT)) x = linear(b, W_PROJ_OUT, W_NONE, x, (value_shape){ 1, c->width });
-    return answer(b, mark(b, SITE_UNEMBED_IN, x));
+    mark(b, SITE_UNEMBED_IN, x);
+    return b->p->key.no_answer ? x : answer(b, x);
 }
 
 /* Row 0 of the stream to what is said of the whole text. The classifier's logits are the program's answer, if it has them. */

@@ -52,6 +52,7 @@ typedef struct lane {
     const int64_t *row; size_t n_rows;      /* or these positions, ascending */
     bool           pooled;          /* row 0 goes through the heads that read it alone: somebody wants their sites */
     row_fn         on_row; void *row_user;
+    const int32_t *only; size_t n_only;     /* tokens: on_row reads the logits of these alone; NULL: of all */
 } lane;
 
 /* Slots run from 0; flags of FRONT and BACK lie before and behind them. */

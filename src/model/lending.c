@@ -17,13 +17,16 @@ static int first_other(const slots *run, const slots *plain) {
     return i;
 }
 
-/* The first row that an edit changes; it reaches those behind. */
+/* The first row that an edit changes, and with it those behind; INT64_MAX: it changes none. */
 static int64_t first_row(const bound_edit *e) {
     const int t = sonde_axes_rows(site_rows[e->at.site].axes);
     if (t < 0 || e->at.site == SITE_REL_POS) return 0;      /* a bias of distances holds in all layers */
     const bound_axis *x = &e->axis[t];
-    const int64_t     first = x->kind == INDEX_LIST ? x->list[0] : x->lo;
-    return e->when == WHEN_GENERATED && e->prompt > first ? e->prompt : first;
+    const int64_t     from = e->when == WHEN_GENERATED && e->prompt > e->same ? e->prompt : e->same;
+    if (x->kind != INDEX_LIST) return x->hi <= from ? INT64_MAX : x->lo > from ? x->lo : from;
+    for (size_t i = 0; i < x->n; i++)
+        if (x->list[i] >= from) return x->list[i];
+    return INT64_MAX;
 }
 
 /* Positions that anybody reads; an angle may depend on how many the run has. */
@@ -44,6 +47,7 @@ departure lane_departs(const arch_config *c, const lane *l, const slots *plain, 
     for (size_t i = 0; i < l->plan.n_edits; i++) {
         const bound_edit *e = &l->plan.edit[i];
         const int64_t     first = first_row(e);
+        if (first >= d.goal) continue;
         if (e->at.slot < d.slot) d.slot = e->at.slot;
         if (first < d.first) d.first = first;
     }

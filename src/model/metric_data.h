@@ -35,6 +35,9 @@ sonde_status metric_positions(arena *a, const sonde_metric *x, metric_span s, po
 sonde_status metric_run_positions(arena *a, const sonde_metric *x, const char *run, metric_span s, position_list *out,
                                   sonde_error *err);
 bool   metric_needs(const bound_metric *b, int64_t position);
+/* Adds the tokens whose logits it reads, up to one a term, to list [*n]; false: it reads whole rows. */
+bool   metric_tokens(const bound_metric *b, int32_t *list, size_t *n);
+size_t metric_terms(const bound_metric *b);
 void   metric_row(bound_metric *b, int64_t position, const float *logits);
 double metric_value(const bound_metric *b);             /* after all rows; NaN where a row is missing; round to float once */
 /* USAGE where a term has no gradient (rank). */

@@ -182,6 +182,16 @@ sonde_status metric_bind(arena *a, const sonde_metric *x, const metric_prompt *p
 
 bool metric_needs(const bound_metric *b, int64_t position) { return find_row(b, position) != SIZE_MAX; }
 
+size_t metric_terms(const bound_metric *b) { return (size_t)b->x->n_terms; }
+
+bool metric_tokens(const bound_metric *b, int32_t *list, size_t *n) {
+    for (int i = 0; i < b->x->n_terms; i++) {
+        if (b->x->term[i].function != METRIC_LOGIT) return false;
+        list[(*n)++] = b->term[i].token;
+    }
+    return true;
+}
+
 static double term_value(const bound_metric *b, int i, const metric_row_state *row, const float *x) {
     const term_state *s = &b->term[i];
     switch (b->x->term[i].function) {

@@ -23,6 +23,7 @@ typedef struct {
     bool  no_attn, no_cross, no_mlp;
     bool  sparse;                                   /* the block has experts in its MLP's place */
     bool  split_q, split_k, split_v;                /* hook_q_input .. hook_v_input are edited or differentiated */
+    bool  no_answer;                                /* BACK: what the unembedding reads is the program's answer */
     bool  mlp_in, result, cross_result;             /* hook_mlp_in, hook_result are asked for, edited or differentiated */
 } program_key;
 

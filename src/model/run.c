@@ -6,7 +6,8 @@
 static bool same_key(program_key a, program_key b) {
     return a.stage == b.stage && a.stack == b.stack && a.no_attn == b.no_attn && a.no_cross == b.no_cross &&
            a.no_mlp == b.no_mlp && a.sparse == b.sparse && a.split_q == b.split_q && a.split_k == b.split_k &&
-           a.split_v == b.split_v && a.mlp_in == b.mlp_in && a.result == b.result && a.cross_result == b.cross_result;
+           a.split_v == b.split_v && a.mlp_in == b.mlp_in &&
+           a.no_answer == b.no_answer && a.result == b.result && a.cross_result == b.cross_result;
 }
 
 static const program *program_for(sonde_session *s, program_key key) {
@@ -275,7 +276,7 @@ static sonde_status cut_rows(sonde_session *s, const segment *g, int n, cut *out
 static sonde_status run_keys(sonde_session *s, segment *g, int n, program_key key, sonde_error *err) {
     const arch_config *c = &s->model->config;
     const int64_t      w = c->kv_heads * c->e;
-    if (!n || key.no_attn) return SONDE_OK;
+    if (!n || key.no_attn || !arch_part(c, PART_SELF)) return SONDE_OK;
     exec x = run_exec(s, (program_key){ .stage = STAGE_KEYS, .stack = key.stack, .split_k = key.split_k, .split_v = key.split_v },
                       g[0].l->plan.run.at[g[0].slot].block, g, n);
     SONDE_TRY(take_streams(s, &x, err));

@@ -26,9 +26,9 @@ static const float *stream_behind(const segment *g, int64_t d) {
     return g->first < l->lent ? l->lender->behind + g->first * d : l->x + (g->first - l->first) * d;
 }
 
-sonde_status run_back_rows(sonde_session *s, segment *g, int n, exec *x, sonde_error *err) {
+sonde_status run_back_rows(sonde_session *s, segment *g, int n, bool whole, exec *x, sonde_error *err) {
     const int64_t d = s->model->config.d;
-    *x = run_exec(s, (program_key){ .stage = STAGE_BACK }, -1, g, n);
+    *x = run_exec(s, (program_key){ .stage = STAGE_BACK, .no_answer = !whole }, -1, g, n);
     SONDE_TRY(workspace_take(s->memory, x->rows * d, &x->value[x->program->in], err));
     for (int i = 0; i < n; i++)
         memcpy(x->value[x->program->in] + g[i].row * d, stream_behind(&g[i], d), (size_t)(g[i].n * d) * sizeof(float));
@@ -85,18 +85,37 @@ static int next_rows(rows_ahead *a, segment *g) {
     return m;
 }
 
+static sonde_status give_rows(const segment *g, int n, const float *logits, int64_t v, sonde_error *err) {
+    for (int i = 0; i < n && v; i++)
+        for (int64_t t = 0; t < g[i].n && g[i].l->on_row; t++)
+            SONDE_TRY(g[i].l->on_row(g[i].l->row_user, g[i].first + t, logits + (g[i].row + t) * v, err));
+    return SONDE_OK;
+}
+
+/* The same where the logits of a few tokens are read: the others are never made. */
+static sonde_status give_columns(sonde_session *s, exec *x, const few_tokens *few, sonde_error *err) {
+    float *column, *row;
+    SONDE_TRY(run_columns(s, x, few, &column, err));
+    SONDE_TRY(workspace_take(s->memory, arch_answers(&s->model->config), &row, err));
+    for (const segment *g = x->segment; g < x->segment + x->n_segments; g++)
+        for (int64_t t = 0; t < g->n; t++) {
+            for (int i = 0; i < few->n; i++) row[few->token[i]] = column[i * x->rows + g->row + t];
+            SONDE_TRY(g->l->on_row(g->l->row_user, g->first + t, row, err));
+        }
+    return SONDE_OK;
+}
+
 static sonde_status run_back_stage(sonde_session *s, rows_ahead ahead, sonde_error *err) {
-    const int64_t v = arch_answers(&s->model->config);
-    segment       g[ROWS_OF_LOGITS];
+    const arch_config *c = &s->model->config;
+    segment            g[ROWS_OF_LOGITS];
     for (int m; (m = next_rows(&ahead, g)) > 0;) {
         const workspace_mark here = workspace_here(s->memory);
-        exec x;
-        SONDE_TRY(run_back_rows(s, g, m, &x, err));
+        few_tokens few;
+        exec       x;
+        const bool whole = !run_few_tokens(c, g, m, &few);
+        SONDE_TRY(run_back_rows(s, g, m, whole, &x, err));
         SONDE_TRY(exec_forward(&x, err));
-        const float *logits = x.value[x.program->out];
-        for (int i = 0; i < m && v; i++)
-            for (int64_t t = 0; t < g[i].n && g[i].l->on_row; t++)
-                SONDE_TRY(g[i].l->on_row(g[i].l->row_user, g[i].first + t, logits + (g[i].row + t) * v, err));
+        SONDE_TRY(whole ? give_rows(g, m, x.value[x.program->out], arch_answers(c), err) : give_columns(s, &x, &few, err));
         workspace_release(s->memory, here);
     }
     return SONDE_OK;

@@ -45,7 +45,7 @@ static sonde_status back_of_logits(sonde_session *s, lane *l, seed_fn seed, void
         const workspace_mark here = workspace_here(s->memory);
         exec   x;
         float *dlogits, *back;
-        SONDE_TRY(run_back_rows(s, g, n, &x, err));
+        SONDE_TRY(run_back_rows(s, g, n, true, &x, err));
         x.quiet = true;
         SONDE_TRY(exec_forward(&x, err));
         SONDE_TRY(workspace_take(s->memory, x.rows * v, &dlogits, err));

@@ -27,6 +27,10 @@ bool run_has_pool(const arch_config *c);
 bool run_wants_pool(const lane *l, const arch_config *c);
 /* The heads of row 0, ready to run on it. */
 sonde_status run_pool_row(sonde_session *s, segment *g, exec *x, sonde_error *err);
-/* The back stage ready to run on them. */
-sonde_status run_back_rows(sonde_session *s, segment *g, int n, exec *x, sonde_error *err);
+/* The back stage ready to run on them: whole, or as far as what the unembedding reads. */
+sonde_status run_back_rows(sonde_session *s, segment *g, int n, bool whole, exec *x, sonde_error *err);
+/* Do the lanes of these segments read few logits? Then those of all rows, a column a token: *out [tokens, rows]. */
+typedef struct { int32_t token[16]; int n; } few_tokens;
+bool         run_few_tokens(const arch_config *c, const segment *g, int n, few_tokens *out);
+sonde_status run_columns(sonde_session *s, exec *x, const few_tokens *t, float **out, sonde_error *err);
 #endif

@@ -162,11 +162,26 @@ static bool looks(const sonde_batch *b) {
     return false;
 }
 
+/* Metrics that are made of single logits alone need no others. */
+static void find_tokens(variant_run *v) {
+    size_t most = 1, n = 0;
+    for (size_t i = 0; i < wants(v); i++) {
+        if (want_of(v, i)->kind != SONDE_WANT_METRIC) return;
+        most += metric_terms(v->metric[i]);
+    }
+    int32_t *list = arena_new_array(v->memory, int32_t, most);
+    for (size_t i = 0; i < wants(v); i++)
+        if (!metric_tokens(v->metric[i], list, &n)) return;
+    v->l.only = list;
+    v->l.n_only = n;
+}
+
 sonde_status variant_open(variant_run *v, batch_runs *r, size_t index, const lender *from, sonde_error *err) {
     const arch_config *c = &r->session->model->config;
     variant_start(v, r, index);
     SONDE_TRY(variant_bind(v, false, err));
     SONDE_TRY(bind_metrics(v, err));
+    find_tokens(v);
     v->l.tap = (watcher){ see, v };
     v->l.on_row = take_row;
     v->l.row_user = v;
