@@ -43,3 +43,16 @@ size_t kern_product_scratch(const kern_weight *w, size_t rows, size_t n) {
     if (rows < product_many(w) || n == 0 || w->k == 0) return 0;
     return product_panels(w, n) + product_block(rows, w->k) + 16;
 }
+
+size_t kern_panel_keys(size_t e, size_t keys) {
+    return 16 * attend_steps(e) * ((keys + ATTEND_STRIP - 1) / ATTEND_STRIP * ATTEND_STRIP);
+}
+
+size_t kern_panel_values(size_t e, size_t keys) {
+    return 16 * product_steps(keys) * ((e + ATTEND_STRIP - 1) / ATTEND_STRIP * ATTEND_STRIP);
+}
+
+size_t kern_attend_scratch(size_t rows, size_t e, size_t keys) {
+    const size_t scores = 16 * attend_steps(e) * 8 * (rows / 6 + 2), mix = 16 * product_steps(keys) * 16;
+    return scores > mix ? scores : mix;
+}

@@ -76,9 +76,41 @@ typedef struct { double most, rest; } kern_log_sum;
 /* Of the finite numbers alone: how many, sum (x - shift), sum (x - shift)^2; the least and the greatest of them and shift. */
 typedef struct { double sum, square; size_t count; float least, most; } kern_moments;
 
+/* A row of attention, and what it sees of a head of keys and values. Key s lies at k + s*stride of
+ * the call if s < split, else at the row's own k + (s - split)*stride; values alike. */
+typedef struct {
+    const float *q, *k, *v;       /* q [e] */
+    const float *key_bias, *bias; /* [s], added to the scaled scores in this order; NULL: none */
+    float       *p, *z;           /* p[s - from]: the score, then the weight of key s; z [e] */
+    size_t       lo, hi;          /* keys that it sees */
+} kern_row;
+
+/* Keys and values [base, top), base a multiple of 32, as tiles of many rows read them. */
+typedef struct { float *keys, *values; size_t base, top; } kern_panels;
+
+/* Rows of one head of keys and values. Those of `panels` are at the same place for all of the rows;
+ * the others, all if there are no panels, are read where they lie. */
+typedef struct {
+    const kern_row *row;
+    size_t          rows, e, stride, from;
+    const float    *k, *v;
+    size_t          split;
+    float           scale;
+    const kern_panels *panels;
+    float          *scratch;      /* kern_attend_scratch floats, one thread's own; NULL without panels */
+} kern_attend;
+
 /*  K(result, name, parameters). Arrays may be the same, else they do not overlap. */
 #define KERN_MAP(K)                                                                               \
     K(void,  product,        (const kern_product *p))                                             \
+    /* fills a->panels (kern_panel_keys, kern_panel_values floats), as row 0 has keys and values */ \
+    K(void,  pack_keys,      (const kern_attend *a))                                              \
+    K(void,  pack_values,    (const kern_attend *a))                                              \
+    /* p[s - from] = scale <q, k_s> + biases for the keys s that a row sees; those around them, in  \
+     * [least lo, most hi) of the rows, may be overwritten */                                     \
+    K(void,  scores,         (const kern_attend *a))                                              \
+    /* z = sum over the keys s that a row sees of p[s - from] v_s: s goes to partial sum s mod 16 */ \
+    K(void,  mix,            (const kern_attend *a))                                              \
     /* y[i] = the float that element first + i of stored row `row` is */                          \
     K(void,  widen,          (float *y, const kern_weight *w, size_t row, size_t first, size_t n)) \
     /* sum a b; sum (a b) c, a b rounded first; sum x; sum exp(x - shift); sum (x - mean)^2 */    \
@@ -148,4 +180,9 @@ bool kern_init(const char *isa);                /* NULL: the best; false: unknow
 /* Floats of scratch for any product by this weight of at most this many rows and outputs (hi - lo),
  * on any instruction set; no less for a weight with more to sum. */
 size_t kern_product_scratch(const kern_weight *w, size_t rows, size_t n);
+
+/* Of panels of so many keys of e numbers; of scores and mix of so many rows with such panels. */
+size_t kern_panel_keys(size_t e, size_t keys);
+size_t kern_panel_values(size_t e, size_t keys);
+size_t kern_attend_scratch(size_t rows, size_t e, size_t keys);
 #endif

@@ -14,10 +14,13 @@ enum {
     PRODUCT_GROUP = 512 * 1024 / 4, /* floats of a group's panels, which should stay in L2 */
     PRODUCT_COLUMNS = 1024 * 1024 / 4, /* the same of a weight stored [in, out]: longer stretches of each stored row */
     PRODUCT_WIDE  = 8192 * 1024 / 4, /* at most, where a group should have whole blocks of each row */
-    PRODUCT_BLOCK = 16384 * 1024 / 4 /* floats of a block of x, read once per group */
+    PRODUCT_BLOCK = 16384 * 1024 / 4, /* floats of a block of x, read once per group */
+    ATTEND_STRIP  = 32              /* keys, or columns of values, that are packed side by side, at most */
 };
 
 static inline size_t product_steps(size_t k) { return (k + 15) / 16 + 1; }
+/* A strip of packed keys lies in L1 as a whole: no gaps. */
+static inline size_t attend_steps(size_t e) { return (e + 15) / 16; }
 
 /* Outputs that are stored next to each other and can only be widened together. */
 static inline size_t product_together(const kern_weight *w) {

@@ -2,6 +2,7 @@
  * not anybody looks. Scores and pattern exist in scratch only, block by block; edits and taps of them act there. */
 #include "exec.h"
 #include "rel_pos.h"
+#include "tensor/attend_rows.h"
 #include <math.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ typedef struct {                    /* one block of rows of one segment, and its
     int64_t        keys;            /* columns of scores and pattern */
     tensor         q, k, v, raw, scores, pattern, z;        /* raw: scores before a soft-cap, where there is one */
     const float   *key_bias, *bias; /* [H, keys], [H, n, keys]; NULL: none */
+    attend_part     part;           /* the same, as operations read it */
 } attention;
 
 static float scale_of(const exec *x) { return (float)arch_score_scale(x->config, x->block); }
@@ -112,14 +114,13 @@ static int64_t keys_of(const exec *x, const attention *a) {
     return whole || bias_wanted(x, a) ? l->length : a->first + a->n;
 }
 
-/* Keys or values of the first `keys` positions in one piece, where a part of them is lent. */
-static sonde_status in_one_piece(exec *x, const attention *a, float *const *lent, float *const *own, float **out, sonde_error *err) {
-    const lane   *l = a->g->l;
-    const int64_t w = x->config->kv_heads * x->config->e, have = a->first + a->n - l->lent;
-    SONDE_TRY(workspace_take(x->memory, a->keys * w, out, err));
-    memcpy(*out, lent[a->g->slot], (size_t)(l->lent * w) * sizeof(float));
-    memcpy(*out + l->lent * w, own[a->g->slot], (size_t)(have * w) * sizeof(float));
-    return SONDE_OK;
+/* Keys and values of this lane, and those that another one lends it. */
+static attend_part part_of(const attention *a) {
+    const lane   *l = a->g->l, *from = l->lender;
+    const int     at = a->g->slot;
+    const int64_t lent = a->cross || !from ? 0 : l->lent;
+    return (attend_part){ .n = a->n, .keys = a->keys, .lent = lent, .lent_k = lent ? from->keys[at] : NULL,
+                          .lent_v = lent ? from->values[at] : NULL, .k = a->k.data, .v = a->v.data };
 }
 
 static sonde_status attention_open(exec *x, const step *s, attention *a, sonde_error *err) {
@@ -131,13 +132,10 @@ static sonde_status attention_open(exec *x, const step *s, attention *a, sonde_e
     a->q = (tensor){ .dim = { 1, a->n, H, e }, .data = x->value[s->in[0]] + at };
     a->k = (tensor){ .dim = { 1, a->keys, c->kv_heads, e }, .data = (a->cross ? l->cross_keys : l->keys)[a->g->slot] };
     a->v = (tensor){ .dim = { 1, a->keys, c->kv_heads, e }, .data = (a->cross ? l->cross_values : l->values)[a->g->slot] };
-    if (!a->cross && l->lent) {
-        SONDE_TRY(in_one_piece(x, a, l->lender->keys, l->keys, &a->k.data, err));
-        SONDE_TRY(in_one_piece(x, a, l->lender->values, l->values, &a->v.data, err));
-    }
     a->z = (tensor){ .dim = { 1, a->n, H, e }, .data = x->value[s->out] + at };
     a->scores = (tensor){ .dim = { 1, H, a->n, a->keys } };
     a->pattern = a->raw = a->scores;
+    a->part = part_of(a);
     SONDE_TRY(find_key_bias(x, a, err));
     SONDE_TRY(workspace_take(x->memory, H * a->n * a->keys, &a->scores.data, err));
     if (c->score_cap > 0) SONDE_TRY(workspace_take(x->memory, H * a->n * a->keys, &a->raw.data, err));
@@ -150,8 +148,15 @@ static op_call call_of(const exec *x, attention *a, call_kind kind) {
     const bool capped = x->config->score_cap > 0;
     sight      seen = place_sight(&x->model->config, &a->g->l->plan.run, (place){ a->g->slot, scores_of(a) });
     seen.first = a->first;
+    a->part.sight = seen;
+    a->part.key_bias = a->key_bias;
+    a->part.key_head = a->keys;
+    a->part.bias = a->bias;
+    a->part.bias_head = a->n * a->keys;
+    a->part.bias_row = a->keys;
     op_call c = { .attr = { .attention = { .sight = seen, .scale = scale_of(x), .key_bias = a->key_bias, .bias = a->bias,
-                                           .sink = a->cross ? NULL : exec_weight(x, W_SINKS)->vector } } };
+                                           .sink = a->cross ? NULL : exec_weight(x, W_SINKS)->vector,
+                                           .part = &a->part, .parts = 1 } } };
     switch (kind) {
     case CALL_SCORES:
         c.op = op_table[OP_scores], c.in[0] = &a->q, c.in[1] = &a->k, c.out = capped ? &a->raw : &a->scores;

@@ -1,5 +1,7 @@
-/* z[t,h,:] = sum over the keys s that row t sees of p[h,t,s] v[s,g,:]; g = h / (heads / kv heads).
- * in: pattern [1, H, T, S], v [1, S, G, e]; out [1, T, H, e]. A unit is one row of one head. */
+/* z[t,h,:] = sum over the keys s that row t sees of p[h,t,s] v[s,g,:], key s in partial sum s mod 16;
+ * g = h / (heads / kv heads).
+ * in: pattern [1, H, T, S], v [1, S, G, e]; out [1, T, H, e]. A unit is rows of a head of values (attend_rows.h). */
+#include "attend_rows.h"
 #include "attention_back.h"
 #include "op.h"
 #include "product_rows.h"
@@ -19,8 +21,17 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     return SONDE_OK;
 }
 
+static attend_call call_of(const op_call *c, attend_part *whole) {
+    const tensor *p = c->in[0], *v = c->in[1];
+    *whole = attend_whole(c, NULL, v);
+    return (attend_call){ .part = c->attr.attention.part ? c->attr.attention.part : whole, .parts = 1, .H = p->dim[1],
+                          .G = v->dim[2], .e = v->dim[3], .z = c->out->data, .square = p->data };
+}
+
 static int64_t units(const op_call *c, int which) {
-    return which == 1 ? c->in[1]->dim[1] * c->in[1]->dim[2] : c->in[0]->dim[1] * c->in[0]->dim[2];
+    attend_part       whole;
+    const attend_call a = call_of(c, &whole);
+    return which == FORWARD ? attend_units(&a) : which == 1 ? whole.keys * a.G : a.H * whole.n;
 }
 
 /* Values of keys [lo, hi) of group g as a weight: e outputs, the keys summed. */
@@ -30,14 +41,14 @@ static kern_weight values_of(const tensor *v, int64_t g, span keys) {
 }
 
 static void fwd(const op_call *c, span u) {
-    const tensor *p = c->in[0], *v = c->in[1];
-    const int64_t H = p->dim[1], T = p->dim[2], S = p->dim[3], e = v->dim[3], per = H / v->dim[2];
+    attend_part       whole;
+    const attend_call a = call_of(c, &whole);
     for (int64_t i = u.lo; i < u.hi; i++) {
-        const int64_t h = i / T, t = i % T;
-        const span        seen = keys_seen(c->attr.attention.sight, t, S);
-        const kern_weight w = values_of(v, h / per, seen);
-        product_run(&w, NULL, (product_rows){ .x = p->data + i * S + seen.lo, .ldx = S, .rows = 1,
-                                              .y = c->out->data + (t * H + h) * e, .ldy = e }, 0, e);
+        attend_unit unit;
+        kern_panels panels;
+        attend_unit_open(&a, i, &unit);
+        attend_pack(&unit, PANEL_VALUES, unit.n, &panels);
+        kern->mix(&unit.call);
     }
 }
 

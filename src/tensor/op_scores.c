@@ -1,8 +1,9 @@
 /* scores[h,t,s] = scale * <q[t,h,:], k[s,g,:]> + what the attribute adds, for keys that the row sees, else -inf;
  * g = h / (heads / kv heads).
  * Vaswani et al., Attention Is All You Need, 2017, eq. 1; grouped keys: Ainslie et al., GQA, 2023.
- * in: q [1, T, H, e], k [1, S, G, e]; out [1, H, T, S]. A unit is one row of one head. */
+ * in: q [1, T, H, e], k [1, S, G, e]; out [1, H, T, S]. A unit is rows of a head of keys (attend_rows.h). */
 #include "op.h"
+#include "attend_rows.h"
 #include "attention_back.h"
 #include "product_rows.h"
 #include <math.h>
@@ -22,9 +23,17 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     return SONDE_OK;
 }
 
+static attend_call call_of(const op_call *c, attend_part *whole) {
+    const tensor *q = c->in[0], *k = c->in[1];
+    *whole = attend_whole(c, k, NULL);
+    return (attend_call){ .part = c->attr.attention.part ? c->attr.attention.part : whole, .parts = 1, .H = q->dim[2],
+                          .G = k->dim[2], .e = q->dim[3], .q = q->data, .scale = c->attr.attention.scale, .square = c->out->data };
+}
+
 static int64_t units(const op_call *c, int which) {
-    const tensor *k = c->in[1];
-    return which == 1 ? k->dim[1] * k->dim[2] : c->out->dim[1] * c->out->dim[2];
+    attend_part       whole;
+    const attend_call a = call_of(c, &whole);
+    return which == FORWARD ? attend_units(&a) : which == 1 ? whole.keys * a.G : a.H * whole.n;
 }
 
 /* Keys [lo, hi) of group g as a weight: its outputs, e summed. */
@@ -34,27 +43,20 @@ static kern_weight keys_of(const tensor *k, int64_t g, span keys) {
                           .stride = (size_t)(k->dim[2] * k->dim[3]) * sizeof(float) };
 }
 
-static void add_biases(const op_call *c, int64_t h, int64_t unit, float *row, span seen) {
-    const int64_t S = tensor_cols(c->out);
-    const float  *by_key = c->attr.attention.key_bias, *by_row = c->attr.attention.bias;
-    for (int64_t s = seen.lo; by_key && s < seen.hi; s++) row[s] += by_key[h * S + s];
-    for (int64_t s = seen.lo; by_row && s < seen.hi; s++) row[s] += by_row[unit * S + s];
-}
-
 static void fwd(const op_call *c, span u) {
-    const tensor *q = c->in[0], *k = c->in[1];
-    const int64_t T = q->dim[1], H = q->dim[2], e = q->dim[3], S = k->dim[1], per = H / k->dim[2];
+    const int64_t S = tensor_cols(c->out);
+    attend_part       whole;
+    const attend_call a = call_of(c, &whole);
     for (int64_t i = u.lo; i < u.hi; i++) {
-        const int64_t h = i / T, t = i % T;
-        const span    seen = keys_seen(c->attr.attention.sight, t, S);
-        float        *row = c->out->data + i * S;
-        const kern_weight w = keys_of(k, h / per, seen);
-        product_run(&w, NULL, (product_rows){ .x = q->data + (t * H + h) * e, .ldx = e, .rows = 1, .y = row + seen.lo,
-                                              .ldy = S }, 0, seen.hi - seen.lo);
-        for (int64_t s = seen.lo; s < seen.hi; s++) row[s] *= c->attr.attention.scale;
-        add_biases(c, h, i, row, seen);
-        for (int64_t s = 0; s < seen.lo; s++) row[s] = -INFINITY;
-        for (int64_t s = seen.hi; s < S; s++) row[s] = -INFINITY;
+        attend_unit unit;
+        kern_panels panels;
+        attend_unit_open(&a, i, &unit);
+        attend_pack(&unit, PANEL_KEYS, unit.n, &panels);
+        kern->scores(&unit.call);
+        for (const kern_row *r = unit.row; r < unit.row + unit.n; r++) {
+            for (int64_t s = 0; s < (int64_t)r->lo; s++) r->p[s] = -INFINITY;
+            for (int64_t s = (int64_t)r->hi; s < S; s++) r->p[s] = -INFINITY;
+        }
     }
 }
 
