@@ -98,7 +98,7 @@ static bool same(float a, float b) { return as_bits(a) == as_bits(b) || (isnan(a
 
 /* Runs p on one instruction set; y outside the block and memory behind the scratch stay as they were. */
 static void run_and_compare(const kern_table *t, kern_product p) {
-    const size_t need = kern_product_scratch(p.w, p.rows, p.hi - p.lo);
+    const size_t need = p.packed ? kern_panel_scratch(p.w, p.hi - p.lo) : kern_product_scratch(p.w, p.rows, p.hi - p.lo);
     float *scratch = malloc((need + GAP) * sizeof *scratch);
     for (size_t i = 0; i < GAP; i++) scratch[need + i] = 5;
     for (size_t i = 0; i < sizeof y / sizeof *y; i++) y[i] = -77;
@@ -110,15 +110,32 @@ static void run_and_compare(const kern_table *t, kern_product p) {
     if (!kept) FAIL_("%s writes behind its scratch", t->isa);
     for (size_t i = 0; i < sizeof y / sizeof *y; i++)
         if (!same(y[i], want[i]))
-            FAIL_("%s rows %zu n %zu [%zu, %zu) k %zu type %d columns %d: y[%zu, %zu] is %a, expected %a",
-                  t->isa, p.rows, p.w->n, p.lo, p.hi, p.w->k, (int)p.w->type, p.w->columns, i / LDY, i % LDY,
+            FAIL_("%s rows %zu n %zu [%zu, %zu) k %zu type %d columns %d packed %d: y[%zu, %zu] is %a, expected %a",
+                  t->isa, p.rows, p.w->n, p.lo, p.hi, p.w->k, (int)p.w->type, p.w->columns, p.packed != NULL, i / LDY, i % LDY,
                   (double)y[i], (double)want[i]);
+}
+
+/* The same by packed rows of x, where the product packs any; the second half of them is packed first. */
+static void run_packed(const kern_table *t, kern_product p) {
+    const size_t tiles = t->x_tiles(&p), floats = kern_packed_floats(p.rows, p.w->k);
+    if (!tiles) return;
+    float *packed = aligned_alloc(64, ((floats + GAP) * sizeof *packed + 64) / 64 * 64);
+    for (size_t i = 0; i < GAP; i++) packed[floats + i] = 5;
+    t->pack_x(&p, packed, tiles / 2, tiles);
+    t->pack_x(&p, packed, 0, tiles / 2);
+    p.packed = packed;
+    run_and_compare(t, p);
+    for (size_t i = 0; i < GAP; i++) CHECK(packed[floats + i] == 5);
+    free(packed);
 }
 
 static void run_everywhere(kern_product p) {
     define(&p);
     for (const kern_table *const *t = kern_tables; *t; t++)
-        if ((*t)->supported()) run_and_compare(*t, p);
+        if ((*t)->supported()) {
+            run_and_compare(*t, p);
+            run_packed(*t, p);
+        }
 }
 
 /* A weight of this shape in a random place, and x and bias. */

@@ -39,6 +39,10 @@ bool kern_init(const char *isa) {
     return false;
 }
 
+size_t kern_panel_scratch(const kern_weight *w, size_t n) { return product_panels(w, n) + 16; }
+size_t kern_packed_floats(size_t rows, size_t k)          { return product_tiles_room(rows, k); }
+size_t kern_rows_at_once(size_t k)                        { return product_rows_of_block(k); }
+
 size_t kern_product_scratch(const kern_weight *w, size_t rows, size_t n) {
     if (rows < product_many(w) || n == 0 || w->k == 0) return 0;
     return product_panels(w, n) + product_block(rows, w->k) + 16;

@@ -67,6 +67,7 @@ typedef struct {
     const float       *bias;      /* [w->n], or NULL */
     size_t             lo, hi;    /* outputs wanted, lo <= hi <= w->n */
     float             *scratch;   /* kern_product_scratch floats, one thread's own; NULL if 0 */
+    const float       *packed;    /* what pack_x made of x, for any lo and hi; NULL: product packs for itself */
 } kern_product;
 
 /* sum e^(x - most), sum e^(x - most) (x - most). */
@@ -111,6 +112,10 @@ typedef struct {
     K(void,  scores,         (const kern_attend *a))                                              \
     /* z = sum over the keys s that a row sees of p[s - from] v_s: s goes to partial sum s mod 16 */ \
     K(void,  mix,            (const kern_attend *a))                                              \
+    /* how many tiles x is packed in where several calls share it; 0: this product packs nothing */ \
+    K(size_t, x_tiles,       (const kern_product *p))                                             \
+    /* tiles [lo, hi) of x into kern_packed_floats floats, 64-byte aligned */                     \
+    K(void,  pack_x,         (const kern_product *p, float *packed, size_t lo, size_t hi))        \
     /* y[i] = the float that element first + i of stored row `row` is */                          \
     K(void,  widen,          (float *y, const kern_weight *w, size_t row, size_t first, size_t n)) \
     /* sum a b; sum (a b) c, a b rounded first; sum x; sum exp(x - shift); sum (x - mean)^2 */    \
@@ -185,4 +190,9 @@ size_t kern_product_scratch(const kern_weight *w, size_t rows, size_t n);
 size_t kern_panel_keys(size_t e, size_t keys);
 size_t kern_panel_values(size_t e, size_t keys);
 size_t kern_attend_scratch(size_t rows, size_t e, size_t keys);
+/* Floats that so many packed rows of x take, and the scratch of a product that has them. */
+size_t kern_packed_floats(size_t rows, size_t k);
+size_t kern_panel_scratch(const kern_weight *w, size_t n);
+/* Rows of x that are best packed at once: the product rereads them for every group of outputs. */
+size_t kern_rows_at_once(size_t k);
 #endif

@@ -24,7 +24,7 @@ static inline size_t attend_steps(size_t e) { return (e + 15) / 16; }
 
 /* Outputs that are stored next to each other and can only be widened together. */
 static inline size_t product_together(const kern_weight *w) {
-    return w->type == KERN_ROWS && w->columns ? w->rows->items : 1;
+    return w->rows && w->columns ? w->rows->items : 1;
 }
 static inline size_t product_many(const kern_weight *w) {
     return w->type == KERN_ROWS && w->columns ? PRODUCT_ONCE : PRODUCT_MANY;
@@ -56,8 +56,14 @@ static inline size_t product_panels(const kern_weight *w, size_t n) {
     const size_t strip = PRODUCT_STRIP * 16 * product_steps(w->k);
     return product_within((n + PRODUCT_STRIP - 1) / PRODUCT_STRIP * strip, product_room(w), strip);
 }
+static inline size_t product_tiles_room(size_t rows, size_t k) { return (rows / 6 + 2) * 8 * 16 * product_steps(k); }
 static inline size_t product_block(size_t rows, size_t k) {
-    const size_t lane = 16 * product_steps(k);
-    return product_within((rows / 6 + 2) * 8 * lane, PRODUCT_BLOCK, 16 * lane);
+    return product_within(product_tiles_room(rows, k), PRODUCT_BLOCK, 16 * 16 * product_steps(k));
+}
+
+/* Rows whose tiles fit a block, whatever the tile. */
+static inline size_t product_rows_of_block(size_t k) {
+    const size_t tiles = PRODUCT_BLOCK / (8 * 16 * product_steps(k));
+    return tiles > 4 ? (tiles - 2) * 6 : 12;
 }
 #endif

@@ -77,7 +77,8 @@ static void share(const op_call *c, int which, int threads) {
     const int64_t units = c->op->units(c, which);
     const op_cost work = c->op->cost(c);
     const int     limit = work.flops + work.bytes < WORTH_SHARING ? 1 : threads;
-    pool_for(pool_shared(), limit, units, run_job, &j);
+    if (limit > 1 && c->op->shared) c->op->shared(c, which, limit);
+    else pool_for(pool_shared(), limit, units, run_job, &j);
 }
 
 void op_forward(const op_call *c, int threads) { share(c, FORWARD, threads); }

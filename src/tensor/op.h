@@ -78,6 +78,8 @@ typedef struct op {
     /* Write these units of part[which] = d(metric)/d(in[which]) through out. NULL: there is no input to differentiate. */
     void      (*bwd)(const op_call *c, int which, span u);
     op_cost   (*cost)(const op_call *c);
+    /* The whole call on several threads where they share more than units; NULL: cut into units. */
+    void      (*shared)(const op_call *c, int which, int threads);
 } op;
 
 enum op_id {

@@ -24,21 +24,31 @@ static int64_t units(const op_call *c, int which) {
     return product_tiles((int64_t)(which == FORWARD ? c->attr.linear.w->n : c->attr.linear.w->k));
 }
 
-static void tiles(const kern_weight *w, const float *bias, product_rows p, span u) {
-    const int64_t n = (int64_t)w->n, hi = u.hi * PRODUCT_TILE;
-    product_run(w, bias, p, u.lo * PRODUCT_TILE, hi < n ? hi : n);
-}
+/* A product of the call: which weight, which bias, and which rows by it. */
+typedef struct { kern_weight w; const float *bias; product_rows rows; } product;
 
-static void fwd(const op_call *c, span u) {
+static product product_of(const op_call *c, int which) {
     const kern_weight *w = c->attr.linear.w;
-    tiles(w, c->attr.linear.bias, (product_rows){
-        .x = c->in[0]->data, .ldx = (int64_t)w->k, .rows = rows_of(c->in[0]), .y = c->out->data, .ldy = (int64_t)w->n }, u);
+    const int64_t n = (int64_t)w->n, k = (int64_t)w->k;
+    if (which == FORWARD)
+        return (product){ *w, c->attr.linear.bias, { .x = c->in[0]->data, .ldx = k, .rows = rows_of(c->in[0]),
+                                                     .y = c->out->data, .ldy = n } };
+    return (product){ weight_flipped(w), NULL, { .x = c->out->grad, .ldx = n, .rows = rows_of(c->out),
+                                                 .y = c->part[which], .ldy = k } };
 }
 
-static void bwd(const op_call *c, int which, span u) {
-    const kern_weight w = weight_flipped(c->attr.linear.w);
-    tiles(&w, NULL, (product_rows){
-        .x = c->out->grad, .ldx = (int64_t)w.k, .rows = rows_of(c->out), .y = c->part[which], .ldy = (int64_t)w.n }, u);
+static void run(const op_call *c, int which, span u) {
+    const product p = product_of(c, which);
+    const int64_t n = (int64_t)p.w.n, hi = u.hi * PRODUCT_TILE;
+    product_run(&p.w, p.bias, p.rows, u.lo * PRODUCT_TILE, hi < n ? hi : n);
+}
+static void fwd(const op_call *c, span u)            { run(c, FORWARD, u); }
+static void bwd(const op_call *c, int which, span u) { run(c, which, u); }
+
+/* Rows of x are packed once, by all threads, and not by each thread for its outputs. */
+static void shared(const op_call *c, int which, int threads) {
+    const product p = product_of(c, which);
+    product_shared(&p.w, p.bias, p.rows, threads);
 }
 
 static op_cost cost(const op_call *c) {
@@ -49,5 +59,5 @@ static op_cost cost(const op_call *c) {
 
 const op op_linear = {
     .name = "linear", .doc = "y = x W + bias", .n_in = 1,
-    .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost,
+    .shape = shape, .units = units, .fwd = fwd, .bwd = bwd, .cost = cost, .shared = shared,
 };

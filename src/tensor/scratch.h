@@ -6,7 +6,7 @@
 #define SONDE_SCRATCH_H
 #include <stddef.h>
 
-typedef enum { SCRATCH_PANELS, SCRATCH_ROW, SCRATCH_SLOTS } scratch_slot;      /* the product's; an operation's own */
+typedef enum { SCRATCH_PANELS, SCRATCH_PACKED, SCRATCH_ROW, SCRATCH_SLOTS } scratch_slot;      /* the product's two; an operation's own */
 
 /* n floats, 64-byte aligned, not cleared; lent until this thread asks for the same slot again. The process stops if
  * there is no memory. */
