@@ -253,9 +253,23 @@ static int64_t least_memory(const drawn_batch *d) {
     }
 }
 
+/* `scarce`: in little more memory than each variant alone needs; the unedited run of all may need more than that of one. */
+static void run_batch(const maker_case *c, const drawn_batch *d, bool scarce, said *all) {
+    const sonde_batch b = batch_of(d);
+    const int64_t     least = scarce ? least_memory(d) : 0;
+    sonde_status      got = SONDE_NOMEM;
+    for (int64_t memory = least; got == SONDE_NOMEM && memory <= 4 * least; memory += memory / 4) {
+        sonde_error    err = { 0 };
+        sonde_session *s = session_of(d->m, memory);
+        got = sonde_variants_run(s, &b, hear, all, &err);
+        sonde_session_free(s);
+        if (got != SONDE_OK && (got != SONDE_NOMEM || !scarce)) FAIL_("%s: %s", maker_name(c), err.message);
+    }
+    if (got != SONDE_OK) FAIL_("%s: %zu variants in four times the memory of one", maker_name(c), d->n);
+}
+
 static void try_batch(const maker_case *c, made *m, const drawn_sites *sites, bool scarce) {
     drawn_batch d = { .m = m, .other = { .name = "B", .prompt = { .tokens = m->tokens + 11, .n = LONGEST } } };
-    sonde_error err = { 0 };
     said        all = { .ordered = true };
     if (m->config.encoder) d.other.prompt.target = m->tokens + 5, d.other.prompt.n_target = 6;
     d.base[0] = draw_prompt(m);
@@ -264,9 +278,7 @@ static void try_batch(const maker_case *c, made *m, const drawn_sites *sites, bo
     draw_wants(&d);
     for (int i = 0; i < BATCH; i++) draw_variant(&d, sites);
     all.rows = rows_want(&d);
-    const sonde_batch b = batch_of(&d);
-    sonde_session    *s = session_of(m, scarce ? least_memory(&d) : 0);
-    if (sonde_variants_run(s, &b, hear, &all, &err)) FAIL_("%s: scarce %d, %zu variants: %s", maker_name(c), scarce, d.n, err.message);
+    run_batch(c, &d, scarce, &all);
     CHECK(all.ordered);
     for (size_t i = 0; i < d.n; i++, cells++) {
         said whole = { .ordered = true, .rows = rows_want(&d) };
@@ -275,7 +287,6 @@ static void try_batch(const maker_case *c, made *m, const drawn_sites *sites, bo
         forget(&whole);
     }
     forget(&all);
-    sonde_session_free(s);
     end_batch(&d);
 }
 

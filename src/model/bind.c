@@ -337,7 +337,7 @@ static int64_t rows_unchanged(const binder *b, const sonde_edit *e) {
     const bound_runs *runs = &b->p->runs;
     if (e->op == EDIT_FREEZE) return NO_END;
     if ((e->op != EDIT_PATCH && e->op != EDIT_SET) || v->kind != VALUE_RUN || v->factor || v->minus || v->run.name[1] ||
-        v->run.index[0].n || !runs->same)
+        v->run.index[0].n || !runs->same || b->p->of[STACK_MAIN].prompt < 2)       /* one number is broadcast */
         return 0;
     return runs->same(runs->user, v->run.name[0]);
 }

@@ -28,7 +28,8 @@ void workspace_free(workspace *w) {
 
 static sonde_status grow(workspace *w, size_t n, sonde_error *err) {
     size_t cap = w->held > SMALLEST ? w->held : SMALLEST;       /* doubles, so that few chunks are enough */
-    if (w->held + cap > w->budget) cap = n;
+    if (w->held + cap > w->budget) cap = w->budget > w->held ? w->budget - w->held : 0;     /* all that is left, in one piece */
+    cap = cap / 16 * 16;
     if (cap < n) cap = n;
     float *data = w->held + cap > w->budget || w->n_chunks == MOST_CHUNKS
                       ? NULL : aligned_alloc(64, cap * sizeof *data);
