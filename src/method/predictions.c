@@ -18,6 +18,7 @@ static sonde_status take_row(const sonde_answer *a, void *user, sonde_error *err
     const sonde_logit_stats s = sonde_logits_stats(row, t->v);
     prediction *p = &t->out[(int64_t)a->variant * rows + at];
     *p = (prediction){ .loss = s.log_sum - (double)row[t->q->prompt.tokens[at + 1]], .entropy_bits = s.entropy_bits, .best = s.argmax };
+    if (t->q->n == 1) return SONDE_OK;              /* nobody is held against it */
     if (a->variant == 0) {
         memcpy(t->before + at * t->v, row, (size_t)t->v * sizeof *row);
         t->log_sum[at] = s.log_sum;
