@@ -25,26 +25,38 @@ else add_counts 0 1; echo "== fuzz: does not build"; fi
 # The same bits in any other way, of ten thousand runs drawn.
 run_counted "draws: ten thousand runs" env SONDE_DRAWS=10000 build/release/tests/test_draws
 
+# exp and its like, by a hundred million samples each and over all of some exponents.
+run_counted "ulps: a hundred million samples" env SONDE_ULP_SAMPLES=100000000 build/release/tests/test_ulps
+
 # Pre-tokenizers cut by hand: a million random texts for each expression.
 run_counted "scan: a million texts a pattern" env SONDE_SCAN_TEXTS=1000000 build/release/tests/test_scan
 
-# Kernel, operation, maths and packer tests, linked statically.
-cross="aarch64-linux-gnu-gcc -std=c11 -O2 -g -static -ffp-contract=off -Iinclude -Isrc -Itests"
+# The library, linked statically for aarch64: kernels, operations, maths, packers, weights of every type, runs drawn.
 neon_objects() {
-    mkdir -p build/long/neon
-    base="arena dtype error map philox pool text"
-    for file in src/kernel/*.c src/tensor/*.c src/format/pack*.c tests/ref/ref_op.c $(for b in $base; do echo "src/base/$b.c"; done); do
-        $cross -c "$file" -o "build/long/neon/$(basename "$file" .c).o" || return 1
-    done
-    echo "1 passed, 0 failed"
+    tools/arm64.sh build/long/arm64 || return 1
+    rm -rf build/long/neon && mkdir -p build/long/neon || return 1
+    # shellcheck disable=SC2016
+    find src/base src/kernel src/tensor src/format src/text src/model tests/ref -name '*.[cS]' | grep -v '^src/base/linear.c$' |
+        xargs -P "$jobs" -n 1 sh -c 'tools/arm64-cc.sh -c "$0" -o "build/long/neon/$(echo "$0" | tr / _).o" || exit 255' &&
+        aarch64-linux-gnu-ar rcs build/long/neon/libsonde.a build/long/neon/*.o && echo "1 passed, 0 failed"
 }
-neon() {
-    $cross -o "build/long/neon_$1" "tests/test_$1.c" build/long/neon/*.o -lpthread -lm && qemu-aarch64-static "build/long/neon_$1"
+neon_link() {
+    tools/arm64-cc.sh -static -o "build/long/neon_$1" "$2" build/long/neon/libsonde.a -lpcre2-8 -lutf8proc -lyajl_s -lcrypto -lz -lpthread -lm
+}
+neon() { neon_link "$1" "tests/test_$1.c" && SONDE_DRAWS=40 SONDE_ULP_SAMPLES=200000 qemu-aarch64-static "build/long/neon_$1"; }
+# The hashes that every machine must print.
+neon_hash() {
+    neon_link hash tests/driver/hash.c || return 1
+    for model in demo induction encoder seq2seq; do
+        echo "$model: $(qemu-aarch64-static build/long/neon_hash models/$model "When Mary and John went to the store")"
+    done >build/long/hash.txt
+    cmp build/long/hash.txt tests/cli/hash.stdout && echo "1 passed, 0 failed"
 }
 run_counted "neon: build" neon_objects
-for name in kern maths product op philox pack_bytes; do
+for name in kern maths ulps product op philox pack_bytes stored_model draws; do
     run_counted "neon: test_$name" neon $name
 done
+run_counted "neon: the same hashes" neon_hash
 
 # One thread and small models: valgrind is slow.
 for name in cursor map text json array_file weights gguf gguf_writer llama2c torch tokenizer tokens site edit metric param result model_bad; do
