@@ -15,7 +15,7 @@ typedef struct {                    /* shapes of an operation's inputs and outpu
     int64_t     n, k;               /* its weight */
     bool        columns, by_inputs, no_bias, pairs;
     sight       sight;              /* of attention; `extra`: with biases of the scores, a sink */
-    bool        extra;
+    bool        extra, capped;      /* capped: with a soft cap of scores */
     act_kind    act;
     const char *act_name;
 } op_case;
@@ -56,6 +56,11 @@ static const op_case cases[] = {
     { .op = "mix", .out = { 1, T, H, E }, .in = { { 1, H, T, S }, { 1, S, G, E } }, SEEN(0) },
     { .op = "mix", .out = { 1, T, H, E }, .in = { { 1, H, T, S }, { 1, S, G, E } }, SEEN(.window = 1) },
     { .op = "mix", .out = { 1, T, H, E }, .in = { { 1, H, T, S }, { 1, S, G, E } }, SEEN(.every = true) },
+#define ATTEND .op = "attend", .out = { 1, T, H, E }, .in = { { 1, T, H, E }, { 1, S, G, E }, { 1, S, G, E } }
+    { ATTEND, SEEN(0) },
+    { ATTEND, SEEN(.window = 3), .extra = true },
+    { ATTEND, SEEN(.every = true), .extra = true },
+    { ATTEND, SEEN(0), .capped = true },
     { .op = "reshape", .out = { 1, T, 1, D }, .in = { { 1, T, H, E } } },
     { .op = "times", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } } },
     { .op = "shift", .out = { 1, 1, T, D }, .in = { { 1, 1, T, D } } },
@@ -78,7 +83,7 @@ typedef struct {
     float       data[MAX_IN + 1][MOST], grad[MOST], part[MAX_IN][MOST];
     float       w[N * D + VOCAB * D], gain[D], bias[D], turn[T * TURN];
     kern_weight weight;
-    float       more[H * T * S];
+    float       more[H * T * S], kept[3 * H * T];
     double      ref_more[H * T * S];
     int32_t     ids[T];
     uint8_t     mask[T * H];
@@ -123,7 +128,7 @@ static void fill_weights(fixture *f, const op_case *c) {
     for (int i = 0; i < T * H; i++) f->mask[i] = 1;
 }
 
-static op_attr attr_of(const fixture *f, const op_case *c, const op *o) {
+static op_attr attr_of(fixture *f, const op_case *c, const op *o) {
     const float *bias = c->no_bias ? NULL : f->bias;
     if (o == op_table[OP_lookup]) return (op_attr){ .lookup = { &f->weight, f->ids } };
     if (o == op_table[OP_rotate]) return (op_attr){ .rotate = { f->turn, TURN, c->pairs } };
@@ -139,6 +144,9 @@ static op_attr attr_of(const fixture *f, const op_case *c, const op *o) {
     if (o == op_table[OP_scores] || o == op_table[OP_softmax] || o == op_table[OP_mix])
         return (op_attr){ .attention = { c->sight, 0.5f, c->extra ? f->more : NULL, c->extra ? f->more : NULL,
                                          c->extra ? f->more : NULL } };
+    if (o == op_table[OP_attend])
+        return (op_attr){ .attention = { c->sight, 0.5f, c->extra ? f->more : NULL, c->extra ? f->more : NULL,
+                                         c->extra ? f->more : NULL, .limit = c->capped ? LIMIT : 0, .kept = f->kept } };
     if (o == op_table[OP_times]) return (op_attr){ .times = { LIMIT } };
     if (o == op_table[OP_clamp] || o == op_table[OP_soft_cap]) return (op_attr){ .clamp = { LIMIT } };
     if (o == op_table[OP_shift]) return (op_attr){ .affine = { NULL, f->bias } };
@@ -154,7 +162,7 @@ static void make(fixture *f, const op_case *c) {
                          .gain = f->ref_gain, .bias = c->no_bias ? NULL : f->ref_bias, .eps = (double)1e-5f, .scale = 0.5,
                          .first = c->sight.first, .window = c->sight.window, .every = c->sight.every,
                          .key_bias = c->extra ? f->ref_more : NULL, .row_bias = c->extra ? f->ref_more : NULL,
-                         .sink = c->extra ? f->ref_more : NULL, .limit = (double)LIMIT, .factor = (double)LIMIT, .act = c->act_name, .ids = f->ids, .mask = f->mask,
+                         .sink = c->extra ? f->ref_more : NULL, .limit = (double)LIMIT, .capped = c->capped, .factor = (double)LIMIT, .act = c->act_name, .ids = f->ids, .mask = f->mask,
                          .angle = f->ref_angle, .dims = TURN, .pairs = c->pairs };
     f->call = (op_call){ .op = o, .out = &f->out, .attr = attr_of(f, c, o) };
     f->out = (tensor){ .name = "out", .data = f->data[MAX_IN], .grad = f->grad };

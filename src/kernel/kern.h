@@ -81,7 +81,8 @@ typedef struct { double sum, square; size_t count; float least, most; } kern_mom
  * the call if s < split, else at the row's own k + (s - split)*stride; values alike. */
 typedef struct {
     const float *q, *k, *v;       /* q [e] */
-    const float *key_bias, *bias; /* [s], added to the scaled scores in this order; NULL: none */
+    const float *key_bias, *bias; /* [s], added to the scaled scores in this order, and read for all
+                                   * keys that rows of the call see; NULL: none */
     float       *p, *z;           /* p[s - from]: the score, then the weight of key s; z [e] */
     size_t       lo, hi;          /* keys that it sees */
 } kern_row;

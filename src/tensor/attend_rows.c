@@ -49,6 +49,7 @@ static void open_rows(const attend_call *a, const attend_part *p, int64_t g, int
     for (int64_t i = 0, at = first; i < u->n; i++, at++) {
         for (; at >= p->n * per; p++) at -= p->n * per;
         u->head[i] = g * per + at % per;
+        u->t[i] = at / per;
         open_row(a, p, at / per, u->head[i], &u->row[i]);
         if ((int64_t)u->row[i].lo < u->base) u->base = (int64_t)u->row[i].lo;
         if ((int64_t)u->row[i].hi > u->top) u->top = (int64_t)u->row[i].hi;

@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     int64_t     n, base, top;       /* rows; columns [base, top) of scores hold all keys that they see */
     int64_t     same;               /* positions below it are the same for all rows */
-    int64_t     head[ATTEND_ROWS];
+    int64_t     head[ATTEND_ROWS], t[ATTEND_ROWS];      /* t: the row's number in its part */
     kern_row    row[ATTEND_ROWS];   /* p: in the square, else NULL */
     kern_attend call;               /* of all its rows, without panels and scratch */
 } attend_unit;
@@ -43,4 +43,8 @@ int64_t     attend_units(const attend_call *a);
 void        attend_unit_open(const attend_call *a, int64_t unit, attend_unit *u);
 /* Packs what of the unit's keys and values pays, in scratch, with room for `rows` of its rows at a time. */
 void        attend_pack(attend_unit *u, int which, int64_t rows, kern_panels *panels);
+
+/* Numbers of rows, one behind the other: y = limit tanh(x / limit), -inf stays; dx = dy y'(x). Arrays may be the same. */
+void soft_cap_row(float *y, const float *x, float limit, int64_t n);
+void soft_cap_row_back(float *dx, const float *x, const float *dy, float limit, int64_t n);
 #endif

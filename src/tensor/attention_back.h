@@ -4,12 +4,19 @@
 #include "op.h"
 
 typedef struct {
-    const float *weights;           /* [H, T, S] */
     const float *rows;              /* [T, H, e] */
-    int64_t      T, H, e, S;
+    int64_t      T, H, G, e, S;
     sight        sight;
+    float        scale;
+    float       *out;               /* [S, G, e] */
+    /* weights[s - keys.lo, t] of the rows t that see key s of `keys`, for head h; the others may be anything.
+     * `room` has T floats more than weights. */
+    void       (*weigh)(const void *ctx, int64_t h, span keys, float *weights, float *room);
+    const void  *ctx;
 } rows_back;
 
-/* out[:] = sum over heads of `scale` * sum over the rows t that see key s, ascending, of weights[h,t,s] rows[t,h,:] */
-void back_through_rows(const rows_back *b, int64_t s, span heads, float scale, float *out);
+int64_t back_units(const rows_back *b);
+/* out[s,g,:] = sum over the heads h of g of scale * sum over the rows t that see key s of weights[s,t] rows[t,h,:], t in
+ * partial sum t mod 16. A unit is a block of keys of one head of theirs. */
+void    back_through_rows(const rows_back *b, span units);
 #endif

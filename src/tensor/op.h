@@ -44,8 +44,10 @@ typedef union {                     /* typed, one member per op that has any */
         const float *key_bias;      /* [H, S] added to the scaled scores; NULL: nothing, as for the next two */
         const float *bias;          /* [H, T, S] the same */
         const float *sink;          /* [H] a score in each row that no key has */
-        float        limit;         /* scores are soft-capped by it (attend); 0: not at all */
-        const struct attend_part *part; int64_t parts;      /* what rows see, instead of all that stands above (attend_rows.h) */
+        float        limit;         /* attend: scores are soft-capped by it; 0: not at all */
+        const struct attend_part *part;     /* what rows see, instead of all of in[1], in[2]: attend_rows.h */
+        int64_t      parts;
+        float       *kept;          /* attend, on the way back: [3, H, T] that bwd of in[0] leaves for those of in[1], in[2] */
     } attention;
     struct { float limit; } clamp;                      /* clamped_glu too */
     struct { float factor; } times;

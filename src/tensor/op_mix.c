@@ -4,7 +4,6 @@
 #include "attend_rows.h"
 #include "attention_back.h"
 #include "op.h"
-#include "product_rows.h"
 
 static sonde_status shape(op_call *c, sonde_error *err) {
     const tensor *p = c->in[0], *v = c->in[1];
@@ -28,16 +27,35 @@ static attend_call call_of(const op_call *c, attend_part *whole) {
                           .G = v->dim[2], .e = v->dim[3], .z = c->out->data, .square = p->data };
 }
 
+/* pattern[h, :, s] -> [s, :]. */
+static void columns(const void *ctx, int64_t h, span keys, float *weights, float *room) {
+    const tensor *p = ((const op_call *)ctx)->in[0];
+    const int64_t T = p->dim[2], S = p->dim[3];
+    (void)room;
+    for (int64_t t = 0; t < T; t++)
+        for (int64_t s = keys.lo; s < keys.hi; s++) weights[(s - keys.lo) * T + t] = p->data[(h * T + t) * S + s];
+}
+
+static rows_back values_back(const op_call *c) {
+    const tensor *p = c->in[0], *v = c->in[1];
+    return (rows_back){ .rows = c->out->grad, .T = p->dim[2], .H = p->dim[1], .G = v->dim[2], .e = v->dim[3], .S = p->dim[3],
+                        .sight = c->attr.attention.sight, .scale = 1, .out = c->part[1], .weigh = columns, .ctx = c };
+}
+
+/* dp is scores of dz and v, without scale and biases. */
+static attend_call pattern_back(const op_call *c, attend_part *values) {
+    *values = attend_whole(c, NULL, c->in[1]);
+    values->k = values->v;
+    values->key_bias = values->bias = NULL;
+    return (attend_call){ .part = values, .parts = 1, .H = c->in[0]->dim[1], .G = c->in[1]->dim[2], .e = c->in[1]->dim[3],
+                          .q = c->out->grad, .scale = 1, .square = c->part[0] };
+}
+
 static int64_t units(const op_call *c, int which) {
     attend_part       whole;
     const attend_call a = call_of(c, &whole);
-    return which == FORWARD ? attend_units(&a) : which == 1 ? whole.keys * a.G : a.H * whole.n;
-}
-
-/* Values of keys [lo, hi) of group g as a weight: e outputs, the keys summed. */
-static kern_weight values_of(const tensor *v, int64_t g, span keys) {
-    return (kern_weight){ .data = v->data + (keys.lo * v->dim[2] + g) * v->dim[3], .type = KERN_F32, .columns = true,
-                          .n = (size_t)v->dim[3], .k = (size_t)(keys.hi - keys.lo), .stride = (size_t)(v->dim[2] * v->dim[3]) * sizeof(float) };
+    const rows_back   b = values_back(c);
+    return which == 1 ? back_units(&b) : attend_units(&a);
 }
 
 static void fwd(const op_call *c, span u) {
@@ -54,33 +72,27 @@ static void fwd(const op_call *c, span u) {
 
 /* dp[h,t,s] = <dz[t,h,:], v[s,g,:]>, 0 where the row does not see the key */
 static void bwd_p(const op_call *c, span u) {
-    const tensor *p = c->in[0], *v = c->in[1];
-    const int64_t H = p->dim[1], T = p->dim[2], S = p->dim[3], e = v->dim[3], per = H / v->dim[2];
+    const int64_t S = tensor_cols(c->in[0]);
+    attend_part       values;
+    const attend_call a = pattern_back(c, &values);
     for (int64_t i = u.lo; i < u.hi; i++) {
-        const int64_t h = i / T, t = i % T;
-        const span    seen = keys_seen(c->attr.attention.sight, t, S);
-        float        *dp = c->part[0] + i * S;
-        const kern_weight w = values_of(v, h / per, seen), by = weight_flipped(&w);
-        product_run(&by, NULL, (product_rows){ .x = c->out->grad + (t * H + h) * e, .ldx = e, .rows = 1, .y = dp + seen.lo,
-                                               .ldy = S }, 0, seen.hi - seen.lo);
-        for (int64_t s = 0; s < seen.lo; s++) dp[s] = 0;
-        for (int64_t s = seen.hi; s < S; s++) dp[s] = 0;
+        attend_unit unit;
+        kern_panels panels;
+        attend_unit_open(&a, i, &unit);
+        attend_pack(&unit, PANEL_KEYS, unit.n, &panels);
+        kern->scores(&unit.call);
+        for (const kern_row *r = unit.row; r < unit.row + unit.n; r++) {
+            for (int64_t s = 0; s < (int64_t)r->lo; s++) r->p[s] = 0;
+            for (int64_t s = (int64_t)r->hi; s < S; s++) r->p[s] = 0;
+        }
     }
 }
 
 /* dv[s,g,:] = sum over the heads of g and the rows t that see s of p[h,t,s] dz[t,h,:] */
-static void bwd_v(const op_call *c, span u) {
-    const tensor *p = c->in[0], *v = c->in[1];
-    const int64_t G = v->dim[2], e = v->dim[3], per = p->dim[1] / G;
-    for (int64_t i = u.lo; i < u.hi; i++)
-        back_through_rows(&(rows_back){ .weights = p->data, .rows = c->out->grad, .T = p->dim[2], .H = p->dim[1], .e = e,
-                                        .S = p->dim[3], .sight = c->attr.attention.sight },
-                          i / G, (span){ i % G * per, (i % G + 1) * per }, 1, c->part[1] + i * e);
-}
-
 static void bwd(const op_call *c, int which, span u) {
+    const rows_back b = values_back(c);
     if (which == 0) bwd_p(c, u);
-    else bwd_v(c, u);
+    else back_through_rows(&b, u);
 }
 
 static op_cost cost(const op_call *c) {

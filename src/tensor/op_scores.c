@@ -5,7 +5,6 @@
 #include "op.h"
 #include "attend_rows.h"
 #include "attention_back.h"
-#include "product_rows.h"
 #include <math.h>
 
 static sonde_status shape(op_call *c, sonde_error *err) {
@@ -30,17 +29,37 @@ static attend_call call_of(const op_call *c, attend_part *whole) {
                           .G = k->dim[2], .e = q->dim[3], .q = q->data, .scale = c->attr.attention.scale, .square = c->out->data };
 }
 
+/* d scores[h, :, s] -> [s, :]. */
+static void columns(const void *ctx, int64_t h, span keys, float *weights, float *room) {
+    const op_call *c = ctx;
+    const int64_t  T = c->out->dim[2], S = c->out->dim[3];
+    (void)room;
+    for (int64_t t = 0; t < T; t++)
+        for (int64_t s = keys.lo; s < keys.hi; s++) weights[(s - keys.lo) * T + t] = c->out->grad[(h * T + t) * S + s];
+}
+
+static rows_back keys_back(const op_call *c) {
+    const tensor *q = c->in[0], *k = c->in[1];
+    return (rows_back){ .rows = q->data, .T = q->dim[1], .H = q->dim[2], .G = k->dim[2], .e = q->dim[3], .S = k->dim[1],
+                        .sight = c->attr.attention.sight, .scale = c->attr.attention.scale, .out = c->part[1],
+                        .weigh = columns, .ctx = c };
+}
+
+/* dq = scale * mix of the keys by d scores */
+static attend_call queries_back(const op_call *c, attend_part *keys) {
+    *keys = attend_whole(c, NULL, c->in[1]);
+    keys->n = c->in[0]->dim[1];
+    attend_call a = { .part = keys, .parts = 1, .H = c->in[0]->dim[2], .G = c->in[1]->dim[2], .e = c->in[0]->dim[3] };
+    a.z = c->part[0];
+    a.square = c->out->grad;
+    return a;
+}
+
 static int64_t units(const op_call *c, int which) {
     attend_part       whole;
     const attend_call a = call_of(c, &whole);
-    return which == FORWARD ? attend_units(&a) : which == 1 ? whole.keys * a.G : a.H * whole.n;
-}
-
-/* Keys [lo, hi) of group g as a weight: its outputs, e summed. */
-static kern_weight keys_of(const tensor *k, int64_t g, span keys) {
-    return (kern_weight){ .data = k->data + (keys.lo * k->dim[2] + g) * k->dim[3], .type = KERN_F32,
-                          .n = (size_t)(keys.hi - keys.lo), .k = (size_t)k->dim[3],
-                          .stride = (size_t)(k->dim[2] * k->dim[3]) * sizeof(float) };
+    const rows_back   b = keys_back(c);
+    return which == 1 ? back_units(&b) : attend_units(&a);
 }
 
 static void fwd(const op_call *c, span u) {
@@ -60,34 +79,25 @@ static void fwd(const op_call *c, span u) {
     }
 }
 
-/* dq[t,h,:] = sum_s ds[h,t,s] scale k[s,g,:] over the keys it sees */
+/* dq[t,h,:] = scale sum_s ds[h,t,s] k[s,g,:] over the keys it sees */
 static void bwd_q(const op_call *c, span u) {
-    const tensor *q = c->in[0], *k = c->in[1];
-    const int64_t T = q->dim[1], H = q->dim[2], e = q->dim[3], S = k->dim[1], per = H / k->dim[2];
+    attend_part       keys;
+    const attend_call a = queries_back(c, &keys);
     for (int64_t i = u.lo; i < u.hi; i++) {
-        const int64_t h = i / T, t = i % T;
-        const span    seen = keys_seen(c->attr.attention.sight, t, S);
-        float        *dq = c->part[0] + (t * H + h) * e;
-        const kern_weight w = keys_of(k, h / per, seen), by = weight_flipped(&w);
-        product_run(&by, NULL, (product_rows){ .x = c->out->grad + i * S + seen.lo, .ldx = S, .rows = 1, .y = dq, .ldy = e },
-                    0, e);
-        kern->scale(dq, c->attr.attention.scale, dq, (size_t)e);
+        attend_unit unit;
+        kern_panels panels;
+        attend_unit_open(&a, i, &unit);
+        attend_pack(&unit, PANEL_VALUES, unit.n, &panels);
+        kern->mix(&unit.call);
+        for (int64_t r = 0; r < unit.n; r++) kern->scale(unit.row[r].z, c->attr.attention.scale, unit.row[r].z, (size_t)a.e);
     }
 }
 
 /* dk[s,g,:] = sum over the heads of g of sum over the rows t that see s of ds[h,t,s] scale q[t,h,:] */
-static void bwd_k(const op_call *c, span u) {
-    const tensor *q = c->in[0], *k = c->in[1];
-    const int64_t G = k->dim[2], e = q->dim[3], per = q->dim[2] / G;
-    for (int64_t i = u.lo; i < u.hi; i++)
-        back_through_rows(&(rows_back){ .weights = c->out->grad, .rows = q->data, .T = q->dim[1], .H = q->dim[2], .e = e,
-                                        .S = k->dim[1], .sight = c->attr.attention.sight },
-                          i / G, (span){ i % G * per, (i % G + 1) * per }, c->attr.attention.scale, c->part[1] + i * e);
-}
-
 static void bwd(const op_call *c, int which, span u) {
+    const rows_back b = keys_back(c);
     if (which == 0) bwd_q(c, u);
-    else bwd_k(c, u);
+    else back_through_rows(&b, u);
 }
 
 static op_cost cost(const op_call *c) {

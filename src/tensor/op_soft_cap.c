@@ -1,6 +1,5 @@
 /* y = limit tanh(x / limit), element by element (Gemma Team, Gemma 2, 2024); -inf, which masks, stays. */
-#include "op.h"
-#include "scratch.h"
+#include "attend_rows.h"
 #include <math.h>
 
 static sonde_status shape(op_call *c, sonde_error *err) {
@@ -10,30 +9,38 @@ static sonde_status shape(op_call *c, sonde_error *err) {
     return SONDE_OK;
 }
 
+enum { AT_ONCE = 256 };
+
+void soft_cap_row(float *y, const float *x, float limit, int64_t n) {
+    float t[AT_ONCE];
+    for (int64_t at = 0; at < n; at += AT_ONCE) {
+        const int64_t m = n - at < AT_ONCE ? n - at : AT_ONCE;
+        for (int64_t i = 0; i < m; i++) t[i] = x[at + i] / limit;
+        kern->tanh(t, t, (size_t)m);
+        for (int64_t i = 0; i < m; i++) y[at + i] = x[at + i] == -INFINITY ? -INFINITY : limit * t[i];
+    }
+}
+
+void soft_cap_row_back(float *dx, const float *x, const float *dy, float limit, int64_t n) {
+    float t[AT_ONCE];
+    for (int64_t at = 0; at < n; at += AT_ONCE) {
+        const int64_t m = n - at < AT_ONCE ? n - at : AT_ONCE;
+        for (int64_t i = 0; i < m; i++) t[i] = x[at + i] / limit;
+        kern->tanh(t, t, (size_t)m);
+        for (int64_t i = 0; i < m; i++) dx[at + i] = dy[at + i] * (1 - t[i] * t[i]);
+    }
+}
+
 static void fwd(const op_call *c, span u) {
     const int64_t d = tensor_cols(c->out);
-    const float   limit = c->attr.clamp.limit;
-    for (int64_t i = u.lo * d; i < u.hi * d; i++) c->out->data[i] = c->in[0]->data[i] / limit;
-    for (int64_t r = u.lo; r < u.hi; r++) {
-        float       *y = c->out->data + r * d;
-        const float *x = c->in[0]->data + r * d;
-        kern->tanh(y, y, (size_t)d);
-        for (int64_t i = 0; i < d; i++) y[i] = x[i] == -INFINITY ? x[i] : limit * y[i];
-    }
+    soft_cap_row(c->out->data + u.lo * d, c->in[0]->data + u.lo * d, c->attr.clamp.limit, (u.hi - u.lo) * d);
 }
 
 /* dx = dy (1 - tanh(x / limit)^2) */
 static void bwd(const op_call *c, int which, span u) {
     const int64_t d = tensor_cols(c->out);
-    const float   limit = c->attr.clamp.limit;
-    float        *t = scratch_floats(SCRATCH_ROW, (size_t)d);
-    for (int64_t r = u.lo; r < u.hi; r++) {
-        const float *x = c->in[0]->data + r * d, *dy = c->out->grad + r * d;
-        float       *dx = c->part[which] + r * d;
-        for (int64_t i = 0; i < d; i++) t[i] = x[i] / limit;
-        kern->tanh(t, t, (size_t)d);
-        for (int64_t i = 0; i < d; i++) dx[i] = dy[i] * (1 - t[i] * t[i]);
-    }
+    soft_cap_row_back(c->part[which] + u.lo * d, c->in[0]->data + u.lo * d, c->out->grad + u.lo * d, c->attr.clamp.limit,
+                      (u.hi - u.lo) * d);
 }
 
 static op_cost cost(const op_call *c) {

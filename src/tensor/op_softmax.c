@@ -36,11 +36,13 @@ static span seen_by(const op_call *c, int64_t unit) {
 static void fwd(const op_call *c, span u) {
     const int64_t S = tensor_cols(c->in[0]);
     for (int64_t i = u.lo; i < u.hi; i++) {
-        const span seen = seen_by(c, i);
-        float     *p = c->out->data + i * S;
-        memcpy(p + seen.lo, softmax_of(c, i, seen), (size_t)(seen.hi - seen.lo) * sizeof *p);
-        for (int64_t s = 0; s < seen.lo; s++) p[s] = 0;
-        for (int64_t s = seen.hi; s < S; s++) p[s] = 0;
+        const span   seen = seen_by(c, i);
+        const size_t n = (size_t)(seen.hi - seen.lo);
+        float       *p = c->out->data + i * S;
+        if (c->attr.attention.sink) memcpy(p + seen.lo, softmax_of(c, i, seen), n * sizeof *p);
+        else kern->softmax(p + seen.lo, c->in[0]->data + i * S + seen.lo, n);
+        memset(p, 0, (size_t)seen.lo * sizeof *p);
+        memset(p + seen.hi, 0, (size_t)(S - seen.hi) * sizeof *p);
     }
 }
 
@@ -52,7 +54,7 @@ static void bwd(const op_call *c, int which, span u) {
         const float *p = softmax_of(c, i, seen), *dp = c->out->grad + i * S + seen.lo;
         float       *ds = c->part[which] + i * S;
         const float  along = kern->dot(p, dp, (size_t)(seen.hi - seen.lo));
-        for (int64_t s = 0; s < S; s++) ds[s] = 0;
+        memset(ds, 0, (size_t)S * sizeof *ds);
         for (int64_t s = 0; s < seen.hi - seen.lo; s++) ds[seen.lo + s] = p[s] * (dp[s] - along);
     }
 }

@@ -177,6 +177,35 @@ static void mix(const ref_call *c) {
             }
 }
 
+/* A score counts as exp of it; the sink is a key without a value. */
+static double weight(const ref_call *c, int64_t t, int64_t h, int64_t s) {
+    const ref_tensor *q = &c->in[0], *k = &c->in[1];
+    const int64_t T = q->dim[1], S = k->dim[1];
+    double sum = 0;
+    if (!sees(c, t, s)) return 0;
+    for (int64_t i = 0; i < q->dim[3]; i++) sum += at4(q, t, h, i) * at4(k, s, h / (q->dim[2] / k->dim[2]), i);
+    sum *= c->scale;
+    if (c->key_bias) sum += c->key_bias[h * S + s];
+    if (c->row_bias) sum += c->row_bias[(h * T + t) * S + s];
+    return exp(c->capped ? c->limit * tanh(sum / c->limit) : sum);
+}
+
+static void attend(const ref_call *c) {
+    const ref_tensor *q = &c->in[0], *v = &c->in[2];
+    const int64_t H = q->dim[2], S = v->dim[1], e = v->dim[3];
+    for (int64_t t = 0; t < q->dim[1]; t++)
+        for (int64_t h = 0; h < H; h++) {
+            double *z = c->out.data + (t * H + h) * e, all = c->sink ? exp(c->sink[h]) : 0;
+            for (int64_t i = 0; i < e; i++) z[i] = 0;
+            for (int64_t s = 0; s < S; s++) {
+                const double w = weight(c, t, h, s);
+                all += w;
+                for (int64_t i = 0; i < e; i++) z[i] += w * at4(v, s, h / (H / v->dim[2]), i);
+            }
+            for (int64_t i = 0; i < e; i++) z[i] /= all;
+        }
+}
+
 static void spread(const ref_call *c) {
     const int64_t H = c->out.dim[2], d = c->out.dim[3];
     for (int64_t i = 0; i < count(&c->out); i++) c->out.data[i] = c->in[0].data[i / (H * d) * d + i % d];
@@ -234,7 +263,7 @@ bool ref_op(const ref_call *c) {
     static const struct { const char *name; void (*run)(const ref_call *c); } formula[] = {
         { "lookup", lookup }, { "add", add }, { "layer_scale", layer_scale }, { "layer_normalize", layer_normalize },
         { "affine", affine }, { "linear", linear }, { "activation", activation }, { "scores", scores },
-        { "softmax", softmax }, { "mix", mix }, { "spread", spread }, { "edited_copy", copy }, { "copy", copy },
+        { "softmax", softmax }, { "mix", mix }, { "attend", attend }, { "spread", spread }, { "edited_copy", copy }, { "copy", copy },
         { "head_linear", head_linear }, { "choose", choose }, { "head_delta", head_delta },
         { "rms_scale", rms_scale }, { "rms_normalize", rms_normalize }, { "multiply", multiply }, { "rotate", rotate },
         { "reorder", reorder }, { "reshape", copy }, { "times", times }, { "shift", shift }, { "clamp", clamp },

@@ -18,6 +18,7 @@ typedef struct {
     bool           every;           /* rows see every key */
     const double  *key_bias, *row_bias, *sink;      /* [H, S], [H, T, S] of scores, [H] of softmax; NULL: none */
     double         limit, factor;   /* clamp, soft_cap; times */
+    bool           capped;          /* attend: scores are soft-capped */
     const char    *act;             /* "gelu_tanh", "gelu", "silu", "relu", "tanh", "quick_gelu" */
     const int32_t *ids;
     const uint8_t *mask;
