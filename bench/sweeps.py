@@ -7,7 +7,8 @@ A GPT-2 124M-shaped random model (written as a Hugging Face folder, or --model) 
 in the token at position 4. transformer_lens runs every cell with a hook on the whole run, eight pairs as one batch; --sample
 times so many of its cells, evenly spread, and says so. captum runs 50 steps of integrated gradients on 64 tokens, at its
 defaults and with 10 steps a batch and last logits only. Numbers are compared first. Needs torch, transformers,
-transformer_lens and captum: tools/venv.sh, then `build/venv/bin/pip install transformer_lens captum`.
+transformer_lens and captum: tools/venv.sh, then `build/venv/bin/pip install captum better_abc` and
+`build/venv/bin/pip install --no-deps transformer_lens==2.18.0` (4.0 has no HookedTransformer) with what it imports.
 """
 import argparse
 import fnmatch
@@ -69,11 +70,17 @@ class Sonde:
 
 
 def lens_model(hf):
-    """The same weights, unchanged: nothing is folded or centred."""
-    from transformer_lens import HookedTransformer
+    """The same weights, unchanged: nothing is folded or centred, nothing is fetched."""
+    from transformer_lens import HookedTransformer, HookedTransformerConfig
+    from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
 
-    return HookedTransformer.from_pretrained("gpt2", hf_model=hf, fold_ln=False, center_writing_weights=False,
-                                             center_unembed=False, fold_value_biases=False, tokenizer=None, device="cpu")
+    c = hf.config
+    config = HookedTransformerConfig(n_layers=c.n_layer, d_model=c.n_embd, n_ctx=c.n_positions, d_head=c.n_embd // c.n_head,
+                                     n_heads=c.n_head, d_mlp=4 * c.n_embd, d_vocab=c.vocab_size, act_fn="gelu_new",
+                                     eps=c.layer_norm_epsilon, normalization_type="LN", device="cpu")
+    model = HookedTransformer(config)
+    model.load_state_dict(convert_gpt2_weights(hf, config), strict=False)
+    return model.eval()
 
 
 def lens_cells(model, by, heads, layers):
