@@ -176,7 +176,11 @@ static sonde_status run_slope(bench *b, int64_t steps, int64_t n, const char *fi
 static sonde_status answer(bench *b, char *line, sonde_error *err) {
     char     *word[6] = { NULL };
     int       n = 0;
-    for (char *at = strtok(line, " \n"); at && n < 6; at = strtok(NULL, " \n")) word[n++] = at;
+    for (char *at = line + strspn(line, " \n"); *at && n < 6; at += strspn(at, " \n")) {
+        word[n++] = at;
+        at += strcspn(at, " \n");
+        if (*at) *at++ = 0;
+    }
     if (n == 6 && !strcmp(word[0], "cells")) {
         const grid g = { word[1], word[2], strtol(word[3], NULL, 10), strtol(word[4], NULL, 10) };
         if (g.pairs < 1 || g.pairs > MOST_PAIRS || g.tokens < 5 || g.tokens > LONGEST) return fail(err, "pairs 1 to 16, tokens 5 to 64");

@@ -308,5 +308,82 @@ static void every_cell_is_its_full_run(void) {
     for (cells = 0; cells < CELLS;) made_every(cells_of_a_family);
 }
 
-#define TESTS(X) X(every_cell_is_its_full_run)
+/* ---- gradients of many variants, forward and back side by side ---- */
+
+typedef struct { uint64_t hash[BATCH]; double metric[BATCH]; size_t variant, answers; bool ordered; } slopes;
+
+static void add_bytes(uint64_t *h, const void *data, size_t n) {
+    const uint8_t *x = data;
+    for (size_t i = 0; i < n; i++) *h = (*h ^ x[i]) * 1099511628211u;
+}
+
+/* Places, positions and bits, in the order in which they come. */
+static sonde_status hear_slope(const sonde_answer *a, void *user, sonde_error *err) {
+    (void)err;
+    slopes *x = user;
+    int64_t n = 1;
+    if (a->variant < x->variant) x->ordered = false;
+    x->variant = a->variant;
+    x->metric[a->variant] = a->metric;
+    x->answers++;
+    for (int i = 0; i < a->value.rank; i++) n *= a->value.dim[i];
+    if (a->site) add_bytes(&x->hash[a->variant], a->site, strlen(a->site));
+    add_bytes(&x->hash[a->variant], &a->first, sizeof a->first);
+    for (int64_t i = 0; i < n; i++) {
+        const float value = isnan(a->value.data[i]) ? 0 : a->value.data[i];
+        add_bytes(&x->hash[a->variant], &value, sizeof value);
+    }
+    return SONDE_OK;
+}
+
+static void try_slopes(const maker_case *c, made *m, const drawn_sites *sites) {
+    static const char *const wanted[] = { "hook_embed", "blocks.*.hook_resid_pre", "blocks.1.attn.hook_pattern,blocks.2.hook_mlp_out",
+                                          "blocks.*.hook_q_input,blocks.0.attn.hook_z" };
+    drawn_batch d = { .m = m, .other = { .name = "B", .prompt = { .tokens = m->tokens + 11, .n = LONGEST } } };
+    sonde_error err = { 0 };
+    slopes      all = { .ordered = true };
+    d.base[0] = draw_prompt(m);
+    d.base[1] = draw_prompt(m);
+    if (sonde_metric_parse(&d.metric[0], m->model, draw(2) ? "logit(#3)-logit(#7)" : "logprob(#4,1)*logit(#2)", NULL, NULL, &err))
+        FAIL_("%s", err.message);
+    d.want[0] = (sonde_want){ .kind = SONDE_WANT_GRAD, .sites = wanted[draw(4)], .metric = d.metric[0] };
+    d.want[1] = (sonde_want){ .kind = SONDE_WANT_METRIC, .metric = d.metric[0] };
+    d.n_wants = 1 + (size_t)draw(2);
+    for (int i = 0; i < BATCH; i++) draw_variant(&d, sites);
+    const sonde_batch b = batch_of(&d);
+    sonde_session    *s = session_of(m, 0);
+    if (sonde_variants_run(s, &b, hear_slope, &all, &err)) FAIL_("%s: %s", maker_name(c), err.message);
+    CHECK(all.ordered);
+    for (size_t i = 0; i < d.n; i++, cells++) {
+        slopes      one = { .ordered = true };
+        sonde_batch alone = b;
+        alone.variants = &d.variant[i];
+        alone.n_variants = 1;
+        if (sonde_variants_run(s, &alone, hear_slope, &one, &err)) FAIL_("%s: %s", maker_name(c), err.message);
+        CHECK(one.answers > 0);
+        if (one.hash[0] != all.hash[i] || !same_double(one.metric[0], all.metric[i]))
+            FAIL_("%s: gradients of %s under \"%s\" are others beside other variants", maker_name(c), d.want[0].sites, d.text[i]);
+    }
+    sonde_session_free(s);
+    end_batch(&d);
+}
+
+static void slopes_of_a_family(const maker_case *c) {
+    made        m = made_open(c, &(maker_how){ .layers = strstr(c->more, "layer_types") ? 2 : LAYERS });
+    sonde_error err = { 0 };
+    drawn_sites sites = { .n = 0 };
+    const bool  rows = m.config.head & HEAD_LM && !m.config.encoder;
+    CHECK_EQ(sonde_sites(m.model, &(sonde_site_query){ NULL, NULL, 0, 3, 0 }, add_site, &sites, &err), SONDE_OK);
+    if (rows && m.config.layers == LAYERS) try_slopes(c, &m, &sites);
+    made_close(&m);
+}
+
+static void gradients_are_each_alone(void) {
+    state = 2463534242u;
+    cells = 0;
+    made_every(slopes_of_a_family);
+    CHECK(cells > 200);
+}
+
+#define TESTS(X) X(every_cell_is_its_full_run) X(gradients_are_each_alone)
 TEST_MAIN(TESTS)

@@ -54,6 +54,13 @@ int64_t crowd_most_rows(const crowd *c, int64_t rows) {
     return most < rows ? most : rows;
 }
 
+int64_t crowd_kept_rows(const sonde_session *s) {
+    const arch_config *c = &s->model->config;
+    const double       each = (double)c->layers * (variant_row_floats(c) + (double)(c->d + 2 * c->kv_heads * c->e));
+    const int64_t      most = (int64_t)((double)(s->budget / (int64_t)sizeof(float) / GROUP_SHARE) / each);
+    return most < KEPT_ROWS ? most : KEPT_ROWS;
+}
+
 static wave_base *base_in(wave *w, int base) {
     for (size_t i = w->n_bases; i-- > 0;)
         if (w->base[i].base == base) return &w->base[i];

@@ -3,7 +3,7 @@
 #define SONDE_CROWD_H
 #include "variant_run.h"
 
-enum { GROUP_ROWS = 1024 };             /* of a group: products of so many run at full speed */
+enum { GROUP_ROWS = 1024, KEPT_ROWS = 512 };   /* of a group: products of so many run at full speed; on the way back */
 
 typedef struct {
     size_t    index;                    /* of the variant */
@@ -36,6 +36,9 @@ typedef struct { size_t from, until; wave_base *base; size_t n_bases; } wave;
 wave    crowd_wave(const crowd *c, size_t from, int64_t rows);
 /* Rows of a group, at most `rows`, so many that they take no more than a part of the memory. */
 int64_t crowd_most_rows(const crowd *c, int64_t rows);
+
+/* Rows that go forward and back together: so many that what is kept of all blocks takes a part of the memory. */
+int64_t crowd_kept_rows(const sonde_session *s);
 
 /* Floats that a row of a block's program holds. */
 double  variant_row_floats(const arch_config *c);

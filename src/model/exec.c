@@ -158,11 +158,31 @@ static sonde_status add_up(exec *x, int value, sonde_error *err) {
     return SONDE_OK;
 }
 
+/* Attention goes back lane by lane, each with its own rows of the values. */
+static sonde_status attend_back(const exec *x, const step *s, int at, sonde_error *err) {
+    for (const segment *g = x->segment; g < x->segment + x->n_segments; g++) {
+        exec    one = *x;
+        segment own = *g;
+        own.row = 0;
+        one.segment = &own;
+        one.n_segments = 1;
+        one.rows = g->n;
+        for (int j = 0; j < inputs_of(s); j++) {
+            one.value[s->in[j]] = x->value[s->in[j]] + g->row * width(x, s->in[j]);
+            one.part[at][j] = x->part[at][j] + g->row * width(x, s->in[j]);
+        }
+        one.value[s->out] = x->value[s->out] + g->row * width(x, s->out);
+        one.grad[s->out] = x->grad[s->out] + g->row * width(x, s->out);
+        SONDE_TRY(attend_backward(&one, s, at, err));
+    }
+    return SONDE_OK;
+}
+
 static sonde_status backward_op(exec *x, int at, sonde_error *err) {
     const step *s = &x->program->step[at];
     for (int j = 0; j < inputs_of(s); j++) SONDE_TRY(take(x, s->in[j], &x->part[at][j], err));
     if (s->kind == STEP_EXPERTS) return experts_backward(x, s, at, err);
-    if (s->kind != STEP_OP) return attend_backward(x, s, at, err);
+    if (s->kind != STEP_OP) return attend_back(x, s, at, err);
     bound_call b;
     make_call(x, s, &b);
     for (int j = 0; j < b.call.op->n_in; j++) {

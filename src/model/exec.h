@@ -7,7 +7,7 @@
 #include "tensor/sight.h"
 #include "tensor/workspace.h"
 
-typedef struct {
+typedef struct exec {
     const sonde_model *model;
     const arch_config *config;              /* of the stack that runs */
     int                threads;
@@ -28,7 +28,7 @@ typedef struct {
 
 /* value[program->in] is given (FRONT: nothing). Values stay until the caller releases the workspace. */
 sonde_status exec_forward(exec *x, sonde_error *err);
-/* After exec_forward of one lane's whole sequence: grad_out is d metric / d value[out]; *grad_in gets that of value[in]
+/* After exec_forward of whole sequences of lanes: grad_out is d metric / d value[out]; *grad_in gets that of value[in]
  * (or NULL for FRONT). exec_backward_two: of a program that has two values. */
 sonde_status exec_backward(exec *x, float *grad_out, float **grad_in, sonde_error *err);
 sonde_status exec_backward_two(exec *x, float *const grad_out[2], float **grad_in, sonde_error *err);

@@ -45,6 +45,8 @@ typedef struct lane {
     int            begin;           /* begins with its tables */
     float         *behind;          /* [length, d]: gets the stream behind the last slot; NULL: nobody asked. A lender's is also
                                      * that of the positions below `lent` of those that borrow */
+    struct exec  **blocks;          /* [slots], of the first of lanes that run alike: their values of each slot, kept for the way
+                                     * back; NULL: they are made again */
     int            at;              /* the slot that is to run next */
     int            until;           /* slots from here on are not run: nobody wants anything behind */
     watcher        tap, keep;

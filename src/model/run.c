@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool same_key(program_key a, program_key b) {
+bool run_same_key(program_key a, program_key b) {
     return a.stage == b.stage && a.stack == b.stack && a.no_attn == b.no_attn && a.no_cross == b.no_cross &&
            a.no_mlp == b.no_mlp && a.sparse == b.sparse && a.split_q == b.split_q && a.split_k == b.split_k &&
            a.split_v == b.split_v && a.mlp_in == b.mlp_in &&
@@ -12,7 +12,7 @@ static bool same_key(program_key a, program_key b) {
 
 static const program *program_for(sonde_session *s, program_key key) {
     for (int i = 0; i < s->n_programs; i++)
-        if (same_key(s->program[i]->key, key)) return s->program[i];
+        if (run_same_key(s->program[i]->key, key)) return s->program[i];
     if (s->n_programs == MOST_PROGRAMS) free(s->program[--s->n_programs]);      /* more kinds than any plan has */
     program *p = malloc(sizeof *p);
     if (!p) abort();
@@ -187,7 +187,7 @@ static int gather(lane *const *lanes, int n, segment *g, program_key *key, bool 
         lane *l = lanes[i];
         if (!waits(l) || l->plan.run.at[l->at].block != block) continue;
         const program_key k = lane_key(l, l->at, backward);
-        if (same_key(k, *key)) g[m++] = (segment){ .l = l, .slot = l->at, .first = l->first, .n = l->n };
+        if (run_same_key(k, *key)) g[m++] = (segment){ .l = l, .slot = l->at, .first = l->first, .n = l->n };
     }
     return m;
 }
@@ -296,6 +296,17 @@ static void keep_stream(const lane *l, float *to, int64_t d) {
     if (to) memcpy(to + l->first * d, l->x, (size_t)(l->n * d) * sizeof(float));
 }
 
+static sonde_status keep_block(sonde_session *s, const exec *x, exec **to, sonde_error *err) {
+    float   *room;
+    segment *own;
+    SONDE_TRY(workspace_take(s->memory, (int64_t)(sizeof *x / sizeof *room) + 1, &room, err));
+    SONDE_TRY(run_segments(s, x->n_segments, &own, err));
+    memcpy(own, x->segment, (size_t)x->n_segments * sizeof *own);
+    *to = memcpy(room, x, sizeof *x);
+    (*to)->segment = own;
+    return SONDE_OK;
+}
+
 static sonde_status run_block(sonde_session *s, segment *g, int n, program_key key, sonde_error *err) {
     const int64_t d = s->model->config.d;
     cut           rows;
@@ -307,6 +318,7 @@ static sonde_status run_block(sonde_session *s, segment *g, int n, program_key k
         exec x = run_exec(s, key, g[0].l->plan.run.at[g[0].slot].block, rows.whole, rows.n_whole);
         SONDE_TRY(take_streams(s, &x, err));
         SONDE_TRY(exec_forward(&x, err));
+        if (g[0].l->blocks) SONDE_TRY(keep_block(s, &x, &g[0].l->blocks[g[0].slot], err));
         for (const segment *r = rows.whole; r < rows.whole + rows.n_whole; r++)
             memcpy(stream_of(r, d), x.value[x.program->out] + r->row * d, (size_t)(r->n * d) * sizeof(float));
     }
@@ -328,7 +340,7 @@ static sonde_status run_blocks(sonde_session *s, lane *const *lanes, int n, bool
     const workspace_mark here = workspace_here(s->memory);
     SONDE_TRY(run_front(s, lanes, n, stream, err));
     for (program_key key;;) {
-        workspace_release(s->memory, here);
+        if (!lanes[0]->blocks) workspace_release(s->memory, here);
         const int m = gather(lanes, n, g, &key, backward);
         if (!m) return SONDE_OK;
         if (s->stop && s->stop(s->stop_user)) return sonde_fail(err, SONDE_CANCELLED, "interrupted");

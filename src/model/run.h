@@ -41,4 +41,11 @@ sonde_status lanes_run(sonde_session *s, lane *const *lanes, int n, const int64_
  * gradient at a position to dlogits [v]. */
 typedef void (*seed_fn)(void *user, int64_t position, const float *logits, float *dlogits);
 sonde_status lane_run_back(sonde_session *s, lane *l, seed_fn seed, void *user, sonde_error *err);
+
+/* Can these lanes go back side by side: one stack, the same programs? */
+bool         lanes_alike(const sonde_session *s, lane *const *lanes, int n);
+/* Before lanes_run of lanes that are alike: values of their blocks are kept too. */
+sonde_status lanes_keep_blocks(sonde_session *s, lane *const *lanes, int n, sonde_error *err);
+/* After it, with chunk 0: as lane_run_back of each, places of several lanes by turns; user[i] is lane i's. */
+sonde_status lanes_run_back(sonde_session *s, lane *const *lanes, int n, seed_fn seed, void *const *user, sonde_error *err);
 #endif

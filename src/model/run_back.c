@@ -33,6 +33,11 @@ static int lowest(const stretch *x) {
     return x->end;
 }
 
+int run_lowest(lane *l) {
+    const stretch own = stretch_of(l);
+    return lowest(&own);
+}
+
 /* dx [length, d] = the gradient of the stream behind the last slot. */
 static sonde_status back_of_logits(sonde_session *s, lane *l, seed_fn seed, void *user, float *dx, sonde_error *err) {
     const int64_t v = arch_answers(&s->model->config), d = s->model->config.d;

@@ -21,6 +21,9 @@ bool run_wants_row(const lane *l, int64_t position, size_t *next);
 int  run_wanted_rows(lane *l, int64_t *position, int64_t most, segment *g);
 /* What the lanes want behind their last slot, of the rows that have just come; `start`: of those that they borrow too. */
 sonde_status run_answers(sonde_session *s, lane *const *lanes, int n, bool start, sonde_error *err);
+/* The first slot that the way back of a lane with one stack must reach: FRONT, or plan.run.n where nothing is asked. */
+int  run_lowest(lane *l);
+bool run_same_key(program_key a, program_key b);
 /* Has the model something behind its blocks for every row; for row 0 alone; and does the lane want the latter? */
 bool run_has_back(const arch_config *c);
 bool run_has_pool(const arch_config *c);

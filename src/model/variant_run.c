@@ -1,6 +1,7 @@
 /* One variant: what it wants is found, its lane opened and watched; values and gradients of sites are of a run alone. */
 #include "variant_run.h"
 #include "run_parts.h"
+#include <string.h>
 
 static const sonde_want *want_of(const variant_run *v, size_t i) { return &v->runs->batch->wants[i]; }
 static size_t wants(const variant_run *v) { return v->runs->batch->n_wants; }
@@ -21,9 +22,22 @@ static sonde_status answer_site(variant_run *v, size_t want, const sighting *s, 
     return status;
 }
 
+static sonde_status hold_slope(variant_run *v, const sighting *s) {
+    int64_t n = 1;
+    for (int i = 0; i < s->view.rank; i++) n *= s->view.dim[i];
+    held_slope *x = arena_alloc(v->memory, sizeof *x);
+    float      *data = arena_new_array(v->memory, float, (size_t)n);
+    *x = (held_slope){ .seen = *s };
+    x->seen.view.data = memcpy(data, s->view.data, (size_t)n * sizeof *data);
+    if (!v->end) v->end = &v->slopes;
+    *v->end = x;
+    v->end = &x->next;
+    return SONDE_OK;
+}
+
 static sonde_status see(void *user, const sighting *s, sonde_error *err) {
     variant_run *v = user;
-    if (s->grad) return answer_site(v, v->grad, s, err);
+    if (s->grad) return v->beside ? hold_slope(v, s) : answer_site(v, v->grad, s, err);
     for (size_t i = 0; i < wants(v); i++)
         if (want_of(v, i)->kind == SONDE_WANT_SITE && holds(&v->wanted[i], s->at)) SONDE_TRY(answer_site(v, i, s, err));
     return SONDE_OK;
@@ -60,7 +74,7 @@ static sonde_status take_row(void *user, int64_t position, const float *logits, 
     for (size_t i = 0; i < wants(v); i++)
         if (v->metric[i] && metric_needs(v->metric[i], position)) metric_row(v->metric[i], position, logits);
     SONDE_TRY(give_row(v, position, logits, err));
-    return v->beside && last_row(v, position) ? variant_done(v, err) : SONDE_OK;
+    return v->beside && !v->l.inputs && last_row(v, position) ? variant_done(v, err) : SONDE_OK;
 }
 
 /* ---- opening ---- */
@@ -250,4 +264,35 @@ sonde_status variant_run_alone(variant_run *v, sonde_error *err) {
     SONDE_TRY(lanes_run(v->runs->session, lanes, 1, &v->l.length, back ? 0 : CHUNK_ROWS, err));
     SONDE_TRY(variant_done(v, err));
     return back ? run_gradients(v, err) : SONDE_OK;
+}
+
+static sonde_status run_together(variant_run *v, int n, lane *const *lanes, bool keep, sonde_error *err) {
+    sonde_session *s = v->runs->session;
+    int64_t       *goal = arena_new_array(v->memory, int64_t, (size_t)n);
+    void         **user = arena_new_array(v->memory, void *, (size_t)n);
+    for (int i = 0; i < n; i++) {
+        SONDE_TRY(lane_keep_inputs(s, lanes[i], err));
+        v[i].beside = true;
+        user[i] = &v[i];
+        goal[i] = lanes[i]->length;
+        while (want_of(&v[i], v[i].grad)->kind != SONDE_WANT_GRAD) v[i].grad++;
+    }
+    if (keep) SONDE_TRY(lanes_keep_blocks(s, lanes, n, err));
+    SONDE_TRY(lanes_run(s, lanes, n, goal, 0, err));
+    return lanes_run_back(s, lanes, n, seed_metric, user, err);
+}
+
+sonde_status variants_run_back(variant_run *v, int *n, bool keep, sonde_error *err) {
+    lane **lanes = arena_new_array(v->memory, lane *, (size_t)*n);
+    for (int i = 0; i < *n; i++) lanes[i] = &v[i].l;
+    if (*n == 1 || !lanes_alike(v->runs->session, lanes, *n)) {
+        *n = 1;
+        return variant_run_alone(v, err);
+    }
+    SONDE_TRY(run_together(v, *n, lanes, keep, err));
+    for (int i = 0; i < *n; i++) {
+        SONDE_TRY(variant_done(&v[i], err));
+        for (const held_slope *x = v[i].slopes; x; x = x->next) SONDE_TRY(answer_site(&v[i], v[i].grad, &x->seen, err));
+    }
+    return SONDE_OK;
 }

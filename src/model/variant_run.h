@@ -13,6 +13,9 @@ typedef struct {
     bool           *done;           /* [n_variants] */
 } answers;
 
+/* A gradient that waits for its variant's turn. */
+typedef struct held_slope { struct held_slope *next; sighting seen; } held_slope;
+
 typedef struct {
     batch_runs     *runs;
     answers        *out;
@@ -25,7 +28,8 @@ typedef struct {
     bound_metric  **metric;         /* [n_wants], NULL where a want has none */
     place_list     *wanted;         /* [n_wants]: of SITE and GRAD */
     size_t          grad;           /* the want whose gradients are under way */
-    bool            beside;         /* others are under way: it answers when its last row has come */
+    bool            beside;         /* others are under way: it answers when its last row has come, */
+    held_slope     *slopes, **end;  /* and its gradients wait here */
 } variant_run;
 
 /* Places and positions alone, nothing is opened: for what it would cost. Free v->memory, then or after an error. */
@@ -34,6 +38,9 @@ sonde_status variant_plan(variant_run *v, batch_runs *r, size_t index, const slo
 sonde_status variant_open(variant_run *v, batch_runs *r, size_t index, const lender *from, sonde_error *err);
 /* Its metrics are known: they leave when it is their turn. */
 sonde_status variant_done(variant_run *v, sonde_error *err);
+/* Several opened ones that want nothing but metrics and the gradients of one want, their rows in one product forward and back;
+ * `keep`: values of blocks are kept meanwhile. *n: how many ran, the first alone where they are not alike. */
+sonde_status variants_run_back(variant_run *v, int *n, bool keep, sonde_error *err);
 /* Alone and whole, answers as they come: for values and gradients of sites. */
 sonde_status variant_run_alone(variant_run *v, sonde_error *err);
 #endif

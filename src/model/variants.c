@@ -138,23 +138,61 @@ static sonde_status run_crowd(batch_runs *r, sonde_answer_fn fn, void *user, son
     return s;
 }
 
-/* ---- each alone ---- */
+/* ---- values and gradients of sites: each whole ---- */
+
+/* How many variants from `from` on go forward and back together: one want of gradients and no values, and at most `rows`. */
+static int slopes_of(const sonde_batch *b, size_t from, int64_t rows) {
+    int     n = 0, wanted = 0;
+    int64_t have = 0;
+    for (size_t i = 0; i < b->n_wants; i++) {
+        if (b->wants[i].kind == SONDE_WANT_SITE || b->wants[i].kind == SONDE_WANT_LOGITS) return 1;
+        wanted += b->wants[i].kind == SONDE_WANT_GRAD;
+    }
+    for (; wanted == 1 && from + (size_t)n < b->n_variants && n < MOST_LANES; n++) {
+        const int base = b->variants[from + (size_t)n].base;
+        have += base >= 0 && (size_t)base < b->n_bases ? b->bases[base].n : rows;
+        if (n && have > rows) break;
+    }
+    return n ? n : 1;
+}
+
+/* Opens *n variants and runs them, or the first alone; *n: how many. */
+static sonde_status run_some(batch_runs *r, answers *out, size_t from, int *n, bool keep, sonde_error *err) {
+    workspace           *w = r->session->memory;
+    const workspace_mark here = workspace_here(w);
+    variant_run         *v = calloc((size_t)*n, sizeof *v);
+    sonde_status         s = SONDE_OK;
+    int                  open = 0;
+    if (!v) abort();
+    while (open < *n && s == SONDE_OK) {
+        v[open].out = out;
+        s = variant_open(&v[open], r, from + (size_t)open, NULL, err);
+        open++;
+    }
+    if (s == SONDE_OK) s = variants_run_back(v, n, keep, err);
+    for (int i = 0; i < open; i++) arena_free(v[i].memory);
+    free(v);
+    workspace_release(w, here);
+    return s;
+}
 
 static sonde_status run_each(batch_runs *r, sonde_answer_fn fn, void *user, sonde_error *err) {
     const sonde_batch *b = r->batch;
-    workspace         *w = r->session->memory;
-    answers            out = { .fn = fn, .user = user, .metric = arena_new_array(r->memory, double, b->n_variants * b->n_wants + 1),
-                               .done = arena_new_array(r->memory, bool, b->n_variants + 1) };
-    sonde_status       s = SONDE_OK;
-    for (size_t i = 0; i < b->n_variants && s == SONDE_OK; i++) {
-        const workspace_mark here = workspace_here(w);
-        variant_run          v = { .out = &out };
-        s = variant_open(&v, r, i, NULL, err);
-        if (s == SONDE_OK) s = variant_run_alone(&v, err);
-        arena_free(v.memory);
-        workspace_release(w, here);
+    const int64_t      rows = crowd_kept_rows(r->session);
+    answers out = { .fn = fn, .user = user, .metric = arena_new_array(r->memory, double, b->n_variants * b->n_wants + 1),
+                    .done = arena_new_array(r->memory, bool, b->n_variants + 1) };
+    for (size_t at = 0; at < b->n_variants;) {
+        int          n = slopes_of(b, at, rows);
+        sonde_status s = run_some(r, &out, at, &n, rows >= KEPT_ROWS, err);
+        if (s == SONDE_NOMEM && n > 1 && out.next == at) {
+            workspace_trim(r->session->memory);
+            n = 1;
+            s = run_some(r, &out, at, &n, false, err);
+        }
+        SONDE_TRY(s);
+        at += (size_t)n;
     }
-    return s;
+    return SONDE_OK;
 }
 
 sonde_status sonde_variants_run(sonde_session *s, const sonde_batch *b, sonde_answer_fn fn, void *user, sonde_error *err) {
