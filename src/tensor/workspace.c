@@ -1,7 +1,9 @@
+#define _GNU_SOURCE
 #include "workspace.h"
 #include <stdlib.h>
+#include <sys/mman.h>
 
-enum { MOST_CHUNKS = 64 };
+enum { MOST_CHUNKS = 64, PAGE = 1 << 12, HUGE_FROM = 1 << 22 };
 static const size_t SMALLEST = (size_t)1 << 18;         /* floats */
 
 typedef struct { float *data; size_t cap; } chunk;
@@ -26,6 +28,16 @@ void workspace_free(workspace *w) {
     free(w);
 }
 
+/* Fewer faults and fewer misses of the address cache; where there are no huge pages nothing happens. */
+static void ask_for_huge_pages(float *data, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    const uintptr_t first = (uintptr_t)data, from = (first + PAGE - 1) / PAGE * PAGE, to = (first + bytes) / PAGE * PAGE;
+    if (bytes >= HUGE_FROM) (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+#else
+    (void)data, (void)bytes;
+#endif
+}
+
 static sonde_status grow(workspace *w, size_t n, sonde_error *err) {
     size_t cap = w->held > SMALLEST ? w->held : SMALLEST;       /* doubles, so that few chunks are enough */
     if (w->held + cap > w->budget) cap = w->budget > w->held ? w->budget - w->held : 0;     /* all that is left, in one piece */
@@ -35,6 +47,7 @@ static sonde_status grow(workspace *w, size_t n, sonde_error *err) {
                       ? NULL : aligned_alloc(64, cap * sizeof *data);
     SONDE_FAIL_IF(!data, err, SONDE_NOMEM, "the run needs %zu MB and more, the budget is %zu MB (--memory)",
                   ((w->held + cap) * sizeof *data >> 20) + 1, w->budget * sizeof *data >> 20);
+    ask_for_huge_pages(data, cap * sizeof *data);
     w->chunk[w->n_chunks++] = (chunk){ data, cap };
     w->held += cap;
     return SONDE_OK;
