@@ -95,7 +95,7 @@ static void take_logits(architecture *a, const sonde_answer *x) {
     const int64_t v = sonde_model_describe(a->cx->model)->n_answers;
     const sonde_logit_stats s = sonde_logits_stats(x->value.data, v);
     a->best[x->first] = s.argmax;
-    a->prob[x->first] = sonde_logits_prob(x->value.data, v, s.argmax);
+    a->prob[x->first] = sonde_logit_prob(x->value.data[s.argmax], &s);
 }
 
 static sonde_status take(const sonde_answer *x, void *user, sonde_error *err) {

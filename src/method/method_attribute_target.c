@@ -159,10 +159,11 @@ sonde_status attribute_take_logits(attribution *a, const sonde_answer *x, sonde_
     for (int64_t i = 0; i < a->n_answers; i++) {
         attribute_answer *y = &a->answer[i];
         if (y->position != x->first) continue;
-        if (y->token < 0) y->token = sonde_logits_stats(x->value.data, v).argmax;
+        const sonde_logit_stats s = sonde_logits_stats(x->value.data, v);
+        if (y->token < 0) y->token = s.argmax;
         SONDE_FAIL_IF(y->token >= v, err, SONDE_USAGE, "label: #%d of %" PRId64 ", expected #0 to #%" PRId64, (int)y->token, v, v - 1);
         y->logit = (double)x->value.data[y->token];
-        y->prob = sonde_logits_prob(x->value.data, v, y->token);
+        y->prob = sonde_logit_prob(x->value.data[y->token], &s);
     }
     return SONDE_OK;
 }

@@ -39,7 +39,11 @@ static void put_loss(const comparison *c, const float *row, const sonde_logit_st
     else sonde_cell_null(t);
 }
 
-static void put_top(comparison *c, int64_t at, const float *before, const float *after) {
+/* A row of logits and what it says. */
+typedef struct { const float *row; sonde_logit_stats stats; } answered;
+
+static void put_top(comparison *c, int64_t at, const answered *x, const answered *y) {
+    const float *before = x->row, *after = y->row;
     const size_t n = sonde_logits_top(before, c->v, (size_t)c->cx->top, c->top_before);
     sonde_logits_top(after, c->v, (size_t)c->cx->top, c->top_after);
     for (size_t k = 0; k < n; k++) {
@@ -47,27 +51,28 @@ static void put_top(comparison *c, int64_t at, const float *before, const float 
         sonde_cell_int(c->top, at);
         sonde_cell_int(c->top, (int64_t)k + 1);
         sonde_cell_token(c->top, context_answer(c->cx, c->top_before[k]));
-        sonde_cell_float(c->top, sonde_logits_prob(before, c->v, c->top_before[k]));
+        sonde_cell_float(c->top, sonde_logit_prob(before[c->top_before[k]], &x->stats));
         sonde_cell_token(c->top, context_answer(c->cx, c->top_after[k]));
-        sonde_cell_float(c->top, sonde_logits_prob(after, c->v, c->top_after[k]));
+        sonde_cell_float(c->top, sonde_logit_prob(after[c->top_after[k]], &y->stats));
     }
 }
 
 static void put_position(comparison *c, int64_t at, const float *before, const float *after) {
-    const sonde_logit_stats b = sonde_logits_stats(before, c->v), a = sonde_logits_stats(after, c->v);
+    const answered x = { before, sonde_logits_stats(before, c->v) }, y = { after, sonde_logits_stats(after, c->v) };
+    const sonde_logit_stats b = x.stats, a = y.stats;
     sonde_table *t = c->positions;
     start_row(c, t);
     sonde_cell_int(t, at);
     int64_t n;
     sonde_cell_token(t, context_token(c->cx, context_rows(c->cx, &c->base[0], &n)[at]));
-    sonde_cell_float(t, sonde_logits_kl(before, after, c->v));
+    sonde_cell_float(t, sonde_logits_kl_known(before, b.log_sum, after, a.log_sum, c->v));
     put_loss(c, before, &b, 0, at);
     put_loss(c, after, &a, c->after_base, at);
     sonde_cell_float(t, b.entropy_bits);
     sonde_cell_float(t, a.entropy_bits);
     sonde_cell_token(t, context_answer(c->cx, b.argmax));
     sonde_cell_token(t, context_answer(c->cx, a.argmax));
-    put_top(c, at, before, after);
+    put_top(c, at, &x, &y);
     c->cx->progress(c->cx->progress_user, "positions", at + 1, c->n);
 }
 

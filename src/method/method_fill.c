@@ -48,7 +48,7 @@ static sonde_table *table(const filling *f, sonde_result *out, const char *name)
     return t;
 }
 
-typedef struct { size_t prompt; int64_t position; const float *logit; int64_t v; } mask_row;
+typedef struct { size_t prompt; int64_t position; const float *logit; int64_t v; sonde_logit_stats stats; } mask_row;
 
 static void put(const filling *f, sonde_table *t, const mask_row *m, int64_t rank, int32_t id) {
     sonde_table_row(t);
@@ -56,7 +56,7 @@ static void put(const filling *f, sonde_table *t, const mask_row *m, int64_t ran
     sonde_cell_int(t, m->position);
     sonde_cell_int(t, rank);
     sonde_cell_token(t, context_token(f->cx, id));
-    sonde_cell_float(t, sonde_logits_prob(m->logit, m->v, id));
+    sonde_cell_float(t, sonde_logit_prob(m->logit[id], &m->stats));
     sonde_cell_float(t, m->logit[id]);
 }
 
@@ -81,7 +81,8 @@ static sonde_status run_masks(filling *f, const end_query *q, sonde_error *err) 
     if (cx->dry_run) return end_cost(q, &f->cost, err);
     const sonde_status s = end_read(q, &v, err);
     for (size_t i = 0; i < q->n_at && s == SONDE_OK; i++)
-        put_mask(f, &(mask_row){ q->prompt, q->at[i], v.data + (int64_t)i * v.cols, v.cols });
+        put_mask(f, &(mask_row){ q->prompt, q->at[i], v.data + (int64_t)i * v.cols, v.cols,
+                                 sonde_logits_stats(v.data + (int64_t)i * v.cols, v.cols) });
     free(v.data);
     return s;
 }

@@ -145,12 +145,13 @@ static sonde_status put_state(const acting *r, const acting_block *b, const acti
     sonde_table *t = row->t->lens;
     const sonde_status s = sonde_session_unembed(r->w->cx->session, x, 1, logits, row->err);
     const size_t n = s == SONDE_OK ? sonde_logits_top(logits, v, (size_t)r->w->cx->top, top) : 0;
+    const sonde_logit_stats stats = sonde_logits_stats(logits, v);
     for (size_t k = 0; k < n; k++) {
         start(t, row->run, b->layer);
         sonde_cell_text(t, state);
         sonde_cell_int(t, (int64_t)k + 1);
         sonde_cell_token(t, context_token(r->w->cx, top[k]));
-        sonde_cell_float(t, sonde_logits_prob(logits, v, top[k]));
+        sonde_cell_float(t, sonde_logit_prob(logits[top[k]], &stats));
         snprintf(place, sizeof place, "%s %s%s", b->name + strlen("blocks."), state, !strcmp(row->run, "A") ? ""
                  : ", edited");
         sonde_cell_text(t, place);

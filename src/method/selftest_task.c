@@ -22,10 +22,11 @@ static bool holds(const sonde_id_list *list, int32_t id) {
 /* P(set) - P(rest of the universe) */
 static double mass_of(const judging *j, const float *logits) {
     const sonde_id_list *set = &j->task->set[j->c->set], *all = &j->task->universe;
+    const sonde_logit_stats s = sonde_logits_stats(logits, j->vocab);
     double sum = 0;
-    for (size_t i = 0; i < set->n; i++) sum += sonde_logits_prob(logits, j->vocab, set->id[i]);
+    for (size_t i = 0; i < set->n; i++) sum += sonde_logit_prob(logits[set->id[i]], &s);
     for (size_t i = 0; i < all->n; i++)
-        if (!holds(set, all->id[i])) sum -= sonde_logits_prob(logits, j->vocab, all->id[i]);
+        if (!holds(set, all->id[i])) sum -= sonde_logit_prob(logits[all->id[i]], &s);
     return sum;
 }
 

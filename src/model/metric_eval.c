@@ -6,6 +6,7 @@
  *   d loss = (p - one(next token)) / (n - 1) */
 #include "base/text.h"
 #include "kernel/exact.h"
+#include "kernel/kern.h"
 #include "logit_sums.h"
 #include "metric_tree.h"
 #include "sonde/logits.h"
@@ -299,6 +300,8 @@ static void term_parts(const bound_metric *b, double *part) {
     }
 }
 
+enum { PIECE = 256 };              /* probabilities found at once */
+
 /* What one logit of a row is to all terms: its id, its probability. */
 typedef struct { int64_t id; double p, log_p; } entry;
 
@@ -322,10 +325,14 @@ void metric_gradient(const bound_metric *b, int64_t position, const float *logit
     const metric_row_state *row = &b->row[at];
     double part[MOST_NODES] = { 0 };
     term_parts(b, part);
+    double p[PIECE];
     for (entry e = { 0 }; e.id < b->vocab; e.id++) {
+        const int64_t in = e.id % PIECE, left = b->vocab - e.id;
+        if (row->needs_sum && in == 0)
+            kern->probs(p, logits + e.id, (kern_log_sum){ row->sum.most, row->sum.rest }, (size_t)(left < PIECE ? left : PIECE));
         if (row->needs_sum) {
             e.log_p = log_prob(logits[e.id], row->sum);
-            e.p = exact_exp(e.log_p);
+            e.p = p[in];
         }
         double slope = 0;
         for (int i = 0; i < b->x->n_terms; i++) {
