@@ -38,7 +38,8 @@ def gpt2_tensors(c):
     yield "transformer.wpe.weight", (c["n_positions"], d)
     for i in range(c["n_layer"]):
         at = f"transformer.h.{i}."
-        for name, shape in (("attn.c_attn", (d, 3 * d)), ("attn.c_proj", (d, d)), ("mlp.c_fc", (d, f)), ("mlp.c_proj", (f, d))):
+        for name, shape in (("attn.c_attn", (d, 3 * d)), ("attn.c_proj", (d, d)),
+                            ("mlp.c_fc", (d, f)), ("mlp.c_proj", (f, d))):
             yield at + name + ".weight", shape
             yield at + name + ".bias", shape[1:]
         for name in ("ln_1", "ln_2"):

@@ -33,8 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent
 TILES = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
 REQUESTS = {"prompt": "prompt 512", "decode": "decode 64 32"}
-# How far logits may be from llama.cpp's (cache of float16; activations rounded to 8 bits for quantised weights, to float16 for
-# F16) and from float32's: the difference's root mean square as a share of the logits'.
+# How far logits may be from llama.cpp's (cache of float16; activations rounded to 8 bits for quantised weights, to float16
+# for F16) and from float32's: the difference's root mean square as a share of the logits'.
 NEAR = {"f32": 0.01, "f16": 0.01, "q8_0": 0.1, "q4_0": 0.1, "q4_k_m": 0.1}
 NEAR_FLOAT = 1e-4
 # Model, type, the least ratio to the faster peer: prompt, decode; None: reported.
@@ -48,15 +48,18 @@ OPENS = [("embedded", None, 30), ("gpt2-f32", "gpt2-f32.gguf", 50), ("llama11-q8
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--python", help="a Python that has torch, transformers, llama_cpp (transformer_lens), in place of a new environment")
+    p.add_argument("--python",
+                   help="a Python that has torch, transformers, llama_cpp (transformer_lens), in place of a new environment")
     p.add_argument("--lens-python", help="a Python that has transformer_lens, where --python's has not")
     p.add_argument("--llama-lib", help="folder of llama.cpp's libraries, in place of those of the package")
     p.add_argument("--build", default=ROOT / "build/release", type=Path, help="folder of sonde and speed")
     p.add_argument("--models", default=ROOT / "build/bench-models", type=Path)
     p.add_argument("--pairs", type=int, default=20)
     p.add_argument("--threads", default="2,1")
-    p.add_argument("--only", default="*", help="patterns of MODEL-TYPE/prompt, MODEL-TYPE/decode, open-MODEL; a part of one is enough")
+    p.add_argument("--only", default="*",
+                   help="patterns of MODEL-TYPE/prompt, MODEL-TYPE/decode, open-MODEL; a part of one is enough")
     p.add_argument("--out", type=Path, help="a file for all times, as JSON; what it has already stays")
+    p.add_argument("--report", action="store_true", help="measure nothing, print the table of --out")
     p.add_argument("--lock", type=Path, help="a file to lock for each pair, where several measurements share the machine")
     return p.parse_args()
 
@@ -179,13 +182,18 @@ def race(args, programs, wanted):
                 for p in programs if i % 2 else reversed(programs):
                     time.sleep(0.03)            # so that the one before has stopped spinning
                     times[what][p.name].append(p.ask(REQUESTS[what]))
-            say(f"  {what} {i + 1}/{args.pairs}: " + ", ".join(f"{n} {1e3 * t[-1]:.4g}" for n, t in times[what].items()) + " ms")
+            last = ", ".join(f"{name} {1e3 * t[-1]:.4g}" for name, t in times[what].items())
+            say(f"  {what} {i + 1}/{args.pairs}: {last} ms")
     return times
 
 
 def median_ratio(theirs, ours):
     ratios = [a / b for a, b in zip(theirs, ours)]
     return statistics.median(ratios), max(ratios)
+
+
+def ms(seconds):
+    return f"{1e3 * seconds:.4g}"
 
 
 def verdict(ratio, bar):
@@ -206,8 +214,8 @@ def rows_of(entry):
         if floats and name == min(floats, key=middle.get):
             bars.append(FLOAT_BARS[what])
         ratio, best = median_ratio(times[name], ours)
-        yield (f"| {entry['model']} {what} | {entry['threads']} | {1e3 * min(ours):.4g} | {1e3 * statistics.median(ours):.4g} "
-               f"| {name} | {1e3 * min(times[name]):.4g} | {1e3 * middle[name]:.4g} | {ratio:.2f} | {best:.2f} "
+        yield (f"| {entry['model']} {what} | {entry['threads']} | {ms(min(ours))} | {ms(statistics.median(ours))} "
+               f"| {name} | {ms(min(times[name]))} | {ms(middle[name])} | {ratio:.2f} | {best:.2f} "
                f"| {'; '.join(verdict(ratio, b) for b in bars) or '-'} |")
 
 
@@ -216,7 +224,7 @@ def open_rows(entry):
     forward = entry["forward"]
     least = 1e3 * (statistics.median(t) - forward)
     limit = f"{bar}" if not forward else f"{bar} + {1e3 * forward:.0f} of the forward"
-    yield (f"| {entry['model']} open + first token | {entry['threads']} | {1e3 * min(t):.4g} | {1e3 * statistics.median(t):.4g} "
+    yield (f"| {entry['model']} open + first token | {entry['threads']} | {ms(min(t))} | {ms(statistics.median(t))} "
            f"| | | | | | {limit}: {'met' if least <= bar else 'MISSED'} |")
 
 
@@ -232,6 +240,18 @@ def keep(args, result, entry):
         part = args.out.with_suffix(".part")
         part.write_text(json.dumps(result, indent=1))
         os.rename(part, args.out)
+
+
+HEAD = """
+| case | threads | sonde min | median | peer | min | median | ratio | best | bar |
+|---|---|---|---|---|---|---|---|---|---|"""
+
+
+def table(result):
+    print(HEAD)
+    for entry in result["cases"]:
+        print(*(open_rows if entry["what"] == "open" else rows_of)(entry), sep="\n")
+    print("", *result["programs"], sep="\n")
 
 
 def run_case(args, env, result, case, threads):
@@ -285,13 +305,16 @@ def run_open(args, env, result, row, threads):
             start = time.perf_counter()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=env)
             times.append(time.perf_counter() - start)
-    entry = {"model": name, "what": "open", "threads": threads, "seconds": {"sonde": times[1:]}, "bar": bar, "forward": forward}
+    entry = {"model": name, "what": "open", "threads": threads, "seconds": {"sonde": times[1:]}, "bar": bar,
+             "forward": forward}
     keep(args, result, entry)
     print(*open_rows(entry), sep="\n", flush=True)
 
 
 def main():
     args = arguments()
+    if args.report:
+        return table(json.loads(args.out.read_text()))
     cpu, tiles = processor()
     args.python = args.python or environment(tiles)
     env = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_FP16", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
@@ -300,10 +323,10 @@ def main():
     result = {"cpu": cpu, "tiles": tiles, "cores": len(os.sched_getaffinity(0)), "programs": [], "cases": []}
     if args.out and args.out.exists():
         result = json.loads(args.out.read_text())
-    print(f"{cpu}, {result['cores']} cores; Python {args.python}; milliseconds, {args.pairs} pairs")
+    print(f"{cpu}, {result['cores']} cores; Python {args.python}; milliseconds, {args.pairs} pairs", flush=True)
     if tiles:
         print("This CPU has matrix tiles (AMX): the peers run without them.")
-    print("\n| case | threads | sonde min | median | peer | min | median | ratio | best | bar |\n|---|---|---|---|---|---|---|---|---|---|")
+    print(HEAD)
     try:
         for threads in map(int, args.threads.split(",")):
             for row in OPENS:

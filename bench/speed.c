@@ -55,7 +55,8 @@ static sonde_status logits(sonde_session *s, const sonde_prompt *prompt, request
     const int64_t       last = prompt->n - 1;
     const sonde_want    want = { .kind = SONDE_WANT_LOGITS, .at = &last, .n_at = 1 };
     const sonde_variant plain = { .base = 0 };
-    const sonde_batch   b = { .bases = prompt, .n_bases = 1, .variants = &plain, .n_variants = 1, .wants = &want, .n_wants = 1 };
+    const sonde_batch   b = { .bases = prompt, .n_bases = 1, .variants = &plain, .n_variants = 1,
+                              .wants = &want, .n_wants = 1 };
     return sonde_variants_run(s, &b, save, r, err);
 }
 

@@ -30,7 +30,8 @@ static sonde_status pass(const sonde_answer *a, void *user, sonde_error *err) {
 /* The last position's logits, and a site's values where one is named. */
 static sonde_status one_run(bench_race *r, const char *site, sonde_error *err) {
     const int64_t       last = r->prompt.n - 1;
-    const sonde_want    wants[] = { { .kind = SONDE_WANT_LOGITS, .at = &last, .n_at = 1 }, { .kind = SONDE_WANT_SITE, .sites = site } };
+    const sonde_want    wants[] = { { .kind = SONDE_WANT_LOGITS, .at = &last, .n_at = 1 },
+                                    { .kind = SONDE_WANT_SITE, .sites = site } };
     const sonde_variant plain = { .base = 0 };
     const sonde_batch   b = { .bases = &r->prompt, .n_bases = 1, .variants = &plain, .n_variants = 1,
                               .wants = wants, .n_wants = site ? 2 : 1 };
@@ -50,7 +51,9 @@ static sonde_status pattern_job(bench_race *r, double *figure, sonde_error *err)
     return one_run(r, ((const looking *)r->user)->pattern, err);
 }
 
-static void silent(void *user, const char *what, int64_t done, int64_t all) { (void)user, (void)what, (void)done, (void)all; }
+static void silent(void *user, const char *what, int64_t done, int64_t all) {
+    (void)user, (void)what, (void)done, (void)all;
+}
 
 /* A method as its verb runs it, on the prompt; what it answers is thrown away. */
 static sonde_status run_verb(bench_race *r, int argc, char **argv, const char *out, sonde_error *err) {
@@ -169,8 +172,8 @@ static sonde_status plan_trace(bench_race *r, sonde_error *err) {
     size_t   most = 1;
     const sonde_single every = { .prompt = r->prompt, .sites = "**" };
     SONDE_TRY(sonde_run(r->o.session, &every, count_bytes, l, err));
-    SONDE_FAIL_IF(l->bytes > most_written, err, SONDE_USAGE, "bench: a trace of %lld tokens has %.1f GB, expected %lld at most "
-                  "(--length)", (long long)r->prompt.n, 1e-9 * (double)l->bytes, (long long)(most_written >> 30));
+    SONDE_FAIL_IF(l->bytes > most_written, err, SONDE_USAGE, "bench: a trace of %lld tokens has %.1f GB, expected %lld at "
+                  "most (--length)", (long long)r->prompt.n, 1e-9 * (double)l->bytes, (long long)(most_written >> 30));
     for (size_t i = 0; i < l->n_chunks; i++) most = l->chunk[i] > most ? l->chunk[i] : most;
     l->buffer = malloc(most);
     SONDE_FAIL_IF(!l->buffer, err, SONDE_NOMEM, "bench: no memory for %zu bytes", most);
@@ -206,7 +209,8 @@ static sonde_status plan_names(bench_race *r, sonde_error *err) {
 }
 
 static sonde_status measure(bench_race *r, sonde_error *err) {
-    static const bench_job jobs[JOBS] = { plain_job, residual_job, pattern_job, trace_job, write_job, lens_job, product_job };
+    static const bench_job jobs[JOBS] = { plain_job, residual_job, pattern_job, trace_job, write_job, lens_job,
+                                          product_job };
     SONDE_TRY(plan_names(r, err));
     SONDE_TRY(plan_trace(r, err));
     SONDE_TRY(plan_product(r, err));

@@ -23,18 +23,20 @@ static sonde_status draw_prompt(bench_race *r, int64_t n, sonde_error *err) {
 
 sonde_status bench_open(bench_race *r, bench_word *w, int64_t length, int64_t behind, sonde_error *err) {
     static const struct { const char *name; sonde_column_type type; } columns[] = {
-        { "case", SONDE_TEXT }, { "value", SONDE_FLOAT }, { "unit", SONDE_TEXT }, { "beside", SONDE_TEXT }, { "share", SONDE_FLOAT },
-        { "best", SONDE_FLOAT }, { "bar", SONDE_FLOAT }, { "ok", SONDE_BOOL }, { "rounds", SONDE_INT },
+        { "case", SONDE_TEXT }, { "value", SONDE_FLOAT }, { "unit", SONDE_TEXT }, { "beside", SONDE_TEXT },
+        { "share", SONDE_FLOAT }, { "best", SONDE_FLOAT }, { "bar", SONDE_FLOAT }, { "ok", SONDE_BOOL },
+        { "rounds", SONDE_INT },
     };
     r->word    = w;
     r->threads = (int)w->c->option[OPTION_THREADS].i;
     SONDE_TRY(opened_open(&r->o, w->c, err));
     const sonde_model_info *m = sonde_model_describe(r->o.model);
     SONDE_FAIL_IF(!(m->head & SONDE_HEAD_LM) || m->encoder_layers, err, SONDE_UNSUPPORTED,
-                  "bench: %s is no decoder that writes, expected one (bench kernels needs no model)", name_shown(m->name).text);
+                  "bench: %s is no decoder that writes, expected one (bench kernels needs no model)",
+                  name_shown(m->name).text);
     const int64_t most = m->context > 0 ? m->context - behind : INT64_MAX;
-    SONDE_FAIL_IF(most < 2 || w->length > most, err, SONDE_USAGE, "bench: %lld tokens and %lld behind them do not fit into the "
-                  "context of %lld", (long long)(w->length ? w->length : 2), (long long)behind, (long long)m->context);
+    SONDE_FAIL_IF(most < 2 || w->length > most, err, SONDE_USAGE, "bench: %lld tokens and %lld behind them do not fit into "
+                  "the context of %lld", (long long)(w->length ? w->length : 2), (long long)behind, (long long)m->context);
     if (w->length) length = w->length;
     SONDE_TRY(draw_prompt(r, length < most ? length : most, err));
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
@@ -64,9 +66,10 @@ sonde_status bench_alternate(bench_race *r, const bench_job *jobs, int n, const 
     const double begin = bench_now();
     double took = 0;
     r->jobs = n;
-    for (r->rounds = 0; r->rounds < BENCH_ROUNDS && (r->rounds == 0 || took < r->word->seconds); took = bench_now() - begin) {
+    for (r->rounds = 0; r->rounds < BENCH_ROUNDS && (r->rounds == 0 || took < r->word->seconds); ) {
         progress_show(NULL, what, (int64_t)(1000 * took), (int64_t)(1000 * r->word->seconds) + 1);
         SONDE_TRY(one_round(r, jobs, err));
+        took = bench_now() - begin;
     }
     if (r->rounds < 3) return SONDE_OK;
     r->rounds--;
@@ -105,8 +108,8 @@ void bench_put(bench_race *r, const bench_row *row) {
             sonde_cell_bool(t, ok);
         } else sonde_cell_null(t), sonde_cell_null(t);
         if (!ok && r->word->below++ == 0)
-            r->word->worst = arena_printf(r->word->c->memory, "%s: %.2f of %s, expected %s %.2f", row->name, m.middle, row->beside,
-                                          row->least ? "at most" : "at least", row->bar);
+            r->word->worst = arena_printf(r->word->c->memory, "%s: %.2f of %s, expected %s %.2f", row->name, m.middle,
+                                          row->beside, row->least ? "at most" : "at least", row->bar);
     } else for (int i = 0; i < 4; i++) sonde_cell_null(t);
     sonde_cell_int(t, r->rounds);
 }

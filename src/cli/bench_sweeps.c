@@ -21,8 +21,8 @@ static sonde_status pass(const sonde_answer *a, void *user, sonde_error *err) {
 static sonde_status run_cells(bench_race *r, int job, double *figure, sonde_error *err) {
     const sweeping   *s = r->user;
     const sonde_want  want = { .kind = SONDE_WANT_METRIC, .metric = s->metric };
-    const sonde_batch b = { .bases = &r->prompt, .n_bases = 1, .variants = s->of[job].variant, .n_variants = (size_t)s->of[job].n,
-                            .wants = &want, .n_wants = 1, .runs = &s->b, .n_runs = 1 };
+    const sonde_batch b = { .bases = &r->prompt, .n_bases = 1, .variants = s->of[job].variant,
+                            .n_variants = (size_t)s->of[job].n, .wants = &want, .n_wants = 1, .runs = &s->b, .n_runs = 1 };
     (void)figure;
     return sonde_variants_run(r->o.session, &b, pass, NULL, err);
 }
@@ -65,7 +65,8 @@ static const char *cell_text(arena *into, const bench_race *r, int job, long lon
     switch (job) {
     case STREAM: return arena_printf(into, "patch:blocks.%lld.hook_resid_pre[%lld]=B", i / n, i % n);
     case HEADS:  return arena_printf(into, "patch:blocks.%lld.attn.hook_z[:,%lld]=B", i / heads, i % heads);
-    default:     return arena_printf(into, "patch:blocks.%lld.attn.hook_z[%lld,%lld]=B", i / n / heads, i % n, i / n % heads);
+    default:
+        return arena_printf(into, "patch:blocks.%lld.attn.hook_z[%lld,%lld]=B", i / n / heads, i % n, i / n % heads);
     }
 }
 
