@@ -20,6 +20,13 @@ static int by_departure(const void *x, const void *y) {
     return (a->index > b->index) - (a->index < b->index);
 }
 
+/* Those that start together run together. */
+static int by_slot(const void *x, const void *y) {
+    const planned *a = x, *b = y;
+    if (a->way.slot != b->way.slot) return a->way.slot < b->way.slot ? -1 : 1;
+    return by_departure(x, y);
+}
+
 static sonde_status plan_one(crowd *c, size_t i, const slots *plain, sonde_error *err) {
     variant_run        v = { .out = &c->out };
     const sonde_status s = variant_plan(&v, c->r, i, plain, err);
@@ -33,15 +40,14 @@ static sonde_status plan_one(crowd *c, size_t i, const slots *plain, sonde_error
 sonde_status crowd_open(crowd *c, batch_runs *r, sonde_error *err) {
     const sonde_batch *b = r->batch;
     const slots        plain = plain_slots(r->memory, &r->session->model->config);
-    bool               ordered = false;
     *c = (crowd){ .r = r, .memory = arena_new() };
     c->plan = arena_new_array(c->memory, planned, b->n_variants + 1);
     c->of = arena_new_array(c->memory, lender, b->n_bases + 1);
     c->out.metric = arena_new_array(c->memory, double, b->n_variants * b->n_wants + 1);
     c->out.done = arena_new_array(c->memory, bool, b->n_variants + 1);
     for (size_t i = 0; i < b->n_variants; i++) SONDE_TRY(plan_one(c, i, &plain, err));
-    for (size_t i = 0; i < b->n_wants; i++) ordered |= b->wants[i].kind == SONDE_WANT_LOGITS;
-    if (!ordered) qsort(c->plan, b->n_variants, sizeof *c->plan, by_departure);
+    for (size_t i = 0; i < b->n_wants; i++) c->ordered |= b->wants[i].kind == SONDE_WANT_LOGITS;
+    if (!c->ordered) qsort(c->plan, b->n_variants, sizeof *c->plan, by_departure);
     return SONDE_OK;
 }
 
@@ -98,5 +104,6 @@ wave crowd_wave(const crowd *c, size_t from, int64_t rows) {
         have += p->way.goal - p->way.first;
     }
     share_memory(c, &w);
+    if (!c->ordered) qsort(c->plan + from, w.until - from, sizeof *c->plan, by_slot);
     return w;
 }

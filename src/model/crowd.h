@@ -3,7 +3,8 @@
 #define SONDE_CROWD_H
 #include "variant_run.h"
 
-enum { GROUP_ROWS = 1024, KEPT_ROWS = 512 };   /* of a group: products of so many run at full speed; on the way back */
+/* Rows of a group: products of so many run at full speed; on the way back; of a wave, as many groups. */
+enum { GROUP_ROWS = 1024, KEPT_ROWS = 512, WAVE_ROWS = 16 * GROUP_ROWS };
 
 typedef struct {
     size_t    index;                    /* of the variant */
@@ -17,6 +18,7 @@ typedef struct {
     answers      out;
     arena       *memory;
     planned     *plan;                  /* [n_variants], in the order in which they run */
+    bool         ordered;               /* the plan's order is the batch's: logits leave as they come */
     lender      *of;                    /* [n_bases]: those of the wave are open */
     arena       *wave;                  /* ends with the wave */
     variant_run *v;                     /* the group's */
@@ -32,7 +34,7 @@ void         crowd_close(crowd *c);
 /* Variants [from, until) of the plan, and the bases that are lent to them; floats 0: it does not pay, nothing is kept. */
 typedef struct { int base; int64_t floats, whole, own; } wave_base;
 typedef struct { size_t from, until; wave_base *base; size_t n_bases; } wave;
-/* A few bases, so many that groups of `rows` rows are full and memory holds them; in c->wave. */
+/* A few bases, so many that their variants have `rows` rows and memory holds them; in c->wave. */
 wave    crowd_wave(const crowd *c, size_t from, int64_t rows);
 /* Rows of a group, at most `rows`, so many that they take no more than a part of the memory. */
 int64_t crowd_most_rows(const crowd *c, int64_t rows);

@@ -128,7 +128,7 @@ static sonde_status run_crowd(batch_runs *r, sonde_answer_fn fn, void *user, son
     if (!c.v) abort();
     for (size_t at = 0; at < r->batch->n_variants && s == SONDE_OK;) {
         c.wave = arena_new();
-        const wave w = crowd_wave(&c, at, GROUP_ROWS);
+        const wave w = crowd_wave(&c, at, WAVE_ROWS);
         s = run_wave(&c, &w, err);
         at = w.until;
         arena_free(c.wave);

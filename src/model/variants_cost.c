@@ -108,7 +108,7 @@ sonde_status sonde_variants_cost(sonde_session *s, const sonde_batch *b, sonde_c
         status = crowd_open(&c, &r, err);
         for (size_t at = 0; at < b->n_variants && status == SONDE_OK;) {
             c.wave = arena_new();
-            const wave w = crowd_wave(&c, at, GROUP_ROWS);
+            const wave w = crowd_wave(&c, at, WAVE_ROWS);
             status = add_wave(&c, &w, looks, out, err);
             at = w.until;
             arena_free(c.wave);
