@@ -11,7 +11,7 @@ enum {
     MAX_THREADS = 64,
     SPIN_NS     = 50000,            /* how long who waits looks on before it sleeps: longer than the gap between operations */
     SPIN_LOOKS  = 32,               /* between two looks at the clock */
-    PIECES      = 64,               /* of a thread's part of the work: the least that is claimed */
+    PIECES      = 8,               /* of a thread's part of the work: the least that is claimed */
     LINE        = 64                /* bytes that cores pass to each other at once */
 };
 
