@@ -1,9 +1,8 @@
 /* safetensors, written. The header is complete before the first number; arrays of wide items come first in the file, so
- * that every item is aligned; the header names them in the caller's order. Into a large file large pieces go by a thread of
- * their own, where there is a second core: numbers are computed while the ones before are written. */
+ * that every item is aligned; the header names them in the caller's order. */
 #include "sonde/array_file.h"
 #include "container.h"
-#include "write_behind.h"
+#include "write_beside.h"
 #include "base/map.h"
 #include "base/pool.h"
 #include "base/text.h"
@@ -11,13 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LARGE_FILE = 1 << 26, LARGE_PIECE = 1 << 16 };
+enum { LARGE = 1 << 16 };       /* bytes that are worth a thread of their own */
 
 typedef struct {
     uint64_t start;             /* in the data section, until the header's size is known; then in the file */
     uint64_t bytes;
     int      item;              /* bytes of one */
 } place;
+
+typedef struct { uint64_t at; size_t bytes; } piece_of_file;
 
 struct sonde_array_writer {
     file_out out;
@@ -26,7 +27,7 @@ struct sonde_array_writer {
     place   *at;                /* [n] */
     size_t   n;
     uint64_t total;             /* bytes of all arrays */
-    write_behind *behind;       /* NULL: the caller writes */
+    write_beside *beside;       /* NULL: nothing large was lent yet, or there is one core */
 };
 
 typedef struct { char *text; size_t len, cap; } growing;
@@ -161,13 +162,13 @@ sonde_status sonde_array_writer_open(sonde_array_writer **out, const char *path,
     }
     if (s == SONDE_OK) s = write_header(w, &header, err);
     free(header.text);
-    if (s == SONDE_OK && w->total >= LARGE_FILE && pool_cores() > 1) w->behind = write_behind_new(&w->out);
     if (s == SONDE_OK) *out = w;
     else sonde_array_writer_drop(w);
     return s;
 }
 
-sonde_status sonde_array_write(sonde_array_writer *w, size_t which, int64_t first, const void *items, int64_t n,
+/* Where items lie in the file. */
+static sonde_status find_items(const sonde_array_writer *w, size_t which, int64_t first, int64_t n, piece_of_file *out,
                                sonde_error *err) {
     SONDE_FAIL_IF(which >= w->n, err, SONDE_USAGE, "array %zu of a file of %zu", which, w->n);
     const place *p = &w->at[which];
@@ -175,10 +176,29 @@ sonde_status sonde_array_write(sonde_array_writer *w, size_t which, int64_t firs
     SONDE_FAIL_IF(first < 0 || n < 0 || n > count || first > count - n, err, SONDE_USAGE,
                   "array %s: %" PRId64 " items from %" PRId64 " on, it has %" PRId64, name_shown(w->name[which]).text,
                   n, first, count);
-    const uint64_t at = p->start + (uint64_t)(first * p->item);
-    const size_t   bytes = (size_t)(n * p->item);
-    if (w->behind && bytes >= LARGE_PIECE) return write_behind_put(w->behind, at, items, bytes, err);
-    return file_out_write_at(&w->out, at, items, bytes, err);
+    *out = (piece_of_file){ p->start + (uint64_t)(first * p->item), (size_t)(n * p->item) };
+    return SONDE_OK;
+}
+
+sonde_status sonde_array_write(sonde_array_writer *w, size_t which, int64_t first, const void *items, int64_t n,
+                               sonde_error *err) {
+    piece_of_file x;
+    SONDE_TRY(find_items(w, which, first, n, &x, err));
+    return file_out_write_at(&w->out, x.at, items, x.bytes, err);
+}
+
+sonde_status sonde_array_lend(sonde_array_writer *w, size_t which, int64_t first, const void *items, int64_t n,
+                              sonde_error *err) {
+    piece_of_file x;
+    SONDE_TRY(find_items(w, which, first, n, &x, err));
+    if (x.bytes >= LARGE && !w->beside && pool_cores() > 1) w->beside = write_beside_new(&w->out);
+    if (x.bytes < LARGE || !w->beside) return file_out_write_at(&w->out, x.at, items, x.bytes, err);
+    write_beside_put(w->beside, x.at, items, x.bytes);
+    return SONDE_OK;
+}
+
+sonde_status sonde_array_settle(sonde_array_writer *w, sonde_error *err) {
+    return w->beside ? write_beside_wait(w->beside, err) : SONDE_OK;
 }
 
 static void forget(sonde_array_writer *w) {
@@ -187,7 +207,8 @@ static void forget(sonde_array_writer *w) {
 }
 
 sonde_status sonde_array_writer_close(sonde_array_writer *w, sonde_error *err) {
-    sonde_status s = write_behind_end(w->behind, err);
+    sonde_status s = sonde_array_settle(w, err);
+    write_beside_end(w->beside);
     if (s == SONDE_OK) s = file_out_commit(&w->out, err);
     else file_out_drop(&w->out);
     forget(w);
@@ -196,7 +217,7 @@ sonde_status sonde_array_writer_close(sonde_array_writer *w, sonde_error *err) {
 
 void sonde_array_writer_drop(sonde_array_writer *w) {
     if (!w) return;
-    (void)write_behind_end(w->behind, NULL);
+    write_beside_end(w->beside);
     file_out_drop(&w->out);
     forget(w);
 }
