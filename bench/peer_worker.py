@@ -100,7 +100,7 @@ class Lens:
             n_layers=c.n_layer, d_model=c.n_embd, n_ctx=c.n_positions, d_head=c.n_embd // c.n_head, n_heads=c.n_head,
             d_mlp=4 * c.n_embd, d_vocab=c.vocab_size, act_fn="gelu_new", normalization_type="LN", eps=c.layer_norm_epsilon)
         self.torch, self.vocab = torch, c.vocab_size
-        self.cache_of = transformer_lens.HookedTransformerKeyValueCache.init_cache
+        self.cache_of = transformer_lens.TransformerLensKeyValueCache.init_cache
         self.model = transformer_lens.HookedTransformer(config)
         self.model.load_and_process_state_dict(convert_gpt2_weights(hf, config), fold_ln=False, center_writing_weights=False,
                                                center_unembed=False, fold_value_biases=False)
@@ -109,7 +109,8 @@ class Lens:
 
     def step(self, ids):
         with self.torch.inference_mode():
-            x = self.model(ids, past_kv_cache=self.cache, stop_at_layer=self.model.cfg.n_layers)
+            x = self.model(ids, attention_mask=self.torch.ones_like(ids), past_kv_cache=self.cache,
+                           stop_at_layer=self.model.cfg.n_layers)
             return self.model.unembed(self.model.ln_final(x[:, -1:]))[0, -1]
 
     def begin(self, tokens):

@@ -91,7 +91,7 @@ def environment(tiles):
     flags = f"-DCMAKE_C_FLAGS='{TILES}' -DCMAKE_CXX_FLAGS='{TILES}' " if tiles else ""
     subprocess.run([*pip, "--no-binary", "llama-cpp-python", "llama-cpp-python==0.3.36"], check=True,
                    env=os.environ | {"CMAKE_ARGS": flags + "-DGGML_NATIVE=ON"})
-    if subprocess.run([*pip, "transformer_lens"]).returncode:
+    if subprocess.run([*pip, "transformer_lens>=3,<4"]).returncode:       # 4 has no HookedTransformer
         say("transformer_lens cannot be installed beside them; it is left out")
     (folder / "done").touch()
     return python
