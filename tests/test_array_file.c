@@ -2,9 +2,7 @@
 #include "test.h"
 #include "scratch.h"
 #include "sonde/array_file.h"
-#include <signal.h>
 #include <stdint.h>
-#include <sys/resource.h>
 
 static sonde_error err;
 
@@ -93,58 +91,6 @@ static void the_file_is_what_the_format_says(void) {
     CHECK(memcmp(got + 8, want, sizeof want - 1) == 0);
     for (size_t i = sizeof want - 1; i < length; i++) CHECK(got[8 + i] == ' ');
     CHECK(memcmp(got + 8 + length, "\x08\7\6\5\4\3\2\1\0", 9) == 0);
-    scratch_end(&s);
-}
-
-/* Pieces out of order, small ones between large ones, more of them than wait at once. */
-static void what_is_lent_is_written_when_it_is_settled(void) {
-    enum { ROWS = 100, COLUMNS = 1 << 16 };
-    const scratch s = scratch_new();
-    const scratch_path p = in_scratch(&s, "x.safetensors");
-    static const sonde_array_spec spec[] = { { "x", "F32", 2, { ROWS, COLUMNS } } };
-    float *x = malloc((size_t)ROWS * COLUMNS * sizeof *x), *back = calloc((size_t)ROWS * COLUMNS, sizeof *x);
-    sonde_array_writer *w;
-    sonde_array_file   *f;
-    for (int64_t i = 0; i < ROWS * COLUMNS; i++) x[i] = (float)i;
-    CHECK_EQ(sonde_array_writer_open(&w, p.text, (sonde_array_list){ spec, 1, NULL, 0 }, &err), SONDE_OK);
-    for (int64_t i = 0; i < ROWS; i++) {
-        const int64_t r = i * 7 % ROWS, at = r * COLUMNS, cut = 100 + 300 * r;
-        CHECK_EQ(sonde_array_lend(w, 0, at + cut, x + at + cut, COLUMNS - cut, &err), SONDE_OK);
-        CHECK_EQ(sonde_array_lend(w, 0, at, x + at, cut, &err), SONDE_OK);
-        if (i != ROWS / 3) continue;
-        CHECK_EQ(sonde_array_settle(w, &err), SONDE_OK);
-        for (int64_t k = 0; k < COLUMNS; k++) x[at + k] = -1;       /* what was settled is the caller's again */
-    }
-    CHECK_EQ(sonde_array_lend(w, 0, ROWS * COLUMNS, x, 1, &err), SONDE_USAGE);
-    CHECK_EQ(sonde_array_writer_close(w, &err), SONDE_OK);
-    CHECK_EQ(sonde_array_file_open(&f, p.text, &err), SONDE_OK);
-    CHECK_EQ(sonde_array_read(f, 0, 0, (int64_t)ROWS * COLUMNS, back, &err), SONDE_OK);
-    for (int64_t i = 0; i < ROWS * COLUMNS; i++)
-        if (back[i] != (float)i) FAIL_("%lld is %g", (long long)i, (double)back[i]);
-    sonde_array_file_close(f);
-    free(x);
-    free(back);
-    scratch_end(&s);
-}
-
-static void what_cannot_be_written_says_so_when_it_is_settled(void) {
-    enum { MANY = 1 << 20 };
-    const scratch s = scratch_new();
-    const scratch_path p = in_scratch(&s, "x.safetensors");
-    static const sonde_array_spec spec[] = { { "x", "F32", 1, { MANY } } };
-    float *x = calloc(MANY, sizeof *x);
-    sonde_array_writer *w;
-    struct rlimit       was;
-    CHECK_EQ(sonde_array_writer_open(&w, p.text, (sonde_array_list){ spec, 1, NULL, 0 }, &err), SONDE_OK);
-    CHECK_EQ(getrlimit(RLIMIT_FSIZE, &was), 0);
-    signal(SIGXFSZ, SIG_IGN);
-    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 1 << 20, was.rlim_max }), 0);
-    const sonde_status lent = sonde_array_lend(w, 0, 0, x, MANY, &err), settled = sonde_array_settle(w, &err);
-    const sonde_status closed = sonde_array_writer_close(w, &err);
-    CHECK_EQ(setrlimit(RLIMIT_FSIZE, &was), 0);
-    CHECK(lent == SONDE_IO || (settled == SONDE_IO && closed == SONDE_IO));
-    CHECK_EQ((long long)scratch_count(s.path), lent == SONDE_IO ? 1 : 0);
-    free(x);
     scratch_end(&s);
 }
 
@@ -398,8 +344,6 @@ static void plain_arrays_of_a_gguf_file_are_read(void) {
 #define TESTS(X) \
     X(what_was_written_is_read_in_any_order) \
     X(the_file_is_what_the_format_says) \
-    X(what_is_lent_is_written_when_it_is_settled) \
-    X(what_cannot_be_written_says_so_when_it_is_settled) \
     X(a_dropped_writer_leaves_nothing) \
     X(a_file_that_could_not_be_read_again_is_not_begun) \
     X(items_outside_an_array_are_neither_written_nor_read) \

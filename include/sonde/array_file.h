@@ -36,11 +36,6 @@ SONDE_API sonde_status sonde_array_writer_open(sonde_array_writer **out, const c
 /* Items [first, first + n) of array `which`, row-major, already of its dtype. */
 SONDE_API sonde_status sonde_array_write(sonde_array_writer *w, size_t which, int64_t first, const void *items,
                                          int64_t n, sonde_error *err);
-/* The same, perhaps while the caller goes on: items stay as they are until sonde_array_settle, which waits and says how it
- * went. */
-SONDE_API sonde_status sonde_array_lend(sonde_array_writer *w, size_t which, int64_t first, const void *items, int64_t n,
-                                        sonde_error *err);
-SONDE_API sonde_status sonde_array_settle(sonde_array_writer *w, sonde_error *err);
 SONDE_API sonde_status sonde_array_writer_close(sonde_array_writer *w, sonde_error *err);    /* renames; frees w */
 SONDE_API void         sonde_array_writer_drop(sonde_array_writer *w);                       /* accepts NULL */
 

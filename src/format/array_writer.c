@@ -2,23 +2,17 @@
  * that every item is aligned; the header names them in the caller's order. */
 #include "sonde/array_file.h"
 #include "container.h"
-#include "write_beside.h"
 #include "base/map.h"
-#include "base/pool.h"
 #include "base/text.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { LARGE = 1 << 16 };       /* bytes that are worth a thread of their own */
 
 typedef struct {
     uint64_t start;             /* in the data section, until the header's size is known; then in the file */
     uint64_t bytes;
     int      item;              /* bytes of one */
 } place;
-
-typedef struct { uint64_t at; size_t bytes; } piece_of_file;
 
 struct sonde_array_writer {
     file_out out;
@@ -27,7 +21,6 @@ struct sonde_array_writer {
     place   *at;                /* [n] */
     size_t   n;
     uint64_t total;             /* bytes of all arrays */
-    write_beside *beside;       /* NULL: nothing large was lent yet, or there is one core */
 };
 
 typedef struct { char *text; size_t len, cap; } growing;
@@ -167,8 +160,7 @@ sonde_status sonde_array_writer_open(sonde_array_writer **out, const char *path,
     return s;
 }
 
-/* Where items lie in the file. */
-static sonde_status find_items(const sonde_array_writer *w, size_t which, int64_t first, int64_t n, piece_of_file *out,
+sonde_status sonde_array_write(sonde_array_writer *w, size_t which, int64_t first, const void *items, int64_t n,
                                sonde_error *err) {
     SONDE_FAIL_IF(which >= w->n, err, SONDE_USAGE, "array %zu of a file of %zu", which, w->n);
     const place *p = &w->at[which];
@@ -176,29 +168,7 @@ static sonde_status find_items(const sonde_array_writer *w, size_t which, int64_
     SONDE_FAIL_IF(first < 0 || n < 0 || n > count || first > count - n, err, SONDE_USAGE,
                   "array %s: %" PRId64 " items from %" PRId64 " on, it has %" PRId64, name_shown(w->name[which]).text,
                   n, first, count);
-    *out = (piece_of_file){ p->start + (uint64_t)(first * p->item), (size_t)(n * p->item) };
-    return SONDE_OK;
-}
-
-sonde_status sonde_array_write(sonde_array_writer *w, size_t which, int64_t first, const void *items, int64_t n,
-                               sonde_error *err) {
-    piece_of_file x;
-    SONDE_TRY(find_items(w, which, first, n, &x, err));
-    return file_out_write_at(&w->out, x.at, items, x.bytes, err);
-}
-
-sonde_status sonde_array_lend(sonde_array_writer *w, size_t which, int64_t first, const void *items, int64_t n,
-                              sonde_error *err) {
-    piece_of_file x;
-    SONDE_TRY(find_items(w, which, first, n, &x, err));
-    if (x.bytes >= LARGE && !w->beside && pool_cores() > 1) w->beside = write_beside_new(&w->out);
-    if (x.bytes < LARGE || !w->beside) return file_out_write_at(&w->out, x.at, items, x.bytes, err);
-    write_beside_put(w->beside, x.at, items, x.bytes);
-    return SONDE_OK;
-}
-
-sonde_status sonde_array_settle(sonde_array_writer *w, sonde_error *err) {
-    return w->beside ? write_beside_wait(w->beside, err) : SONDE_OK;
+    return file_out_write_at(&w->out, p->start + (uint64_t)(first * p->item), items, (size_t)(n * p->item), err);
 }
 
 static void forget(sonde_array_writer *w) {
@@ -207,17 +177,13 @@ static void forget(sonde_array_writer *w) {
 }
 
 sonde_status sonde_array_writer_close(sonde_array_writer *w, sonde_error *err) {
-    sonde_status s = sonde_array_settle(w, err);
-    write_beside_end(w->beside);
-    if (s == SONDE_OK) s = file_out_commit(&w->out, err);
-    else file_out_drop(&w->out);
+    const sonde_status s = file_out_commit(&w->out, err);
     forget(w);
     return s;
 }
 
 void sonde_array_writer_drop(sonde_array_writer *w) {
     if (!w) return;
-    write_beside_end(w->beside);
     file_out_drop(&w->out);
     forget(w);
 }

@@ -36,16 +36,20 @@ void tensors_free(trace_tensors *all) {
     *all = (trace_tensors){ 0 };
 }
 
-/* The values are lent to the files, which write them while they are counted, until settle. */
+/* Piece by piece, so that what was counted is still in the cache when it is written. */
 static sonde_status put_items(trace_tensors *all, size_t i, int64_t first, const float *x, int64_t n, sonde_error *err) {
+    enum { PIECE = 1 << 16 };
     trace_tensor *t = &all->at[i];
-    for (size_t k = 0; k < all->n_files; k++) SONDE_TRY(sonde_array_lend(all->file[k], i, first, x, n, err));
-    if (t->keep) memcpy(t->keep + first, x, (size_t)n * sizeof *x);
-    sonde_stats_add(&t->seen, x, n);
+    for (int64_t at = 0; at < n; at += PIECE) {
+        const int64_t m = n - at < PIECE ? n - at : PIECE;
+        sonde_stats_add(&t->seen, x + at, m);
+        if (t->keep) memcpy(t->keep + first + at, x + at, (size_t)m * sizeof *x);
+        for (size_t k = 0; k < all->n_files; k++) SONDE_TRY(sonde_array_write(all->file[k], i, first + at, x + at, m, err));
+    }
     return SONDE_OK;
 }
 
-static sonde_status put_view(trace_tensors *all, size_t i, const sonde_view *v, int64_t first, kept_rows rows, sonde_error *err) {
+sonde_status tensors_put(trace_tensors *all, size_t i, const sonde_view *v, int64_t first, kept_rows rows, sonde_error *err) {
     const int     t = sonde_axes_rows(v->axes);
     if (t < 0) return put_items(all, i, 0, v->data, tensor_items(&all->at[i]), err);
     const int64_t outer = t ? v->dim[0] : 1, n = v->dim[t];
@@ -60,15 +64,6 @@ static sonde_status put_view(trace_tensors *all, size_t i, const sonde_view *v, 
         }
     }
     return SONDE_OK;
-}
-
-sonde_status tensors_put(trace_tensors *all, size_t i, const sonde_view *v, int64_t first, kept_rows rows, sonde_error *err) {
-    sonde_status s = put_view(all, i, v, first, rows, err);
-    for (size_t k = 0; k < all->n_files; k++) {         /* all of them: the view is lent */
-        const sonde_status settled = sonde_array_settle(all->file[k], s == SONDE_OK ? err : NULL);
-        if (s == SONDE_OK) s = settled;
-    }
-    return s;
 }
 
 sonde_status tensors_put_data(trace_tensors *all, sonde_error *err) {
