@@ -125,7 +125,7 @@ static sonde_status find_biases(exec *x, bool cross, biases *b, sonde_error *err
 static attend_part part_of(const exec *x, const segment *g, bool cross, const biases *b, span rows) {
     const lane   *l = g->l;
     const int64_t lent = cross || !l->lender ? 0 : l->lent;
-    attend_part   p = { .row = g->row + rows.lo, .n = rows.hi - rows.lo, .keys = keys_of(x, g, cross, g->first + rows.hi),
+    attend_part   p = { .row = g->row + rows.lo, .n = rows.hi - rows.lo, .keys = keys_of(x, g, cross, g->first + rows.hi), .most = l->length,
                         .lent = lent, .lent_k = lent ? l->lender->keys[g->slot] : NULL,
                         .lent_v = lent ? l->lender->values[g->slot] : NULL, .k = (cross ? l->cross_keys : l->keys)[g->slot],
                         .v = (cross ? l->cross_values : l->values)[g->slot], .key_bias = b->by_key, .key_head = b->keys };

@@ -53,6 +53,8 @@ static void open_rows(const attend_call *a, const attend_part *p, int64_t g, int
         open_row(a, p, at / per, u->head[i], &u->row[i]);
         if ((int64_t)u->row[i].lo < u->base) u->base = (int64_t)u->row[i].lo;
         if ((int64_t)u->row[i].hi > u->top) u->top = (int64_t)u->row[i].hi;
+        const int64_t reach = p->sight.window && !p->sight.every ? p->sight.window + ATTEND_ROWS : INT64_MAX;
+        if (p->most > u->most) u->most = p->most < reach ? p->most : reach;
         if (u->row[i].k != u->row[0].k || u->row[i].v != u->row[0].v) u->same = p->lent;
     }
 }
@@ -66,6 +68,7 @@ void attend_unit_open(const attend_call *a, int64_t unit, attend_unit *u) {
     *u = (attend_unit){ .n = of * (b + 1) / many - first, .base = INT64_MAX, .same = INT64_MAX };
     open_rows(a, p, g, first, u);
     u->base = a->square ? 0 : u->base / 32 * 32;
+    if (u->most < u->top - u->base) u->most = u->top - u->base;
     u->call = (kern_attend){ .row = u->row, .rows = (size_t)u->n, .e = (size_t)a->e, .stride = (size_t)(a->G * a->e),
                              .from = (size_t)u->base, .k = p->lent_k ? p->lent_k + g * a->e : NULL,
                              .v = p->lent_v ? p->lent_v + g * a->e : NULL, .split = (size_t)p->lent, .scale = a->scale };
@@ -77,8 +80,10 @@ void attend_pack(attend_unit *u, int which, int64_t rows, kern_panels *panels) {
     *panels = (kern_panels){ .base = lo / 32 * 32, .top = (size_t)(u->same < u->top ? u->same : u->top) };
     if (u->n < MANY || panels->top <= panels->base) return;
     const size_t n = panels->top - panels->base, e = u->call.e, most = (size_t)(rows < u->n ? rows : u->n);
-    const size_t keys = which & PANEL_KEYS ? kern_panel_keys(e, n) : 0, values = which & PANEL_VALUES ? kern_panel_values(e, n) : 0;
-    panels->keys = scratch_floats(SCRATCH_PANELS, keys + values + kern_attend_scratch(most, e, n));
+    const size_t in_the_end = (size_t)u->most + 32 > n ? (size_t)u->most + 32 : n;
+    const size_t keys = which & PANEL_KEYS ? kern_panel_keys(e, in_the_end) : 0;
+    const size_t values = which & PANEL_VALUES ? kern_panel_values(e, in_the_end) : 0;
+    panels->keys = scratch_floats(SCRATCH_PANELS, keys + values + kern_attend_scratch(most, e, in_the_end));
     panels->values = panels->keys + keys;
     u->call.scratch = panels->values + values;
     u->call.panels = panels;

@@ -12,6 +12,7 @@ typedef struct attend_part {
     int64_t      row, n;            /* rows [row, row + n) of q and z */
     sight        sight;             /* of its rows */
     int64_t      keys, lent;        /* positions; those below `lent` are another sequence's */
+    int64_t      most;              /* that it will have in the end: scratch is for so many at once (0: for keys) */
     const float *lent_k, *lent_v;   /* [lent, G, e] */
     const float *k, *v;             /* [keys - lent, G, e]: positions from `lent` on */
     const float *key_bias, *bias;   /* key_bias[h * key_head + s], then bias[h * bias_head + t * bias_row + s] is added to */
@@ -30,6 +31,7 @@ typedef struct {
 typedef struct {
     int64_t     n, base, top;       /* rows; columns [base, top) of scores hold all keys that they see */
     int64_t     same;               /* positions below it are the same for all rows */
+    int64_t     most;               /* columns that a later unit of the sequences may have */
     int64_t     head[ATTEND_ROWS], t[ATTEND_ROWS];      /* t: the row's number in its part */
     kern_row    row[ATTEND_ROWS];   /* p: in the square, else NULL */
     kern_attend call;               /* of all its rows, without panels and scratch */

@@ -16,6 +16,7 @@ static void sum_rows(const rows_back *b, int64_t h, span keys, float *weights, f
     unit.n = 0;
     unit.top = 0;
     unit.same = INT64_MAX;
+    unit.most = 0;
     for (int64_t s = keys.lo; s < keys.hi; s++) {
         const span seen = rows_seeing(b->sight, s, b->T);
         unit.row[unit.n++] = (kern_row){ .p = weights + (s - keys.lo) * b->T, .z = sums + (s - keys.lo) * b->e,

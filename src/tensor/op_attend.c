@@ -50,8 +50,8 @@ static size_t cap_row(const op_call *c, seen_row r) {
     return r.n + (sink != NULL);
 }
 
-/* Floats from one row of scores to the next. */
-static size_t width_of(const attend_unit *u) { return (size_t)(u->top - u->base + 15) / 16 * 16 + 16; }
+/* Floats from one row of scores to the next: as many as the sequence will need, and never whole pages. */
+static size_t width_of(const attend_unit *u) { return (size_t)(u->most + 47) / 16 * 16 | 16; }
 
 static void fwd_unit(const op_call *c, attend_unit *u) {
     const size_t  wide = width_of(u);
@@ -145,7 +145,7 @@ static void scores_by_key(const op_call *c, turned_scores of, int64_t h, span ke
     const int64_t T = q->dim[1], e = q->dim[3], g = h / (q->dim[2] / k->dim[2]);
     attend_unit u;
     kern_panels panels;
-    u.n = u.top = 0;
+    u.n = u.top = u.most = 0;
     u.same = INT64_MAX;
     for (int64_t s = keys.lo; s < keys.hi; s++) {
         const span seen = rows_seeing(c->attr.attention.sight, s, T);
