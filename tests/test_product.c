@@ -366,6 +366,16 @@ static void product_of_large_stored_weights_is_that_of_their_floats(void) {
     check_large(3, 1200, 70, true, DTYPE_Q8_0);
     check_large(33, 300, 1100, false, DTYPE_Q5_K);
     check_large(1, 40, 9000, false, DTYPE_Q4_0);
+    for (int in_place = 1; in_place >= 0; in_place--) {
+        static const dtype_id types[] = { DTYPE_F32, DTYPE_Q8_0, DTYPE_Q4_0, DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K };
+        pieces.in_place = in_place;
+        for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+            check_large(1, 2500, 70, true, types[i]);       /* more than a strip of outputs */
+            check_large(3, 50, 1400, false, types[i]);      /* more than a stretch of items, */
+            check_large(9, 50, 1400, false, types[i]);      /* long ones and short ones */
+            check_large(27, 50, 1400, false, types[i]);
+        }
+    }
     stored_rows_free(&pieces);
 }
 

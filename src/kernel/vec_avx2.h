@@ -93,6 +93,8 @@ INLINE v16 v16_half(const void *p) {
     const __m256 f = _mm256_cvtph_ps(_mm_set1_epi16(h));
     return (v16){ f, f };
 }
+/* The half-precision number at p, where 8 bytes may be read. */
+INLINE float half_at(const void *p) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_loadl_epi64(p))); }
 INLINE v16i v16i_load_u8(const void *p) {
     const __m128i b = _mm_loadu_si128(p);
     return (v16i){ _mm256_cvtepu8_epi32(b), _mm256_cvtepu8_epi32(_mm_srli_si128(b, 8)) };

@@ -52,6 +52,8 @@ INLINE v16 v16_half(const void *p) {
     memcpy(&h, p, sizeof h);
     return _mm512_cvtph_ps(_mm256_set1_epi16(h));
 }
+/* The half-precision number at p, where 8 bytes may be read. */
+INLINE float half_at(const void *p) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_loadl_epi64(p))); }
 INLINE v16i v16i_load_u8(const void *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128(p)); }
 INLINE v16i v16i_load_i8(const void *p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128(p)); }
 /* Lane i is the lane of `table` that the low four bits of at[i] name. */

@@ -108,6 +108,7 @@ INLINE v16 v16_half(const void *p) {
     EACH_QUARTER v.q[i] = f;
     return v;
 }
+INLINE float half_at(const void *p) { return vgetq_lane_f32(v16_half(p).q[0], 0); }
 INLINE v16i v16i_load_u8(const void *p) {
     const uint8x16_t b = vld1q_u8(p);
     const uint16x8_t lo = vmovl_u8(vget_low_u8(b)), hi = vmovl_high_u8(b);

@@ -92,6 +92,11 @@ INLINE v16 v16_half(const void *p) {
     memcpy(&h, p, sizeof h);
     return v16_all(half_to_float(h));
 }
+INLINE float half_at(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return half_to_float(h);
+}
 INLINE v16i v16i_load_u8(const void *p) {
     const uint8_t *const b = p;
     v16i v;
