@@ -7,7 +7,7 @@
 #include "run.h"
 #include "sonde/variants.h"
 
-enum { CHUNK_ROWS = 256 };          /* rows of a long prompt that go through the blocks at once */
+enum { CHUNK_ROWS = 512 };          /* rows of a long prompt that go through the blocks at once */
 
 typedef struct batch_runs {
     sonde_session     *session;
