@@ -125,6 +125,15 @@ static sonde_status linear(const rebuild_call *c, double *y, sonde_error *err) {
     return add_bias(c, y, err);
 }
 
+/* The row of the position table. A token that is `padding` has that row, and moves nothing behind it. */
+static int64_t position_row(const rebuild_call *c, const int32_t *tokens, int64_t t) {
+    const int64_t padding = (int64_t)rebuild_number(c, "padding", -1);
+    int64_t       row = t + (int64_t)rebuild_number(c, "offset", 0);
+    if (padding < 0) return row;
+    for (int64_t i = 0; i < t; i++) row -= tokens[i] == padding;
+    return tokens[t] == padding ? padding : row;
+}
+
 static sonde_status lookup(const rebuild_call *c, double *y, sonde_error *err) {
     const char   *kind = c->o->kind ? c->o->kind : "";
     const bool    by_position = strstr(kind, "positions") != NULL, by_type = !strcmp(kind, "token types");
@@ -136,8 +145,7 @@ static sonde_status lookup(const rebuild_call *c, double *y, sonde_error *err) {
     float *row = ROOM(float, width);
     sonde_status s = SONDE_OK;
     for (int64_t t = 0; t < n && s == SONDE_OK; t++) {
-        const int64_t place = t + (int64_t)rebuild_number(c, "offset", 0);
-        const int64_t id = by_position ? place : by_type ? (types ? types[t] : 0) : tokens[t];
+        const int64_t id = by_position ? position_row(c, tokens, t) : by_type ? (types ? types[t] : 0) : tokens[t];
         s = sonde_model_weight_vectors(c->r->cx->model, (sonde_weight_part){ at, 0, id, 1 }, row, err);
         for (int64_t i = 0; i < width; i++) y[t * width + i] = (double)row[i];
     }

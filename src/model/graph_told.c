@@ -30,6 +30,7 @@ static void put_constants(told_where w, const step *s, told_constants *room) {
         break;
     case OP_lookup:
         if (s->w == W_POS && c->pos_offset) put(room, "offset", (double)c->pos_offset);
+        if (s->w == W_POS && c->pads_stay) put(room, "padding", (double)(c->pos_offset - 1));
         break;
     case OP_times:
         put(room, "factor", s->factor);
