@@ -125,6 +125,9 @@ MODELS = {
     "roberta_mlm": dict(
         model="RobertaForMaskedLM", seed=24, sizes=roberta(hidden_act="gelu_new"), text=BYTES,
         metric=MASKED, metrics=("logprob(#11)",), edits=ROBERTA_EDITS | MLM_EDITS),
+    "roberta_padded": dict(             # positions do not count padding, wherever it stands
+        model="RobertaForMaskedLM", seed=25, sizes=roberta(tie_word_embeddings=False), metric=MASKED, edits={},
+        text=["The <pad>cat<pad> <mask> the<pad>"]),
     "roberta_class": dict(
         model="RobertaForSequenceClassification", seed=22, text=BYTES_PAIR, metric="logit(#2)-logit(#0)",
         sizes=roberta(**labels("bad", "poor", "fair", "good")), edits=ROBERTA_EDITS | CLASS_EDITS),

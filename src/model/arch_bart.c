@@ -35,7 +35,7 @@ static sonde_status read_config(const json *file, arch_config *c, sonde_error *e
     SONDE_TRY(config_bool(file, "tie_word_embeddings", true, &c->tied, err));
     SONDE_FAIL_IF(!c->tied, err, SONDE_UNSUPPORTED, "tie_word_embeddings is false, expected one table for both stacks and the head");
     SONDE_TRY(arch_tokens(file, 0, 2, c, err));
-    SONDE_TRY(config_token(file, "decoder_start_token_id", 2, c->vocab, &c->start, err));
+    SONDE_TRY(config_start(file, 2, c->vocab, &c->start, err));
     SONDE_TRY(config_token(file, "forced_bos_token_id", -1, c->vocab, &c->forced_bos, err));
     SONDE_TRY(config_token(file, "forced_eos_token_id", 2, c->vocab, &c->forced_eos, err));
     c->norm_eps = 1e-5;

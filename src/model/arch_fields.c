@@ -87,7 +87,10 @@ static sonde_status read_types(const json *types, arch_config *c, sonde_error *e
 
 sonde_status arch_windows(const json *file, int64_t fallback, int64_t pattern, arch_config *c, sonde_error *err) {
     const json *window = json_get(file, "sliding_window"), *types = json_get(file, "layer_types");
+    int64_t width = 1;
     if (window && window->kind == JSON_NULL) fallback = 0;
+    SONDE_FAIL_IF(window && json_int(window, &width) && width == 0, err, SONDE_FORMAT,
+                  "sliding_window is 0, expected null or at least 1: a window has the position itself");
     SONDE_TRY(arch_size_or(file, (config_range){ "sliding_window", NULL, fallback, 0, INT32_MAX }, &c->window, err));
     if (types && types->kind != JSON_NULL) SONDE_TRY(read_types(types, c, err));
     else for (int64_t l = 0; pattern && l < c->layers; l++)

@@ -27,8 +27,10 @@ static sonde_status read_kinds(const json *file, arch_config *c, sonde_error *er
         int64_t times;
         SONDE_FAIL_IF(!kinds || kinds->kind != JSON_ARRAY || !kinds->next || !json_int(kinds->next, &times) || times < 0, err,
                       SONDE_FORMAT, "attention_types has %s, expected [[kind, ..], times]", json_shown(group).text);
-        for (; times > 0 && kinds->len > 0 && l < c->layers; times--)
-            for (const json *kind = kinds->child; kind && l < c->layers; kind = kind->next, l++) {
+        SONDE_FAIL_IF(kinds->len > 0 && times > (c->layers - l) / (int64_t)kinds->len, err, SONDE_FORMAT,
+                      "attention_types has more kinds than layers, expected one for each of %" PRId64, c->layers);
+        for (; times > 0 && kinds->len > 0; times--)
+            for (const json *kind = kinds->child; kind; kind = kind->next, l++) {
                 SONDE_FAIL_IF(!is_text(kind, "local") && !is_text(kind, "global"), err, SONDE_UNSUPPORTED,
                               "attention_types has %s, expected global or local", json_shown(kind).text);
                 if (is_text(kind, "local")) layer_add(c->local, l);

@@ -59,7 +59,7 @@ static sonde_status read_head(const json *file, arch_config *c, sonde_error *err
     SONDE_TRY(config_bool(file, "scale_decoder_outputs", c->tied, &scaled, err));
     if (scaled) c->logit_scale = 1 / sqrt((double)c->d);
     SONDE_TRY(config_token(file, "eos_token_id", 1, c->vocab, &c->eos, err));
-    return config_token(file, "decoder_start_token_id", 0, c->vocab, &c->start, err);
+    return config_start(file, 0, c->vocab, &c->start, err);
 }
 
 static sonde_status read_config(const json *file, arch_config *c, sonde_error *err) {

@@ -75,6 +75,15 @@ sonde_status config_token(const json *file, const char *name, int64_t fallback, 
     return SONDE_OK;
 }
 
+sonde_status config_start(const json *file, int64_t fallback, int64_t vocab, int32_t *out, sonde_error *err) {
+    static const char name[] = "decoder_start_token_id";
+    const json *j = json_get(file, name);
+    int64_t     id;
+    SONDE_FAIL_IF(j && json_int(j, &id) && (id < 0 || id >= vocab), err, SONDE_FORMAT, "%s is %s, expected a token below %lld", name,
+                  json_shown(j).text, (long long)vocab);
+    return config_token(file, name, fallback, vocab, out, err);
+}
+
 /* transformers' ACT2FN names of functions that we compute; the five spellings of tanh-GELU are one formula. */
 static const struct { const char *name; act_kind act; } activations[] = {
     { "gelu_new", ACT_GELU_TANH },    { "gelu_pytorch_tanh", ACT_GELU_TANH }, { "gelu_python_tanh", ACT_GELU_TANH },

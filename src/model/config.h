@@ -30,6 +30,8 @@ sonde_status config_text(const json *file, const char *name, const char **out, s
  * were saved with their library's defaults name ids of other vocabularies, and nothing depends on them. */
 sonde_status config_token(const json *file, const char *name, int64_t fallback, int64_t vocab, int32_t *out,
                           sonde_error *err);
+/* decoder_start_token_id: the same, but one that is given must be a token. */
+sonde_status config_start(const json *file, int64_t fallback, int64_t vocab, int32_t *out, sonde_error *err);
 /* An activation function by transformers' names (ACT2FN). UNSUPPORTED for one that is not computed. */
 sonde_status config_activation(const json *file, const char *name, const char *fallback, act_kind *out, sonde_error *err);
 /* The same for a name that was found in a field. */

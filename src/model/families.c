@@ -14,7 +14,7 @@ static const struct { const char *name, *on; } options[] = {
     { "bias", "true" }, { "enable_bias", "false" }, { "num_key_value_heads", "1" }, { "num_kv_heads", "1" },
     { "multi_query", "false" }, { "head_dim", "64" }, { "sliding_window", "4" }, { "use_sliding_window", "true" },
     { "max_window_layers", "1" }, { "sliding_window_pattern", "2" }, { "window_size", "4" },
-    { "layer_types", "[\"full_attention\"]" }, { "attention_types", "[[[\"local\"], 99]]" }, { "rope_theta", "100.0" },
+    { "layer_types", "[\"full_attention\"]" }, { "attention_types", "[[[\"local\"], 24]]" }, { "rope_theta", "100.0" },
     { "rope_scaling", "{\"rope_type\": \"linear\", \"factor\": 2.0}" }, { "partial_rotary_factor", "0.5" },
     { "rotary_pct", "0.5" }, { "rotary_emb_base", "100.0" }, { "rotary_dim", "32" }, { "rope_local_base_freq", "100.0" },
     { "alibi", "true" }, { "scale_attn_weights", "false" }, { "scale_attn_by_inverse_layer_idx", "true" },

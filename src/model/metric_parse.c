@@ -39,9 +39,26 @@ static sonde_status given_token(metric_reader *p, const char *word, const char *
     return sonde_token_single(p->r.model, text, strlen(text), &t->token, p->r.err);
 }
 
+/* Of a model that does not answer with tokens, #ID is one of what it answers with. */
+static sonde_status check_answer(const metric_reader *p) {
+    const sonde_model *m = p->r.model;
+    const int64_t      n = arch_answers(&m->config);
+    reader             ahead = p->r;
+    int64_t            id;
+    if (!n || n == m->config.vocab || !reader_take(&ahead, '#')) return SONDE_OK;
+    SONDE_TRY(reader_integer(&ahead, &id));
+    const char *first = sonde_model_label(m, 0), *last = sonde_model_label(m, n - 1);
+    SONDE_FAIL_IF((id < 0 || id >= n) && first, p->r.err, SONDE_USAGE, "#%lld is no label, expected #0 (%s) to #%lld (%s)", (long long)id,
+                  name_shown(first).text, (long long)n - 1, name_shown(last).text);
+    SONDE_FAIL_IF(id < 0 || id >= n, p->r.err, SONDE_USAGE, "#%lld is none of the model's %lld answers, expected #0 to #%lld",
+                  (long long)id, (long long)n, (long long)n - 1);
+    return SONDE_OK;
+}
+
 static sonde_status read_token(metric_reader *p, metric_term *t) {
     reader_blanks(&p->r);
     const char *start = p->r.at;
+    SONDE_TRY(check_answer(p));
     if (*start == '"' || *start == '#') return reader_token(&p->r, &t->token, &t->token_text);
     const char *word = reader_name(&p->r);
     if (word && strcmp(word, "answer") == 0) return given_token(p, word, p->answer, t);

@@ -113,7 +113,7 @@ static sonde_status read_generation(sonde_model *m, const located *at, sonde_err
     const char     *where = arena_printf(m->memory, "%s/%s", at->label, file_names[FILE_GENERATION]);
     sonde_status s = parse(m, (settings_text){ (const char *)f->data, f->size }, where, &tree, err);
     if (s == SONDE_OK && tree->kind != JSON_OBJECT) s = sonde_fail(err, SONDE_FORMAT, "is no object");
-    if (s == SONDE_OK) s = config_token(tree, "decoder_start_token_id", c->start, c->vocab, &c->start, err);
+    if (s == SONDE_OK) s = config_start(tree, c->start, c->vocab, &c->start, err);
     if (s == SONDE_OK) s = config_token(tree, "forced_bos_token_id", -1, c->vocab, &c->forced_bos, err);
     if (s == SONDE_OK) s = config_token(tree, "forced_eos_token_id", -1, c->vocab, &c->forced_eos, err);
     return s == SONDE_OK ? s : sonde_fail_at(err, s, "%s", where);

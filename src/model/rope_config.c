@@ -174,6 +174,7 @@ static sonde_status read_kind(const reader *o) {
 /* The object with the parameters: rope_scaling wins if it has anything in it. Of several sets, the part's. */
 static sonde_status find_parameters(reader *o, const json *file) {
     static const char *const names[] = { "rope_scaling", "rope_parameters" };
+    static const char *const of_layers[] = { "full_attention", "sliding_attention", NULL };
     const bool only = o->f.part && strcmp(o->f.part, "full_attention") != 0;
     const json *several = NULL;
     o->file = only ? NULL : file;
@@ -183,6 +184,11 @@ static sonde_status find_parameters(reader *o, const json *file) {
         SONDE_FAIL_IF(j->kind != JSON_OBJECT, o->err, SONDE_FORMAT, "%s is %s, expected an object", names[i],
                       json_shown(j).text);
         for (const json *m = j->child; m; m = m->next) if (m->kind == JSON_OBJECT) several = j;
+        for (const char *const *kind = of_layers; *kind; kind++) {
+            const json *set = json_get(j, *kind);
+            SONDE_FAIL_IF(set && set->kind != JSON_OBJECT && set->kind != JSON_NULL, o->err, SONDE_FORMAT,
+                          "%s: %s is %s, expected an object", names[i], *kind, json_shown(set).text);
+        }
         if (j->len && !o->set) o->set = j;
     }
     SONDE_FAIL_IF(several && o->set != several, o->err, SONDE_UNSUPPORTED, "rope_scaling is %s beside rope_parameters with a "

@@ -140,6 +140,8 @@ static sonde_status read_modules(const reader *r) {
     sonde_status s = list->kind == JSON_ARRAY ? SONDE_OK : sonde_fail(r->err, SONDE_FORMAT, "is no list");
     for (const json *module = s == SONDE_OK ? list->child : NULL; module && s == SONDE_OK; module = module->next)
         s = read_module(r, module, i++);
+    if (s == SONDE_OK && i == 0) s = sonde_fail(r->err, SONDE_FORMAT, "is an empty list, expected a Transformer and what makes one vector "
+                                                                      "of its rows; --pooling makes vectors without it");
     if (s != SONDE_OK) return sonde_fail_at(r->err, s, "%s/modules.json", r->at->label);
     SONDE_TRY(read_lengths(r));
     return refuse_prompt(r);
