@@ -173,7 +173,7 @@ static sonde_status check_kind(const contents *c, sonde_error *err) {
 }
 
 static sonde_status fill(loader *l, const text_file *f) {
-    contents c;
+    contents c = { 0 };
     int32_t unknown;
     SONDE_TRY(read_contents(f, l->scratch, &c, l->err));
     SONDE_TRY(check_kind(&c, l->err));
