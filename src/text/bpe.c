@@ -115,7 +115,7 @@ static int32_t made_by(const vocab *v, const merge_text *t, int32_t before) {
 
 /* The two halves of some rules. */
 static void name_halves(const vocab *v, const merge_text *t, size_t n, rule_ids *out) {
-    map_key key[MAP_AT_ONCE];
+    map_key key[MAP_AT_ONCE] = { 0 };
     int32_t id[MAP_AT_ONCE];
     for (size_t i = 0; i < n; i++) {
         key[2 * i]     = (map_key){ t[i].a, t[i].a_len };
