@@ -1,6 +1,6 @@
 /* logits.h - what a row of logits says, in double.
  *
- * exp and log are the project's own and sums have the one order (term i goes to partial sum i mod 16), so results are the same
+ * exp and log are the project's own and sums go in the order of the vocabulary, so results are the same
  * bits on every machine. Any thread. */
 #ifndef SONDE_LOGITS_H
 #define SONDE_LOGITS_H

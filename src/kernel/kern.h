@@ -154,13 +154,14 @@ typedef struct {
     K(void,  gelu_erf_grad,  (float *dx, const float *x, const float *dy, size_t n))              \
     K(void,  silu_grad,      (float *dx, const float *x, const float *dy, size_t n))              \
     K(void,  relu_grad,      (float *dx, const float *x, const float *dy, size_t n))              \
-    /* In double, by the one order of sums without fma; e^x of x <= 0 is exact_exp's, 0 below -700. */ \
+    /* In double, in ascending order without fma; e^x of x <= 0 is exact_exp's, 0 below -700. */   \
     K(kern_exp_sums, exp_sums, (const float *x, double most, size_t n))                           \
     K(void,  probs,          (double *y, const float *x, kern_log_sum s, size_t n))               \
     /* sum p (log p - log q); prob: p's, known */                                                 \
     K(double, kl,            (const float *p, kern_log_sum ps, const float *q, kern_log_sum qs, size_t n)) \
     K(double, kl_known,      (const double *prob, const float *p, kern_log_sum ps, const float *q,  \
                               kern_log_sum qs, size_t n))                                         \
+    /* sums by the one order */                                                                   \
     K(kern_moments, moments, (const float *x, float shift, size_t n))                             \
     /* the first i >= from with x[i] > limit, n: none; how many there are */                      \
     K(size_t, next_above,    (const float *x, float limit, size_t from, size_t n))                \

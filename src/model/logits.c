@@ -1,4 +1,4 @@
-/* Rows of logits in double, by the kernels' one order of sums, with the project's own exp and log. */
+/* Rows of logits in double, summed in the order of the vocabulary, with the project's own exp and log. */
 #include "sonde/logits.h"
 #include "logit_sums.h"
 #include "kernel/exact.h"
