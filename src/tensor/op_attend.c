@@ -210,16 +210,22 @@ static rows_back keys_back(const op_call *c, int which) {
 }
 
 static void bwd(const op_call *c, int which, span units) {
+    if (which == 0) {
+        back_of_queries(c, units);
+        return;
+    }
     const rows_back b = keys_back(c, which);
-    if (which == 0) back_of_queries(c, units);
-    else back_through_rows(&b, units);
+    back_through_rows(&b, units);
 }
 
 static int64_t units(const op_call *c, int which) {
+    if (which > 0) {
+        const rows_back b = keys_back(c, which);
+        return back_units(&b);
+    }
     attend_part       whole;
     const attend_call a = call_of(c, &whole);
-    const rows_back   b = keys_back(c, which);
-    return which > 0 ? back_units(&b) : attend_units(&a);
+    return attend_units(&a);
 }
 
 static op_cost cost(const op_call *c) {
