@@ -228,8 +228,8 @@ const kept *capture_find(sonde_capture *k, const char *site) {
 
 const float *capture_logits(sonde_capture *k, int64_t position) {
     if (k->file) {
-        const kept *v = find_in_file(k, "unembed.hook_out");
-        if (!v) v = find_in_file(k, "logits");
+        const kept *v = find_in_file(k, "logits");          /* where a cap or a bias stands behind the product */
+        if (!v) v = find_in_file(k, "unembed.hook_out");
         return v && v->rank == 2 && position < v->dim[0] ? v->data + position * v->dim[1] : NULL;
     }
     const int64_t i = row_of(k, position);
