@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 typedef struct {
-    const char *name;           /* what was timed: "512 rows, 768 x 3072 F32" (outputs x inputs) */
+    const char *name;           /* what was timed: "512 rows, 768x3072 F32" (outputs x inputs) */
     double      value;          /* median */
     const char *unit;           /* "GFLOP/s", "GB/s"; "x" for the gain of a second core */
     const char *beside;         /* what it is compared with, "FMA peak", "read loop"; NULL: nothing, and no shares */

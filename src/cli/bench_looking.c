@@ -221,7 +221,7 @@ static sonde_status measure(bench_race *r, sonde_error *err) {
 
 sonde_status bench_looking(bench_word *word, sonde_error *err) {
     looking    l = { 0 };
-    bench_race r = { .table = sonde_result_table(word->result, "looking"), .user = &l };
+    bench_race r = { .user = &l };
     sonde_status s = bench_open(&r, word, LENGTH, 0, err);
     if (s == SONDE_OK) s = measure(&r, err);
     if (l.folder) rmdir(l.folder);

@@ -22,11 +22,6 @@ static sonde_status draw_prompt(bench_race *r, int64_t n, sonde_error *err) {
 }
 
 sonde_status bench_open(bench_race *r, bench_word *w, int64_t length, int64_t behind, sonde_error *err) {
-    static const struct { const char *name; sonde_column_type type; } columns[] = {
-        { "case", SONDE_TEXT }, { "value", SONDE_FLOAT }, { "unit", SONDE_TEXT }, { "beside", SONDE_TEXT },
-        { "share", SONDE_FLOAT }, { "best", SONDE_FLOAT }, { "bar", SONDE_FLOAT }, { "ok", SONDE_BOOL },
-        { "rounds", SONDE_INT },
-    };
     r->word    = w;
     r->threads = (int)w->c->option[OPTION_THREADS].i;
     SONDE_TRY(opened_open(&r->o, w->c, err));
@@ -38,10 +33,7 @@ sonde_status bench_open(bench_race *r, bench_word *w, int64_t length, int64_t be
     SONDE_FAIL_IF(most < 2 || w->length > most, err, SONDE_USAGE, "bench: %lld tokens and %lld behind them do not fit into "
                   "the context of %lld", (long long)(w->length ? w->length : 2), (long long)behind, (long long)m->context);
     if (w->length) length = w->length;
-    SONDE_TRY(draw_prompt(r, length < most ? length : most, err));
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        sonde_table_column(r->table, columns[i].name, columns[i].type, NULL);
-    return SONDE_OK;
+    return draw_prompt(r, length < most ? length : most, err);
 }
 
 void bench_close(bench_race *r) {
@@ -92,24 +84,12 @@ static middles middle_of(const bench_race *r, bench_figure figure, double scale)
 }
 
 void bench_put(bench_race *r, const bench_row *row) {
-    sonde_table *t = r->table;
-    sonde_table_row(t);
-    sonde_cell_text(t, row->name);
-    sonde_cell_float(t, middle_of(r, row->value, row->scale).middle);
-    sonde_cell_text(t, row->unit);
-    sonde_cell_text(t, row->beside);
+    bench_line line = { .name = row->name, .value = middle_of(r, row->value, row->scale).middle, .unit = row->unit,
+                        .beside = row->beside, .bar = row->bar, .least = row->least, .rounds = r->rounds };
     if (row->share) {
         const middles m = middle_of(r, row->share, row->share_scale);
-        const bool    ok = row->bar == 0 || (row->least ? m.middle <= row->bar : m.middle >= row->bar);
-        sonde_cell_float(t, m.middle);
-        sonde_cell_float(t, row->least ? m.least : m.most);
-        if (row->bar > 0) {
-            sonde_cell_float(t, row->bar);
-            sonde_cell_bool(t, ok);
-        } else sonde_cell_null(t), sonde_cell_null(t);
-        if (!ok && r->word->below++ == 0)
-            r->word->worst = arena_printf(r->word->c->memory, "%s: %.2f of %s, expected %s %.2f", row->name, m.middle,
-                                          row->beside, row->least ? "at most" : "at least", row->bar);
-    } else for (int i = 0; i < 4; i++) sonde_cell_null(t);
-    sonde_cell_int(t, r->rounds);
+        line.share = m.middle;
+        line.best  = row->least ? m.least : m.most;
+    }
+    bench_put_line(r->word, &line);
 }

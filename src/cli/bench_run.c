@@ -123,10 +123,10 @@ static void put_rows(bench_race *r) {
         { "open the model", "ms", milliseconds, OPEN },
         { "open and first token", "ms", milliseconds, FIRST },
         { prompt, "tokens/s", prompt_rate, (double)r->prompt.n },
-        { prompt, "GFLOP/s", prompt_rate, 1e-9 * w->flops, "fma in registers", prompt_share, w->flops, 0 },
+        { prompt, "GFLOP/s", prompt_rate, 1e-9 * w->flops, "FMA peak", prompt_share, w->flops, 0 },
         { decode, "tokens/s", decode_rate, 1 },
         { decode, "GB/s", decode_rate, 1e-9 * w->weights, "read loop", decode_share, w->weights, 0 },
-        { "fma in registers", "GFLOP/s", peak, FMA },
+        { "FMA peak", "GFLOP/s", peak, FMA },
         { arena_printf(memory, "read loop over %zu MB", w->bytes >> 20), "GB/s", peak, READ },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) bench_put(r, &rows[i]);
@@ -149,7 +149,7 @@ static sonde_status measure(bench_race *r, sonde_error *err) {
 
 sonde_status bench_run(bench_word *word, sonde_error *err) {
     whole      w = { 0 };
-    bench_race r = { .table = sonde_result_table(word->result, "run"), .user = &w };
+    bench_race r = { .user = &w };
     sonde_status s = bench_open(&r, word, LENGTH, BEHIND + 1, err);
     if (s == SONDE_OK) s = measure(&r, err);
     free(w.buffer);

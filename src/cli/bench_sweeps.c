@@ -47,12 +47,12 @@ static const char *title(const bench_race *r, const char *what, int job) {
 }
 
 static void put_rows(bench_race *r) {
-    static const char beside[] = "a whole run each";
+    static const char beside[] = "whole runs";
     const bench_row rows[] = {
         { arena_printf(r->word->c->memory, "plain run of %lld tokens", (long long)r->prompt.n), "ms", milliseconds, PLAIN },
-        { title(r, "stream by layer and position", STREAM), "cells/s", rate, STREAM, beside, faster, STREAM, 0 },
+        { title(r, "stream by layer/position", STREAM), "cells/s", rate, STREAM, beside, faster, STREAM, 0 },
         { title(r, "heads by layer", HEADS), "cells/s", rate, HEADS, beside, faster, HEADS, 0 },
-        { title(r, "heads by layer and position", SPOTS), "cells/s", rate, SPOTS, beside, faster, SPOTS, 0 },
+        { title(r, "heads by layer/position", SPOTS), "cells/s", rate, SPOTS, beside, faster, SPOTS, 0 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) bench_put(r, &rows[i]);
 }
@@ -124,7 +124,7 @@ static void drop(sweeping *s) {
 
 sonde_status bench_sweeps(bench_word *word, sonde_error *err) {
     sweeping   s = { 0 };
-    bench_race r = { .table = sonde_result_table(word->result, "sweeps"), .user = &s };
+    bench_race r = { .user = &s };
     sonde_status status = bench_open(&r, word, LENGTH, 0, err);
     if (status == SONDE_OK) status = measure(&r, err);
     drop(&s);

@@ -12,6 +12,7 @@ typedef struct {
     double        seconds;              /* about; each job runs once at least */
     int64_t       length;               /* tokens of a prompt; 0: the word's own */
     const char   *only;                 /* kernels: rows whose name has this in it; NULL: all */
+    sonde_table  *table, *bars;         /* the word's two: figures beside what ran in turn; best rounds and bars */
     size_t        below;                /* out: rows that missed their bar, and the first of them */
     const char   *worst;
 } bench_word;
@@ -23,6 +24,17 @@ sonde_status bench_sweeps(bench_word *w, sonde_error *err);
 
 /* ---- for the words ---- */
 
+typedef struct {
+    const char *name; double value; const char *unit;
+    const char *beside;                 /* NULL: nothing, and no shares */
+    double      share, best;
+    double      bar, goal;              /* 0: none */
+    bool        least;                  /* the less the better, and the bar is the most there may be */
+    int64_t     rounds;
+} bench_line;
+/* A row of each of the word's two tables. Two, because one of them all is wider than a terminal. */
+void bench_put_line(bench_word *w, const bench_line *line);
+
 typedef struct bench_race bench_race;
 /* Does its work once. The loop takes its time, unless it left a figure of its own in *figure. */
 typedef sonde_status (*bench_job)(bench_race *r, double *figure, sonde_error *err);
@@ -32,7 +44,6 @@ struct bench_race {
     opened        o;
     void         *user;                 /* the word's own */
     int32_t      *tokens; sonde_prompt prompt;
-    sonde_table  *table;
     int           threads, jobs, rounds;
     double        figure[BENCH_JOBS][BENCH_ROUNDS];     /* seconds, or what the job said */
 };

@@ -10,7 +10,7 @@ static const param params[] = {
                         "kernels: the matrix product; run: a model's prompts and tokens; looking: traces, single sites, the lens; "
                         "sweeps: patched runs; all" },
     [BENCH_ONLY]    = { "only", PARAM_TEXT, "", 0, 0,
-                        "of kernels only rows whose name has this in it: \"Q8_0\", \"1 row,\", \"two cores\"" },
+                        "of kernels only rows whose name has this in it: \"Q8_0\", \"1 row,\", \"2 cores\"" },
     [BENCH_BAR]     = { "bar", PARAM_FLAG, "", 0, 0, "exit 1 where a row misses its bar" },
     [BENCH_ISA]     = { "isa", PARAM_FLAG, "", 0, 0, "list the instruction sets and whether this machine has them" },
     [BENCH_SECONDS] = { "seconds", PARAM_REAL, "60", 0.1, 3600, "how long to measure, about" },
@@ -28,6 +28,45 @@ static const struct { const char *word; double share; sonde_status (*run)(bench_
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
+static void bench_tables(bench_word *w, const char *word) {
+    static const struct { const char *name; sonde_column_type type; bool bars; } columns[] = {
+        { "case", SONDE_TEXT }, { "value", SONDE_FLOAT }, { "unit", SONDE_TEXT }, { "beside", SONDE_TEXT },
+        { "share", SONDE_FLOAT }, { "ok", SONDE_BOOL },
+        { "case", SONDE_TEXT, true }, { "best", SONDE_FLOAT, true }, { "bar", SONDE_FLOAT, true },
+        { "goal", SONDE_FLOAT, true }, { "rounds", SONDE_INT, true },
+    };
+    w->table = sonde_result_table(w->result, word);
+    w->bars  = sonde_result_table(w->result, arena_printf(w->c->memory, "%s_bars", word));
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        sonde_table_column(columns[i].bars ? w->bars : w->table, columns[i].name, columns[i].type, NULL);
+}
+
+static void cell_above(sonde_table *t, double figure) {
+    if (figure > 0) sonde_cell_float(t, figure);
+    else sonde_cell_null(t);
+}
+
+void bench_put_line(bench_word *w, const bench_line *line) {
+    const bool ok = line->bar <= 0 || (line->least ? line->share <= line->bar : line->share >= line->bar);
+    sonde_table_row(w->table);
+    sonde_cell_text(w->table, line->name);
+    sonde_cell_float(w->table, line->value);
+    sonde_cell_text(w->table, line->unit);
+    sonde_cell_text(w->table, line->beside);
+    cell_above(w->table, line->share);
+    if (line->bar > 0) sonde_cell_bool(w->table, ok);
+    else sonde_cell_null(w->table);
+    sonde_table_row(w->bars);
+    sonde_cell_text(w->bars, line->name);
+    cell_above(w->bars, line->best);
+    cell_above(w->bars, line->bar);
+    cell_above(w->bars, line->goal);
+    sonde_cell_int(w->bars, line->rounds);
+    if (!ok && w->below++ == 0)
+        w->worst = arena_printf(w->c->memory, "%s: %.2f of %s, expected %s %.2f", line->name, line->share, line->beside,
+                                line->least ? "at most" : "at least", line->bar);
+}
+
 static bool is_asked(const char *what, size_t i) { return !strcmp(what, "all") || !strcmp(what, parts[i].word); }
 
 static sonde_status run_parts(command *c, sonde_result *r, sonde_error *err) {
@@ -36,6 +75,7 @@ static sonde_status run_parts(command *c, sonde_result *r, sonde_error *err) {
     bench_word  w = { .c = c, .result = r, .length = c->args[BENCH_LENGTH].i, .only = *only ? only : NULL };
     for (size_t i = 0; i < PARTS; i++) {
         if (!is_asked(what, i)) continue;
+        bench_tables(&w, parts[i].word);
         w.seconds = c->args[BENCH_SECONDS].real * (strcmp(what, "all") ? 1 : parts[i].share);
         progress_begin(option_given(c, OPTION_QUIET));
         const sonde_status s = parts[i].run(&w, err);
@@ -86,12 +126,13 @@ static sonde_status run(command *c, sonde_error *err) {
 extern const verb verb_bench;
 const verb verb_bench = {
     .about = { .name = "bench", .summary = "how fast this machine's kernels are, and runs, looks and sweeps of a model",
-               .formula = "speed: GFLOP/s (10^9 additions and multiplications a second) or GB/s (10^9 bytes of weights a "
-                          "second), of two cores how many times faster than one. kernels: one thread, processor time. share: of what "
-                          "it stands beside, which runs in turn with it: a loop of fma in registers, a loop that only reads the same "
+               .formula = "GFLOP/s: 10^9 additions and multiplications a second; GB/s: 10^9 bytes of weights a second; x: how many "
+                          "times faster two cores are than one. kernels: one thread, processor time. share: of what it "
+                          "stands beside, which runs in turn with it: a loop of fma in registers, a loop that only reads the same "
                           "weights, the product by float32 weights; of looking, times the plain run, which computes the last position's logits "
                           "(trace: less writing the same bytes), or times the lens's products; of sweeps, how many times more "
-                          "cells than whole runs a second. Medians of rounds in which all take turns; best: the best round",
+                          "cells than whole runs a second. Medians of rounds in which all take turns; best: the best round; goal: "
+                          "what is aimed at behind the bar",
                .example = "bench --isa", .params = params, .takes = MAKES_RESULT | NEEDS_MODEL },
     .words = 1, .run = run,
 };

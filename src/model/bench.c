@@ -15,8 +15,8 @@
  * the product by float32 weights; two loops of a kind beside one. The loops by themselves stand beside nothing. */
 typedef enum { FMA, READ, EITHER, FLOAT32, FMA_ITSELF, READ_ITSELF, TWO_FMA, TWO_READ, BESIDES } beside;
 static const char *const beside_text[BESIDES] = {
-    [FMA] = "FMA peak", [READ] = "read loop", [EITHER] = "read loop or FMA peak", [FLOAT32] = "F32",
-    [TWO_FMA] = "two FMA loops", [TWO_READ] = "two read loops",
+    [FMA] = "FMA peak", [READ] = "read loop", [EITHER] = "read or FMA", [FLOAT32] = "F32",
+    [TWO_FMA] = "FMA loops", [TWO_READ] = "read loops",
 };
 
 enum { LARGE = 512 << 20 };                     /* bytes of a weight that no cache holds */
@@ -84,8 +84,8 @@ static void one_of(arena *memory, const cases *c, size_t i, one *o) {
     const size_t bytes = c->columns ? s.k * stored_bytes(c->type, n) : n * stored_bytes(c->type, s.k);
     *o = (one){ c, n, s.k, bytes, NULL };
     o->name = c->beside == FMA_ITSELF ? "fma in registers" : c->beside == READ_ITSELF ? "512 MB read in order"
-            : arena_printf(memory, "%zu row%s, %zu x %zu %s%s%s", c->rows, c->rows > 1 ? "s" : "", n, s.k,
-                           dtype_table[c->type].name, c->columns ? " [in, out]" : "", c->beside >= TWO_FMA ? ", two cores" : "");
+            : arena_printf(memory, "%zu row%s, %zux%zu %s%s%s", c->rows, c->rows > 1 ? "s" : "", n, s.k,
+                           dtype_table[c->type].name, c->columns ? " [in, out]" : "", c->beside >= TWO_FMA ? ", 2 cores" : "");
 }
 
 typedef struct { arena *memory; one *of; size_t count; float *x, *y, *scratch; void *weights; kern_bench_rates *rates; } bench;

