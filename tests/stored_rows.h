@@ -5,6 +5,7 @@
 #define STORED_ROWS_H
 #include "base/dtype.h"
 #include "kernel/kern.h"
+#include "model/weight_view.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,16 +85,6 @@ static inline void rows_truth(const stored_rows *s, size_t row, size_t items, fl
         s->rows.to_f32(to, (const uint8_t *)p[i].data + row * p[i].stride, p[i].count);
 }
 
-static inline kern_type rows_type(dtype_id type) {
-    switch (type) {
-#define X(name) case DTYPE_##name: return KERN_##name;
-        KERN_PLAIN(X)
-        KERN_BLOCKS(X)
-#undef X
-        default: return KERN_ROWS;
-    }
-}
-
 /* A weight of n outputs and k inputs somewhere in random pieces of stored rows; w [n, k] gets its floats. */
 static inline kern_weight stored_rows_make(stored_rows *s, dtype_id type, kern_weight shape, float *w) {
     const dtype *t = &dtype_table[type];
@@ -104,7 +95,7 @@ static inline kern_weight stored_rows_make(stored_rows *s, dtype_id type, kern_w
     shape.rows = &s->rows;
     const size_t all_rows = shape.row + rows + s->below(3), blocks = (shape.item + length) / items + 1;
     s->rows = (kern_rows){ .piece = s->piece, .side_by_side = s->below(2), .to_f32 = t->to_f32, .items = items,
-                           .bytes = (size_t)t->bytes, .type = rows_type(type) };
+                           .bytes = (size_t)t->bytes, .type = kern_type_of(type) };
     rows_cut(s, s->rows.side_by_side ? blocks : all_rows, s->rows.side_by_side ? items : 1);
     for (size_t i = 0; i < s->rows.pieces; i++)
         rows_fill(s, i, type, s->rows.side_by_side ? all_rows : s->piece[i].count,

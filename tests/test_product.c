@@ -62,7 +62,7 @@ static kern_weight store(size_t n, size_t k, kern_type type, bool columns, kind 
         dtype_id id = (dtype_id)below(DTYPE_COUNT);
         pieces.in_place = type != KERN_ROWS;
         pieces.any_bits = pieces.in_place && of == ANY_BITS;
-        while (pieces.in_place && rows_type(id) != type) id = (id + 1) % DTYPE_COUNT;
+        while (pieces.in_place && kern_type_of(id) != type) id = (id + 1) % DTYPE_COUNT;
         const kern_weight v = stored_rows_make(&pieces, id, (kern_weight){ .columns = columns, .n = n, .k = k }, w);
         pieces.in_place = pieces.any_bits = false;
         return v;

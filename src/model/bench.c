@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/pool.h"
 #include "kernel/kern_bench.h"
+#include "machine_loops.h"
 #include "sonde/bench.h"
 #include "sonde/session.h"
 #include "tensor/op.h"
@@ -140,7 +141,7 @@ static void end(bench *b) {
     arena_free(b->memory);
 }
 
-/* ---- jobs with threads: the product as a forward calls it, and loops of every thread's own ---- */
+/* ---- jobs with threads: the product as a forward calls it, and the machine's loops ---- */
 
 static double shared_product(const kern_bench_job *job) {
     const op_call *c = job->of;
@@ -148,29 +149,8 @@ static double shared_product(const kern_bench_job *job) {
     return c->op->cost(c).flops;
 }
 
-enum { GOES = 8 };              /* of the FMA loop: so long that waking a thread is nothing */
-static void fma_span(void *ctx, int64_t lo, int64_t hi) {
-    for (int64_t i = lo * GOES; i < hi * GOES; i++) kern_bench_fma(ctx);
-}
-static double shared_fma(const kern_bench_job *job) {
-    kern_bench_job one_loop = *job;
-    pool_for(pool_shared(), job->threads, job->threads, fma_span, &one_loop);
-    return (double)job->threads;
-}
-
-static void read_span(void *ctx, int64_t lo, int64_t hi) {
-    const kern_bench_job *all = ctx;
-    const size_t part = all->bytes / (size_t)all->threads / 64 * 64;
-    kern_bench_job mine = *all;
-    mine.data  = (const char *)all->data + (size_t)lo * part;
-    mine.bytes = (size_t)(hi - lo) * part;
-    kern_bench_read(&mine);
-}
-static double shared_read(const kern_bench_job *job) {
-    kern_bench_job halves = *job;
-    pool_for(pool_shared(), job->threads, job->threads, read_span, &halves);
-    return (double)job->bytes;
-}
+static double shared_fma(const kern_bench_job *job)  { return machine_fma_work(job->threads); }
+static double shared_read(const kern_bench_job *job) { return machine_read_work(job->data, job->bytes, job->threads); }
 
 /* ---- one case ---- */
 

@@ -1,6 +1,7 @@
 /* The two loops that products are measured against, on every thread of a session. */
 #include "base/pool.h"
 #include "kernel/kern.h"
+#include "machine_loops.h"
 #include "sonde/machine.h"
 #include "sonde/session.h"
 #include <stdint.h>
@@ -40,24 +41,36 @@ static void read_span(void *ctx, int64_t lo, int64_t hi) {
     }
 }
 
-/* Work a second of all threads together. */
-static double rate(loops *l, pool_fn fn, int threads) {
-    const double begin = now();
+static double together(loops *l, pool_fn fn, int threads) {
     pool_for(pool_shared(), threads, (int64_t)threads * GOES, fn, l);
-    const double took = now() - begin;
     double work = 0;
     for (int i = 0; i < threads * GOES; i++) work += l->work[i];
+    return work;
+}
+
+double machine_fma_work(int threads) {
+    loops l = { 0 };
+    return together(&l, fma_span, threads_of(threads));
+}
+
+double machine_read_work(const void *data, size_t bytes, int threads) {
+    const int n = threads_of(threads);
+    loops     l = { .data = data, .part = bytes / (size_t)(n * GOES) / WHOLE * WHOLE };
+    l.times = bytes < READ_AT_LEAST ? (int)(READ_AT_LEAST / (bytes + 1)) + 1 : 1;
+    return together(&l, read_span, n);
+}
+
+static double rate(double work, double begin) {
+    const double took = now() - begin;
     return took > 0 ? work / took : 0;
 }
 
 double sonde_machine_fma(int threads) {
-    loops l = { 0 };
-    return rate(&l, fma_span, threads_of(threads));
+    const double begin = now();
+    return rate(machine_fma_work(threads), begin);
 }
 
 double sonde_machine_read(const void *data, size_t bytes, int threads) {
-    const int n = threads_of(threads);
-    loops     l = { .data = data, .part = bytes / (size_t)(n * GOES) / WHOLE * WHOLE };
-    l.times = bytes < READ_AT_LEAST ? (int)(READ_AT_LEAST / (bytes + 1)) + 1 : 1;
-    return rate(&l, read_span, n);
+    const double begin = now();
+    return rate(machine_read_work(data, bytes, threads), begin);
 }

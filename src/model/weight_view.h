@@ -32,4 +32,6 @@ kern_weight weight_view(arena *memory, const weight_place *p);
 
 /* Bytes that n items take: whole blocks. */
 size_t      stored_bytes(dtype_id type, size_t n);
+/* The kernels that read a type where it lies; KERN_ROWS: none, its rows are decoded. */
+kern_type   kern_type_of(dtype_id type);
 #endif
