@@ -32,7 +32,7 @@ static void what_is_not_there_is_told(void) {
     CHECK_EQ(library_load("libc.so.6", (const char *const[]){ "strlen", "sonde_none" }, 2, fn, &err), SONDE_UNSUPPORTED);
     CHECK_STR(err.message, "libc.so.6 has no sonde_none");
     CHECK_EQ(library_load("libc.so.6", (const char *const[]){ "strlen", "strchr" }, 2, fn, &err), SONDE_OK);
-    CHECK_EQ(((size_t (*)(const char *))fn[0])("four"), 4);
+    CHECK_EQ((int)((size_t (*)(const char *))fn[0])("four"), 4);
 }
 
 #define TESTS(X) X(what_few_runs_need_is_loaded_when_they_need_it) X(what_is_not_there_is_told)
