@@ -35,6 +35,8 @@ const char *fetch_join(arena *into, const char *base, const char *relative) {
 }
 
 #else
+#define CURL_DISABLE_TYPECHECK                  /* it would name the functions themselves */
+#include "base/library.h"
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -66,9 +68,34 @@ static const char *const header_name[] = {
 #undef HEADER
 };
 
+/* What is used of it. */
+#define CURL_FUNCTIONS(X)                                                                                                \
+    X(curl_easy_cleanup) X(curl_easy_getinfo) X(curl_easy_init) X(curl_easy_perform) X(curl_easy_reset)                    \
+    X(curl_easy_setopt) X(curl_easy_strerror) X(curl_free) X(curl_global_init) X(curl_slist_append)                        \
+    X(curl_slist_free_all) X(curl_url) X(curl_url_cleanup) X(curl_url_get) X(curl_url_set)
+
+static struct {
+#define MEMBER(name) __typeof__(name) *name;
+    CURL_FUNCTIONS(MEMBER)
+#undef MEMBER
+} lib;
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode       ready;
-static void start_curl(void) { ready = curl_global_init(CURL_GLOBAL_DEFAULT); }
+static sonde_error    unready;
+
+static void start_curl(void) {
+#define NAME(name) #name,
+    static const char *const names[] = { CURL_FUNCTIONS(NAME) };
+#undef NAME
+    library_fn fn[sizeof names / sizeof *names];
+    if (library_load("libcurl.so.4", names, (int)(sizeof names / sizeof *names), fn, &unready) != SONDE_OK) return;
+    size_t i = 0;
+#define TAKE(name) lib.name = (__typeof__(name) *)fn[i++];
+    CURL_FUNCTIONS(TAKE)
+#undef TAKE
+    const CURLcode code = lib.curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (code != CURLE_OK) sonde_fail(&unready, SONDE_UNSUPPORTED, "libcurl does not start: %s", lib.curl_easy_strerror(code));
+}
 
 /* An address without what is behind its ?: that may be signed for whoever has it. */
 static shown place_shown(const char *url) { return text_shown(url, strcspn(url, "?")); }
@@ -76,36 +103,36 @@ static shown place_shown(const char *url) { return text_shown(url, strcspn(url, 
 static bool is_redirect(int status) { return status == 301 || status == 302 || status == 303 || status == 307 || status == 308; }
 
 const char *fetch_join(arena *into, const char *base, const char *relative) {
-    CURLU *u = curl_url();
+    CURLU *u = lib.curl_url();
     char *text = NULL, *scheme = NULL;
     const char *out = NULL;
-    if (u && curl_url_set(u, CURLUPART_URL, base, 0) == CURLUE_OK &&
-        curl_url_set(u, CURLUPART_URL, relative, CURLU_DISALLOW_USER) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK && (!strcmp(scheme, "http") || !strcmp(scheme, "https")) &&
-        curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0) == CURLUE_OK && curl_url_get(u, CURLUPART_URL, &text, 0) == CURLUE_OK)
+    if (u && lib.curl_url_set(u, CURLUPART_URL, base, 0) == CURLUE_OK &&
+        lib.curl_url_set(u, CURLUPART_URL, relative, CURLU_DISALLOW_USER) == CURLUE_OK &&
+        lib.curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK && (!strcmp(scheme, "http") || !strcmp(scheme, "https")) &&
+        lib.curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0) == CURLUE_OK && lib.curl_url_get(u, CURLUPART_URL, &text, 0) == CURLUE_OK)
         out = arena_printf(into, "%s", text);
-    curl_free(text);
-    curl_free(scheme);
-    curl_url_cleanup(u);
+    lib.curl_free(text);
+    lib.curl_free(scheme);
+    lib.curl_url_cleanup(u);
     return out;
 }
 
 static bool same_part(CURLU *a, CURLU *b, CURLUPart part) {
     char *x = NULL, *y = NULL;
-    const bool same = curl_url_get(a, part, &x, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-                      curl_url_get(b, part, &y, CURLU_DEFAULT_PORT) == CURLUE_OK && !strcasecmp(x, y);
-    curl_free(x);
-    curl_free(y);
+    const bool same = lib.curl_url_get(a, part, &x, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+                      lib.curl_url_get(b, part, &y, CURLU_DEFAULT_PORT) == CURLUE_OK && !strcasecmp(x, y);
+    lib.curl_free(x);
+    lib.curl_free(y);
     return same;
 }
 
 bool fetch_same_place(const char *a, const char *b) {
-    CURLU *x = curl_url(), *y = curl_url();
-    const bool same = x && y && curl_url_set(x, CURLUPART_URL, a, 0) == CURLUE_OK &&
-                      curl_url_set(y, CURLUPART_URL, b, 0) == CURLUE_OK && same_part(x, y, CURLUPART_SCHEME) &&
+    CURLU *x = lib.curl_url(), *y = lib.curl_url();
+    const bool same = x && y && lib.curl_url_set(x, CURLUPART_URL, a, 0) == CURLUE_OK &&
+                      lib.curl_url_set(y, CURLUPART_URL, b, 0) == CURLUE_OK && same_part(x, y, CURLUPART_SCHEME) &&
                       same_part(x, y, CURLUPART_HOST) && same_part(x, y, CURLUPART_PORT);
-    curl_url_cleanup(x);
-    curl_url_cleanup(y);
+    lib.curl_url_cleanup(x);
+    lib.curl_url_cleanup(y);
     return same;
 }
 
@@ -135,7 +162,7 @@ static size_t on_body(char *at, size_t one, size_t n, void *user) {
     (void)one;
     transfer *t = user;
     long status = 0;
-    curl_easy_getinfo(t->f->curl, CURLINFO_RESPONSE_CODE, &status);
+    lib.curl_easy_getinfo(t->f->curl, CURLINFO_RESPONSE_CODE, &status);
     t->a->status = (int)status;
     if (t->a->status / 100 != 2 || !t->r->sink) {           /* the text of a refusal: nobody reads it */
         t->ignored += n;
@@ -164,7 +191,7 @@ static bool good_token(const char *token) {
 sonde_status fetch_new(fetch **out, fetch_options o, sonde_error *err) {
     *out = NULL;
     pthread_once(&once, start_curl);
-    SONDE_FAIL_IF(ready != CURLE_OK, err, SONDE_UNSUPPORTED, "libcurl does not start: %s", curl_easy_strerror(ready));
+    SONDE_FAIL_IF(unready.status != SONDE_OK, err, unready.status, "%s", unready.message);
     arena *a = arena_new();
     const bool good = fetch_join(a, o.base, o.base) != NULL;
     arena_free(a);
@@ -173,7 +200,7 @@ sonde_status fetch_new(fetch **out, fetch_options o, sonde_error *err) {
     SONDE_FAIL_IF(o.token && !good_token(o.token), err, SONDE_USAGE, "the token holds characters that no token has");
     fetch *f = calloc(1, sizeof *f);
     if (!f) abort();
-    f->curl = curl_easy_init();
+    f->curl = lib.curl_easy_init();
     if (!f->curl) abort();
     f->o = o;
     *out = f;
@@ -182,40 +209,40 @@ sonde_status fetch_new(fetch **out, fetch_options o, sonde_error *err) {
 
 void fetch_free(fetch *f) {
     if (!f) return;
-    curl_easy_cleanup(f->curl);
+    lib.curl_easy_cleanup(f->curl);
     free(f);
 }
 
 static struct curl_slist *headers_of(const fetch *f, const fetch_request *r, arena *into, const char *url) {
-    struct curl_slist *list = curl_slist_append(NULL, "Accept-Encoding: identity");
+    struct curl_slist *list = lib.curl_slist_append(NULL, "Accept-Encoding: identity");
     if (f->o.token && fetch_same_place(url, f->o.base))
-        list = curl_slist_append(list, arena_printf(into, "Authorization: Bearer %s", f->o.token));
-    if (r->from > 0) list = curl_slist_append(list, arena_printf(into, "Range: bytes=%lld-", (long long)r->from));
-    if (r->from > 0 && r->if_range) list = curl_slist_append(list, arena_printf(into, "If-Range: %s", r->if_range));
+        list = lib.curl_slist_append(list, arena_printf(into, "Authorization: Bearer %s", f->o.token));
+    if (r->from > 0) list = lib.curl_slist_append(list, arena_printf(into, "Range: bytes=%lld-", (long long)r->from));
+    if (r->from > 0 && r->if_range) list = lib.curl_slist_append(list, arena_printf(into, "If-Range: %s", r->if_range));
     return list;
 }
 
 static void set_up(transfer *t, const char *url, struct curl_slist *headers) {
     CURL *c = t->f->curl;
-    curl_easy_reset(c);
-    curl_easy_setopt(c, CURLOPT_URL, url);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "sonde/" SONDE_VERSION);
-    curl_easy_setopt(c, CURLOPT_NOBODY, t->r->head ? 1L : 0L);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)SLOWEST);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)t->f->o.stall_seconds);
-    curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 1L << 18);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->f->why);
-    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+    lib.curl_easy_reset(c);
+    lib.curl_easy_setopt(c, CURLOPT_URL, url);
+    lib.curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    lib.curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+    lib.curl_easy_setopt(c, CURLOPT_USERAGENT, "sonde/" SONDE_VERSION);
+    lib.curl_easy_setopt(c, CURLOPT_NOBODY, t->r->head ? 1L : 0L);
+    lib.curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    lib.curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
+    lib.curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)SLOWEST);
+    lib.curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)t->f->o.stall_seconds);
+    lib.curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 1L << 18);
+    lib.curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->f->why);
+    lib.curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+    lib.curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+    lib.curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+    lib.curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+    lib.curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+    lib.curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
+    lib.curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
 }
 
 /* Failures that another try may not meet. Where nothing ever answered, nothing will. */
@@ -225,7 +252,7 @@ static bool may_pass(const fetch *f, CURLcode code) {
     case CURLE_COULDNT_RESOLVE_HOST: case CURLE_COULDNT_RESOLVE_PROXY: case CURLE_COULDNT_CONNECT: case CURLE_SSL_CONNECT_ERROR:
         return f->reached;
     case CURLE_OPERATION_TIMEDOUT:
-        curl_easy_getinfo(f->curl, CURLINFO_CONNECT_TIME, &connected);
+        lib.curl_easy_getinfo(f->curl, CURLINFO_CONNECT_TIME, &connected);
         return f->reached || connected > 0;
     case CURLE_PARTIAL_FILE: case CURLE_GOT_NOTHING: case CURLE_RECV_ERROR: case CURLE_SEND_ERROR: case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM: case CURLE_AGAIN:
@@ -242,7 +269,7 @@ static sonde_status fail_transfer(const transfer *t, CURLcode code, const char *
                   MOST_HEADERS);
     SONDE_FAIL_IF(t->ignored > MOST_IGNORED, err, SONDE_IO, "%s: the answer is %d and does not end", place_shown(url).text, t->a->status);
     t->a->again = may_pass(t->f, code);
-    const char *why = *t->f->why ? t->f->why : curl_easy_strerror(code);
+    const char *why = *t->f->why ? t->f->why : lib.curl_easy_strerror(code);
     return sonde_fail(err, SONDE_IO, "%s: %s", place_shown(url).text, name_shown(why).text);
 }
 
@@ -250,17 +277,17 @@ static sonde_status ask_once(transfer *t, const char *url, sonde_error *err) {
     struct curl_slist *headers = headers_of(t->f, t->r, t->into, url);
     set_up(t, url, headers);
     *t->f->why = 0;
-    const CURLcode code = curl_easy_perform(t->f->curl);
-    curl_slist_free_all(headers);
+    const CURLcode code = lib.curl_easy_perform(t->f->curl);
+    lib.curl_slist_free_all(headers);
     long status = 0;
     curl_off_t wait = 0;
-    curl_easy_getinfo(t->f->curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(t->f->curl, CURLINFO_RETRY_AFTER, &wait);
+    lib.curl_easy_getinfo(t->f->curl, CURLINFO_RESPONSE_CODE, &status);
+    lib.curl_easy_getinfo(t->f->curl, CURLINFO_RETRY_AFTER, &wait);
     t->a->status = (int)status;
     t->a->retry_after = wait > 0 ? (int64_t)wait : 0;
     t->a->url = url;
     t->f->reached = t->f->reached || status > 0;
-    curl_easy_setopt(t->f->curl, CURLOPT_HTTPHEADER, NULL);
+    lib.curl_easy_setopt(t->f->curl, CURLOPT_HTTPHEADER, NULL);
     if (code != CURLE_OK) return fail_transfer(t, code, url, err);
     return SONDE_OK;
 }
