@@ -368,7 +368,47 @@ static void mean_everywhere(void)    { CHECK(edit_everywhere(OP_MEAN) > 40); }
 static void patch_everywhere(void)   { CHECK(edit_everywhere(OP_PATCH) > 40); }
 static void freeze_everywhere(void)  { CHECK(edit_everywhere(OP_FREEZE) > 40); }
 
+/* ---- rows that the metric does not read ---- */
+
+static sonde_status take_slope(const sonde_answer *a, void *user, sonde_error *err) {
+    (void)err;
+    if (!strcmp(a->site, "blocks.1.hook_resid_post")) memcpy(user, a->value.data, sizeof(float[N][WIDTH]));
+    return SONDE_OK;
+}
+
+static void slope_behind_blocks(const sonde_edit *e, const char *sites, size_t variants, float out[N][WIDTH]) {
+    const sonde_prompt  p = { .tokens = tokens_a, .n = N };
+    const sonde_variant v[2] = { { 0, &e, 1 }, { 0, &e, 1 } };
+    const sonde_want    w = { .kind = SONDE_WANT_GRAD, .sites = sites, .metric = g->metric };
+    sonde_error err = { 0 };
+    if (sonde_variants_run(g->session, &(sonde_batch){ .bases = &p, .n_bases = 1, .variants = v, .n_variants = variants,
+                                                       .wants = &w, .n_wants = 1 }, take_slope, out, &err))
+        FAIL_("%s", err.message);
+}
+
+/* A row too large for its norm, and behind all attention: nothing of the metric comes through it, whoever looks at the
+ * norm, alone and side by side. */
+static void unread_rows_have_no_slope(void) {
+    static const char *const sites[] = { "blocks.1.hook_resid_post", "blocks.1.hook_resid_post,ln_final.hook_scale",
+                                         "blocks.1.hook_resid_post,unembed.hook_out" };
+    sonde_error err = { 0 };
+    sonde_edit *e;
+    float       first[N][WIDTH], other[N][WIDTH];
+    open_truth();
+    if (sonde_edit_parse(&e, g->model, "add:blocks.1.hook_resid_post[1]=3e38", NULL, &err)) FAIL_("%s", err.message);
+    slope_behind_blocks(e, sites[0], 1, first);
+    for (int i = 0; i < WIDTH; i++) CHECK(first[1][i] == 0);
+    CHECK(first[2][0] != 0 && isfinite(first[2][0]));
+    for (size_t i = 0; i < 3; i++)
+        for (size_t variants = 1; variants <= 2; variants++) {
+            slope_behind_blocks(e, sites[i], variants, other);
+            if (memcmp(first, other, sizeof first)) FAIL_("gradients of %s, %zu side by side", sites[i], variants);
+        }
+    sonde_edit_free(e);
+    close_truth();
+}
+
 #define TESTS(X) \
     X(zero_everywhere) X(set_everywhere) X(scale_everywhere) X(add_everywhere) X(project_everywhere) \
-    X(noise_everywhere) X(mean_everywhere) X(patch_everywhere) X(freeze_everywhere)
+    X(noise_everywhere) X(mean_everywhere) X(patch_everywhere) X(freeze_everywhere) X(unread_rows_have_no_slope)
 TEST_MAIN(TESTS)

@@ -105,67 +105,104 @@ static capture_wants needed_list(batch_runs *r, const needed *in) {
 
 /* ---- running them ---- */
 
-static sonde_status run_once(batch_runs *r, const positions of[2], const capture_wants *w, sonde_capture *out, sonde_error *err) {
+/* A run whose values are kept. */
+typedef struct { positions of[2]; capture_wants wants; sonde_capture *into; } kept_run;
+
+static sonde_status open_kept(batch_runs *r, const kept_run *k, lane *l, sonde_error *err) {
     const arch_config   *c = &r->session->model->config;
-    const workspace_mark here = workspace_here(r->session->memory);
-    lane l = { .keep = { capture_see, out }, .on_row = capture_row, .row_user = out, .row = w->rows, .n_rows = w->n_rows };
-    SONDE_TRY(bind_edits(r->memory, c, &(bound_prompt){ .of = { of[0], of[1] } }, &l.plan, err));
+    const capture_wants *w = &k->wants;
+    *l = (lane){ .keep = { capture_see, k->into }, .on_row = capture_row, .row_user = k->into, .row = w->rows, .n_rows = w->n_rows };
+    SONDE_TRY(bind_edits(r->memory, c, &(bound_prompt){ .of = { k->of[0], k->of[1] } }, &l->plan, err));
     for (size_t i = 0; i < w->n; i++) {
-        lane_flags(&l, w->at[i].slot)[w->at[i].site] |= FLAG_KEEP;
-        l.every_row |= w->at[i].slot == BACK && !site_pooled(w->at[i].site);
-        l.pooled |= w->at[i].slot == BACK && site_pooled(w->at[i].site);
+        lane_flags(l, w->at[i].slot)[w->at[i].site] |= FLAG_KEEP;
+        l->every_row |= w->at[i].slot == BACK && !site_pooled(w->at[i].site);
+        l->pooled |= w->at[i].slot == BACK && site_pooled(w->at[i].site);
     }
-    lane_stop_early(&l);
-    lane *const  lanes[1] = { &l };
-    sonde_status s = lane_open(r->session, &l, of, err);
-    if (s == SONDE_OK) s = lanes_run(r->session, lanes, 1, &of[STACK_MAIN].length, CHUNK_ROWS, err);
+    lane_stop_early(l);
+    return lane_open(r->session, l, k->of, err);
+}
+
+/* Side by side. */
+static sonde_status run_kept(batch_runs *r, const kept_run *k, size_t n, sonde_error *err) {
+    const workspace_mark here = workspace_here(r->session->memory);
+    lane         *l = arena_new_array(r->memory, lane, n);
+    lane        **lanes = arena_new_array(r->memory, lane *, n);
+    int64_t      *goal = arena_new_array(r->memory, int64_t, n);
+    sonde_status  s = SONDE_OK;
+    for (size_t i = 0; i < n && s == SONDE_OK; i++) {
+        lanes[i] = &l[i];
+        goal[i] = k[i].of[STACK_MAIN].length;
+        s = open_kept(r, &k[i], &l[i], err);
+    }
+    if (s == SONDE_OK) s = lanes_run(r->session, lanes, (int)n, goal, CHUNK_ROWS, err);
     workspace_release(r->session->memory, here);
     return s;
 }
 
-static sonde_status run_plain(batch_runs *r, const positions of[2], const needed *what, sonde_capture **out,
-                              sonde_error *err) {
-    const arch_config  *c = &r->session->model->config;
-    const capture_wants w = needed_list(r, what);
-    *out = NULL;
-    if (!w.n && !w.n_rows) return SONDE_OK;
-    *out = capture_new(c, of);
-    SONDE_TRY(capture_keep(*out, c, &what->run, w, &r->budget, err));
-    const sonde_status s = run_once(r, of, &w, *out, err);
-    if (s != SONDE_NOMEM) return s;
-    workspace_trim(r->session->memory);         /* what the run before left may be cut in another way */
-    return run_once(r, of, &w, *out, err);
+/* How many of the first of n have the rows of one chunk together. */
+static size_t kept_together(const kept_run *k, size_t n) {
+    int64_t rows = k[0].of[0].length + k[0].of[1].length;
+    size_t  i = 1;
+    while (i < n && (rows += k[i].of[0].length + k[i].of[1].length) <= CHUNK_ROWS) i++;
+    return i;
 }
 
-static sonde_status run_base(batch_runs *r, int i, bool dry, sonde_error *err) {
-    positions of[2];
-    needed    what;
-    SONDE_TRY(prompt_read(r->session->model, &r->batch->bases[i], of, err));
-    of[STACK_MAIN].prompt = of[STACK_MAIN].length;
-    SONDE_TRY(needed_open(r, of[STACK_MAIN].length, &what, err));
-    SONDE_TRY(needed_add(r, "A", i, &what, err));
-    return dry ? SONDE_OK : run_plain(r, of, &what, &r->base[i], err);
+/* Where memory runs short, what the runs before left may be cut in another way, and each runs alone. */
+static sonde_status run_all_kept(batch_runs *r, const kept_run *k, size_t n, sonde_error *err) {
+    bool alone = false;
+    for (size_t at = 0, m; at < n; at += m) {
+        m = alone ? 1 : kept_together(k + at, n - at);
+        sonde_status s = run_kept(r, k + at, m, err);
+        if (s == SONDE_NOMEM) {
+            workspace_trim(r->session->memory);
+            alone = true;
+            m = 1;
+            s = run_kept(r, k + at, m, err);
+        }
+        SONDE_TRY(s);
+    }
+    return SONDE_OK;
 }
 
-static sonde_status run_named(batch_runs *r, size_t i, bool dry, sonde_error *err) {
-    const sonde_named_run *n = &r->batch->runs[i];
-    positions of[2];
-    needed    what;
-    if (n->values) return SONDE_OK;
-    sonde_status s = prompt_read(r->session->model, &n->prompt, of, err);
-    if (s != SONDE_OK) return sonde_fail_at(err, s, "run %s", n->name);
-    SONDE_TRY(needed_open(r, of[STACK_MAIN].length, &what, err));
-    SONDE_TRY(needed_add(r, n->name, -1, &what, err));
-    return dry ? SONDE_OK : run_plain(r, of, &what, &r->named[i], err);
+/* Room for what is read of a run; *n counts those of which anything is. */
+static sonde_status add_kept(batch_runs *r, const needed *what, kept_run *k, size_t *n, sonde_capture **out, sonde_error *err) {
+    const arch_config *c = &r->session->model->config;
+    k->wants = needed_list(r, what);
+    if (!k->wants.n && !k->wants.n_rows) return SONDE_OK;
+    *out = k->into = capture_new(c, k->of);
+    ++*n;
+    return capture_keep(*out, c, &what->run, k->wants, &r->budget, err);
+}
+
+static sonde_status add_base(batch_runs *r, size_t i, bool dry, kept_run *k, size_t *n, sonde_error *err) {
+    needed what;
+    SONDE_TRY(prompt_read(r->session->model, &r->batch->bases[i], k->of, err));
+    k->of[STACK_MAIN].prompt = k->of[STACK_MAIN].length;
+    SONDE_TRY(needed_open(r, k->of[STACK_MAIN].length, &what, err));
+    SONDE_TRY(needed_add(r, "A", (int)i, &what, err));
+    return dry ? SONDE_OK : add_kept(r, &what, k, n, &r->base[i], err);
+}
+
+static sonde_status add_named(batch_runs *r, size_t i, bool dry, kept_run *k, size_t *n, sonde_error *err) {
+    const sonde_named_run *run = &r->batch->runs[i];
+    needed what;
+    if (run->values) return SONDE_OK;
+    const sonde_status s = prompt_read(r->session->model, &run->prompt, k->of, err);
+    if (s != SONDE_OK) return sonde_fail_at(err, s, "run %s", run->name);
+    SONDE_TRY(needed_open(r, k->of[STACK_MAIN].length, &what, err));
+    SONDE_TRY(needed_add(r, run->name, -1, &what, err));
+    return dry ? SONDE_OK : add_kept(r, &what, k, n, &r->named[i], err);
 }
 
 sonde_status batch_runs_open(batch_runs *r, sonde_session *s, const sonde_batch *b, bool dry, sonde_error *err) {
     *r = (batch_runs){ .session = s, .batch = b, .memory = arena_new(), .budget = s->budget };
     r->base = arena_new_array(r->memory, sonde_capture *, b->n_bases + 1);
     r->named = arena_new_array(r->memory, sonde_capture *, b->n_runs + 1);
-    for (size_t i = 0; i < b->n_runs; i++) SONDE_TRY(run_named(r, i, dry, err));
-    for (size_t i = 0; i < b->n_bases; i++) SONDE_TRY(run_base(r, (int)i, dry, err));
-    return SONDE_OK;
+    kept_run *k = arena_new_array(r->memory, kept_run, b->n_runs + b->n_bases + 1);
+    size_t    n = 0;
+    for (size_t i = 0; i < b->n_runs; i++) SONDE_TRY(add_named(r, i, dry, &k[n], &n, err));
+    for (size_t i = 0; i < b->n_bases; i++) SONDE_TRY(add_base(r, i, dry, &k[n], &n, err));
+    return run_all_kept(r, k, n, err);
 }
 
 void batch_runs_close(batch_runs *r) {

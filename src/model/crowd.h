@@ -4,7 +4,7 @@
 #include "variant_run.h"
 
 /* Rows of a group: products of so many run at full speed; on the way back; of a wave, as many groups. */
-enum { GROUP_ROWS = 1024, KEPT_ROWS = 512, WAVE_ROWS = 16 * GROUP_ROWS };
+enum { GROUP_ROWS = 4096, KEPT_ROWS = 512, WAVE_ROWS = 16 * GROUP_ROWS };
 
 typedef struct {
     size_t    index;                    /* of the variant */

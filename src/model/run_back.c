@@ -38,30 +38,69 @@ int run_lowest(lane *l) {
     return lowest(&own);
 }
 
+/* Rows seeded, and back to the program's answer `out`: the logits, or where they are few, what the unembedding reads. */
+static sonde_status seed_rows(sonde_session *s, exec *x, const few_tokens *few, const row_seed *by, float **out, sonde_error *err) {
+    const int64_t v = arch_answers(&s->model->config);
+    float        *column = NULL, *row = NULL;
+    SONDE_TRY(workspace_take(s->memory, x->rows * v, out, err));
+    memset(*out, 0, (size_t)(x->rows * v) * sizeof **out);
+    if (few) SONDE_TRY(run_columns(s, x, few, &column, err));
+    if (few) SONDE_TRY(workspace_take(s->memory, v, &row, err));
+    for (int i = 0; i < x->n_segments; i++)
+        for (int64_t t = 0; t < x->segment[i].n; t++) {
+            const int64_t at = x->segment[i].row + t;
+            for (int k = 0; few && k < few->n; k++) row[few->token[k]] = column[k * x->rows + at];
+            by[i].fn(by[i].user, x->segment[i].first + t, few ? row : x->value[x->program->out] + at * v, *out + at * v);
+        }
+    if (!few) return SONDE_OK;
+    tensor  in = exec_tensor(x, x->program->out), logits = { .dim = { 1, x->rows, 1, v }, .grad = *out };
+    op_call c = { .op = op_table[OP_linear], .in = { &in }, .out = &logits,
+                  .attr = { .linear = { &exec_weight(x, W_UNEMBED)->matrix, NULL } } };
+    SONDE_TRY(workspace_take(s->memory, tensor_count(&in), out, err));
+    c.part[0] = *out;
+    op_backward(&c, 0, x->threads);
+    return SONDE_OK;
+}
+
+static bool is_read(const lane *l, int64_t position) {
+    for (size_t i = 0; i < l->n_rows; i++)
+        if (l->row[i] == position) return true;
+    return false;
+}
+
+sonde_status run_back_of_logits(sonde_session *s, segment *g, const row_seed *by, int n, sonde_error *err) {
+    const arch_config   *c = &s->model->config;
+    const workspace_mark here = workspace_here(s->memory);
+    const size_t         wide = (size_t)c->d;
+    few_tokens few;
+    exec       x;
+    float     *dout, *back;
+    const bool whole = !run_few_tokens(c, g, n, &few) || c->logit_cap > 0;
+    SONDE_TRY(run_back_rows(s, g, n, whole, &x, err));
+    x.quiet = true;
+    SONDE_TRY(exec_forward(&x, err));
+    SONDE_TRY(seed_rows(s, &x, whole ? NULL : &few, by, &dout, err));
+    SONDE_TRY(exec_backward(&x, dout, &back, err));
+    for (int i = 0; i < n; i++)
+        for (int64_t t = 0; t < g[i].n; t++)
+            if (is_read(g[i].l, g[i].first + t))
+                memcpy(by[i].dx + (size_t)t * wide, back + (size_t)(g[i].row + t) * wide, wide * sizeof *back);
+    workspace_release(s->memory, here);
+    return SONDE_OK;
+}
+
 /* dx [length, d] = the gradient of the stream behind the last slot. */
 static sonde_status back_of_logits(sonde_session *s, lane *l, seed_fn seed, void *user, float *dx, sonde_error *err) {
-    const int64_t v = arch_answers(&s->model->config), d = s->model->config.d;
+    const int64_t d = s->model->config.d;
     segment       g[ROWS_OF_LOGITS];
+    row_seed      by[ROWS_OF_LOGITS];
     memset(dx, 0, (size_t)(l->length * d) * sizeof *dx);
     if (!run_has_back(&s->model->config)) return SONDE_OK;
     for (int64_t position = 0;;) {
         const int n = run_wanted_rows(l, &position, ROWS_OF_LOGITS, g);
         if (!n) return SONDE_OK;
-        const workspace_mark here = workspace_here(s->memory);
-        exec   x;
-        float *dlogits, *back;
-        SONDE_TRY(run_back_rows(s, g, n, true, &x, err));
-        x.quiet = true;
-        SONDE_TRY(exec_forward(&x, err));
-        SONDE_TRY(workspace_take(s->memory, x.rows * v, &dlogits, err));
-        memset(dlogits, 0, (size_t)(x.rows * v) * sizeof *dlogits);
-        for (int i = 0; i < n; i++)
-            for (int64_t t = 0; t < g[i].n; t++)
-                seed(user, g[i].first + t, x.value[x.program->out] + (g[i].row + t) * v, dlogits + (g[i].row + t) * v);
-        SONDE_TRY(exec_backward(&x, dlogits, &back, err));
-        for (int i = 0; i < n; i++)
-            memcpy(dx + g[i].first * d, back + g[i].row * d, (size_t)(g[i].n * d) * sizeof *dx);
-        workspace_release(s->memory, here);
+        for (int i = 0; i < n; i++) by[i] = (row_seed){ seed, user, dx + g[i].first * d };
+        SONDE_TRY(run_back_of_logits(s, g, by, n, err));
     }
 }
 

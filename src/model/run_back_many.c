@@ -39,8 +39,8 @@ static sonde_status whole_lanes(const going_back *b, int at, segment **out, sond
     return SONDE_OK;
 }
 
-/* Rows that logits are wanted of, up to ROWS_OF_LOGITS, of lanes from *lane on; user[i] and dx[i] belong to segment i. */
-typedef struct { segment g[ROWS_OF_LOGITS]; void *user[ROWS_OF_LOGITS]; float *dx[ROWS_OF_LOGITS]; int n; } seeded;
+/* Rows that logits are wanted of, up to ROWS_OF_LOGITS, of lanes from *lane on. */
+typedef struct { segment g[ROWS_OF_LOGITS]; row_seed by[ROWS_OF_LOGITS]; int n; } seeded;
 
 static void next_seeded(const going_back *b, int *lane_at, int64_t *position, int64_t *row, seeded *out) {
     const int64_t d = b->s->model->config.d;
@@ -51,8 +51,7 @@ static void next_seeded(const going_back *b, int *lane_at, int64_t *position, in
         const int more = run_wanted_rows(l, position, room, out->g + out->n);
         for (int i = out->n; i < out->n + more; i++) {
             room -= out->g[i].n;
-            out->user[i] = b->user[*lane_at];
-            out->dx[i] = b->dx + (*row + out->g[i].first) * d;
+            out->by[i] = (row_seed){ b->seed, b->user[*lane_at], b->dx + (*row + out->g[i].first) * d };
         }
         out->n += more;
         if (!room) return;
@@ -63,28 +62,11 @@ static void next_seeded(const going_back *b, int *lane_at, int64_t *position, in
 }
 
 static sonde_status back_of_logits(const going_back *b, sonde_error *err) {
-    const int64_t v = arch_answers(&b->s->model->config), d = b->s->model->config.d;
-    int64_t       position = 0, row = 0;
-    int           at = 0;
-    seeded        rows;
-    for (next_seeded(b, &at, &position, &row, &rows); rows.n; next_seeded(b, &at, &position, &row, &rows)) {
-        const workspace_mark here = workspace_here(b->s->memory);
-        exec   x;
-        float *dlogits, *back;
-        SONDE_TRY(run_back_rows(b->s, rows.g, rows.n, true, &x, err));
-        x.quiet = true;
-        SONDE_TRY(exec_forward(&x, err));
-        SONDE_TRY(workspace_take(b->s->memory, x.rows * v, &dlogits, err));
-        memset(dlogits, 0, (size_t)(x.rows * v) * sizeof *dlogits);
-        for (int i = 0; i < rows.n; i++)
-            for (int64_t t = 0; t < rows.g[i].n; t++)
-                b->seed(rows.user[i], rows.g[i].first + t, x.value[x.program->out] + (rows.g[i].row + t) * v,
-                        dlogits + (rows.g[i].row + t) * v);
-        SONDE_TRY(exec_backward(&x, dlogits, &back, err));
-        for (int i = 0; i < rows.n; i++)
-            memcpy(rows.dx[i], back + rows.g[i].row * d, (size_t)(rows.g[i].n * d) * sizeof *back);
-        workspace_release(b->s->memory, here);
-    }
+    int64_t position = 0, row = 0;
+    int     at = 0;
+    seeded  rows;
+    for (next_seeded(b, &at, &position, &row, &rows); rows.n; next_seeded(b, &at, &position, &row, &rows))
+        SONDE_TRY(run_back_of_logits(b->s, rows.g, rows.by, rows.n, err));
     return SONDE_OK;
 }
 

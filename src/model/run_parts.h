@@ -36,4 +36,8 @@ sonde_status run_back_rows(sonde_session *s, segment *g, int n, bool whole, exec
 typedef struct { int32_t token[16]; int n; } few_tokens;
 bool         run_few_tokens(const arch_config *c, const segment *g, int n, few_tokens *out);
 sonde_status run_columns(sonde_session *s, exec *x, const few_tokens *t, float **out, sonde_error *err);
+/* The gradient of the stream behind the last slot at these rows of logits: by[i] seeds the rows of segment i, and by[i].dx [n, d]
+ * gets it at those that a metric reads; whoever looks at the others, nothing comes back through them. */
+typedef struct { seed_fn fn; void *user; float *dx; } row_seed;
+sonde_status run_back_of_logits(sonde_session *s, segment *g, const row_seed *by, int n, sonde_error *err);
 #endif

@@ -180,7 +180,7 @@ static bool looks(const sonde_batch *b) {
 static void find_tokens(variant_run *v) {
     size_t most = 1, n = 0;
     for (size_t i = 0; i < wants(v); i++) {
-        if (want_of(v, i)->kind != SONDE_WANT_METRIC) return;
+        if (want_of(v, i)->kind == SONDE_WANT_LOGITS || want_of(v, i)->kind == SONDE_WANT_SITE) return;
         most += metric_terms(v->metric[i]);
     }
     int32_t *list = arena_new_array(v->memory, int32_t, most);
