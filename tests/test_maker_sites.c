@@ -157,6 +157,34 @@ static void stack_identities(const char *name, const made *m, made_run *x, bool 
     }
 }
 
+/* ---- what it answers ---- */
+
+typedef struct { const char *name, *site; const made_site *s; } answering;
+
+static sonde_status same_row(const sonde_answer *a, void *user, sonde_error *err) {
+    const answering *x = user;
+    const int64_t    n = a->value.dim[1], at = x->s->n == n ? 0 : a->first * n;
+    (void)err;
+    if (strcmp(a->site, x->site)) FAIL_("%s: rows are of %s, expected %s", x->name, a->site, x->site);
+    if (at + n > x->s->n || memcmp(a->value.data, x->s->value + at, (size_t)n * sizeof(float)))
+        FAIL_("%s: row %lld is not that of %s", x->name, (long long)a->first, x->site);
+    return SONDE_OK;
+}
+
+/* Rows of answers are those of the site that the model names, which metrics read. */
+static void rows_of_the_answer(const char *name, const made *m, made_run *x) {
+    const char *site = sonde_model_describe(m->model)->answers;
+    if (!m->metric) return;
+    answering           y = { name, site, made_find(x, site) };
+    const sonde_prompt  p = made_prompt(m, &(made_ask_for){ 0 });
+    const sonde_want    want = { .kind = SONDE_WANT_LOGITS };
+    const sonde_variant v = { 0 };
+    const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &v, .n_variants = 1, .wants = &want, .n_wants = 1, .seed = 9 };
+    sonde_error err = { 0 };
+    CHECK(y.s != NULL);
+    if (sonde_variants_run(m->session, &b, same_row, &y, &err)) FAIL_("%s: %s", name, err.message);
+}
+
 static void holds(const maker_case *c) {
     char     name[600];
     made     m = made_open(c, &(maker_how){ 0 });
@@ -166,6 +194,7 @@ static void holds(const maker_case *c) {
     stack_identities(name, &m, &x, false);
     if (m.config.encoder) stack_identities(name, &m, &x, true);
     if (m.config.head & (HEAD_LM | HEAD_MLM)) answer_identities(name, &m, &x);
+    rows_of_the_answer(name, &m, &x);
     made_drop(&x);
     made_close(&m);
 }

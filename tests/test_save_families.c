@@ -187,5 +187,29 @@ static void families_through_gguf_and_back(void) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) check_row(&rows[i]);
 }
 
-#define TESTS(X) X(families_through_gguf_and_back)
+/* The names that transformers has in memory are the same model; what is saved of it too. */
+static void experts_may_have_their_names_in_memory(void) {
+    static const family_row models[] = { { "mixtral" }, { "qwen3_moe", .refused = LOST } };
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        const family_row *r = &models[i];
+        const scratch      s = scratch_new();
+        const scratch_path back = in_scratch(&s, "back"), gguf = in_scratch(&s, "m.gguf");
+        char               path[512], *bytes;
+        sonde_error        err = { 0 };
+        write_model(&s, r);
+        const digest wanted = run_of(s.path);
+        snprintf(path, sizeof path, SONDE_SOURCE_DIR "/tests/truth/experts/%s.safetensors", r->family);
+        const size_t n = read_file(path, &bytes);
+        scratch_write(&s, "model.safetensors", bytes, n);
+        free(bytes);
+        if (strcmp(run_of(s.path).hex, wanted.hex)) FAIL_("%s: runs otherwise", r->family);
+        if (save(s.path, back.text, &err)) FAIL_("%s: %s", r->family, err.message);
+        equal_tensors(r, s.path, back.text);
+        if (!r->refused && save(s.path, gguf.text, &err)) FAIL_("%s: %s", r->family, err.message);
+        if (strcmp(run_of(r->refused ? back.text : gguf.text).hex, wanted.hex)) FAIL_("%s: saved, it runs otherwise", r->family);
+        scratch_end(&s);
+    }
+}
+
+#define TESTS(X) X(families_through_gguf_and_back) X(experts_may_have_their_names_in_memory)
 TEST_MAIN(TESTS)

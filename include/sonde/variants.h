@@ -46,7 +46,7 @@ typedef struct { const char *axes; int rank; int64_t dim[4]; const float *data; 
 SONDE_API int sonde_axes_rows(const char *axes);
 typedef struct {
     size_t      variant, want;
-    const char *site;                               /* SITE, GRAD: its whole name */
+    const char *site;                               /* SITE, GRAD: its whole name; LOGITS: the model's `answers` */
     int64_t     first;                              /* position of the view's first t */
     sonde_view  value;                              /* lent until the callback returns; METRIC: rank 0, one number */
     double      metric;                             /* METRIC and GRAD: the metric's value */

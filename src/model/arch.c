@@ -95,7 +95,7 @@ int64_t arch_answers(const arch_config *c) {
 }
 
 const char *arch_answer_site(const arch_config *c) {
-    if (c->head & (HEAD_LM | HEAD_MLM)) return "unembed.hook_out";
+    if (c->head & (HEAD_LM | HEAD_MLM)) return arch_changes_logits(c) ? "logits" : "unembed.hook_out";
     if (c->head & HEAD_CLASS) return "classifier.hook_out";
     if (c->head & HEAD_QA) return "qa.hook_out";
     return c->head & HEAD_NSP ? "nsp_head.hook_nsp_out" : c->head & HEAD_POOLER ? "pooler.hook_pooler_out" : NULL;

@@ -137,11 +137,17 @@ static sonde_status read_gpt_oss(const json *file, arch_config *c, sonde_error *
     BIASED(V, "self_attn.v_proj", "attn_v"), ROW(O, "self_attn.o_proj", "attn_output"),                    \
     BIAS(O, WHEN_OUT_BIAS, "self_attn.o_proj", "attn_output")
 #define QK_NORMS ROW(QN, "self_attn.q_norm", "attn_q_norm"), ROW(KN, "self_attn.k_norm", "attn_k_norm")
+/* As transformers 5 has them in memory, where a state_dict was saved as it is: gate and linear branch of all experts in one
+ * array, one below the other. */
+#define IN_MEMORY                                                                                                             \
+    { W_X_GATE, .hf = "layers.%d.mlp.experts.gate_up_proj", .part = 0, .parts = 2, .when = WHEN_SPARSE },                     \
+    { W_X_IN,   .hf = "layers.%d.mlp.experts.gate_up_proj", .part = 1, .parts = 2, .when = WHEN_SPARSE },                     \
+    { W_X_OUT,  .hf = "layers.%d.mlp.experts.down_proj", .when = WHEN_SPARSE }
 #define EXPERTS                                                          \
     SPARSE(ROUTER, "mlp.gate", "ffn_gate_inp"),                          \
     SPARSE(X_GATE, "mlp.experts.%e.gate_proj", "ffn_gate_exps"),         \
     SPARSE(X_IN, "mlp.experts.%e.up_proj", "ffn_up_exps"),               \
-    SPARSE(X_OUT, "mlp.experts.%e.down_proj", "ffn_down_exps")
+    SPARSE(X_OUT, "mlp.experts.%e.down_proj", "ffn_down_exps"), IN_MEMORY
 
 static const weight_row mixtral_rows[] = {
     BEGIN, PAIRS(Q, "self_attn.q_proj", "attn_q"), PAIRS(K, "self_attn.k_proj", "attn_k"),
@@ -150,7 +156,8 @@ static const weight_row mixtral_rows[] = {
     ROW(ROUTER, "block_sparse_moe.gate", "ffn_gate_inp"),
     ROW(X_GATE, "block_sparse_moe.experts.%e.w1", "ffn_gate_exps"),
     ROW(X_IN, "block_sparse_moe.experts.%e.w3", "ffn_up_exps"),
-    ROW(X_OUT, "block_sparse_moe.experts.%e.w2", "ffn_down_exps"), END,
+    ROW(X_OUT, "block_sparse_moe.experts.%e.w2", "ffn_down_exps"),
+    { W_ROUTER, .hf = "layers.%d.mlp.gate.weight" }, IN_MEMORY, END,
 };
 
 static const weight_row qwen_rows[] = {

@@ -52,11 +52,12 @@ static bool wants_logits_at(const sonde_want *w, int64_t position) {
 }
 
 static sonde_status give_row(variant_run *v, int64_t position, const float *logits, sonde_error *err) {
-    const int64_t n = arch_answers(&v->runs->session->model->config);
+    const arch_config *c = &v->runs->session->model->config;
+    const int64_t n = arch_answers(c);
     if (v->beside && position < v->out->seen) return SONDE_OK;      /* out before memory ran short */
     for (size_t i = 0; i < wants(v); i++) {
         if (!wants_logits_at(want_of(v, i), position)) continue;
-        const sonde_answer x = { .variant = v->index, .want = i, .site = "unembed.hook_out", .first = position,
+        const sonde_answer x = { .variant = v->index, .want = i, .site = arch_answer_site(c), .first = position,
                                  .value = { .axes = "t v", .rank = 2, .dim = { 1, n }, .data = logits } };
         SONDE_TRY(v->out->fn(&x, v->out->user, err));
         v->out->seen = position + 1;
