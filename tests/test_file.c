@@ -3,6 +3,8 @@
 #include "scratch.h"
 #include "base/file.h"
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 static sonde_error err;
 
@@ -25,6 +27,42 @@ static void a_file_is_mapped_whole(void) {
     file_map_close(&f);
     file_map_close(&f);
     file_map_close(&(file_map){ .data = (const uint8_t *)"static", .size = 6 });
+    scratch_end(&s);
+}
+
+/* Faults that reading every page takes. */
+static long faults_of(const file_map *f) {
+    struct rusage before, after;
+    volatile uint8_t sum = 0;
+    getrusage(RUSAGE_SELF, &before);
+    for (size_t i = 0; i < f->size; i += 4096) sum = (uint8_t)(sum + f->data[i]);
+    getrusage(RUSAGE_SELF, &after);
+    return after.ru_minflt - before.ru_minflt + after.ru_majflt - before.ru_majflt;
+}
+
+static void pages_are_mapped_before_they_are_read(void) {
+    enum { SIZE = (8 << 20) + 5 };
+    const scratch s = scratch_new();
+    static char zeros[SIZE];
+    atomic_bool stop = true;
+    file_map f;
+    scratch_write(&s, "large", zeros, SIZE);
+    CHECK_EQ(file_map_open(&f, in_scratch(&s, "large").text, &err), SONDE_OK);
+    file_map_ahead(&f, &stop);
+    const long usual = faults_of(&f);
+    file_map_close(&f);
+    CHECK(usual > 3);
+    atomic_store(&stop, false);
+    CHECK_EQ(file_map_open(&f, in_scratch(&s, "large").text, &err), SONDE_OK);
+    file_map_ahead(&f, &stop);
+#ifdef MADV_POPULATE_READ
+    if (madvise((void *)(uintptr_t)f.data, 4096, MADV_POPULATE_READ) == 0) CHECK(faults_of(&f) < 3);
+    else puts("skipped: this system does not map ahead");
+#endif
+    CHECK_EQ(truncate(in_scratch(&s, "large").text, 4096), 0);      /* what is cut off meanwhile stops it, and nothing more */
+    file_map_ahead(&f, &stop);
+    file_map_close(&f);
+    file_map_ahead(&f, &stop);
     scratch_end(&s);
 }
 
@@ -140,6 +178,7 @@ static void rights_are_those_of_the_umask(void) {
 
 #define TESTS(X) \
     X(a_file_is_mapped_whole) \
+    X(pages_are_mapped_before_they_are_read) \
     X(what_is_no_file_is_refused) \
     X(files_and_folders_are_told_apart) \
     X(a_written_file_appears_when_it_is_committed) \

@@ -69,7 +69,7 @@ static void a_file_holds_the_sites_with_their_values(void) {
     CHECK(sonde_array_file_find(f, "blocks.0.attn.hook_result") == SIZE_MAX);
     CHECK_STR(sonde_array_file_note(f, "prompt"), DEMO_PROMPT);
     CHECK_STR(sonde_array_file_note(f, "sonde"), SONDE_VERSION);
-    CHECK_STR(sonde_array_file_note(f, "model_hash"), sonde_model_describe(r->model)->hash);
+    CHECK_STR(sonde_array_file_note(f, "model_hash"), sonde_model_hash(r->model));
     CHECK_STR(sonde_array_file_note(f, "seed"), "0");
     CHECK_STR(sonde_array_file_note(f, "bos"), "auto");
     CHECK(!sonde_array_file_note(f, "edits") && !sonde_array_file_note(f, "prompt_length"));

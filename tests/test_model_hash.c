@@ -5,7 +5,7 @@
 static const char *hash_of(const char *folder) {
     static char hash[17];
     sonde_model *m = open_or_say(folder, NULL);
-    memcpy(hash, sonde_model_describe(m)->hash, sizeof hash);
+    memcpy(hash, sonde_model_hash(m), sizeof hash);
     sonde_model_close(m);
     return hash;
 }

@@ -1,4 +1,5 @@
 #include "test_result.h"
+#include "sonde/model.h"
 #include "sonde/version.h"
 #include "base/arena.h"
 #include "base/json.h"
@@ -94,6 +95,22 @@ static void json_of_head_and_prompts(void) {
         "\"edits\":[\"zero:blocks.0.attn.hook_z[5,3]\"],\n\"tables\":[],\n\"arrays\":[],\n\"views\":[]}\n");
     CHECK_STR(sonde_result_note_at(r, 0), "never in JSON");
     CHECK(!sonde_result_note_at(r, 1));
+    sonde_result_free(r);
+}
+
+/* The model is asked for its hash when that is written, whoever else has closed it. */
+static void json_of_a_model(void) {
+    sonde_result *r = sonde_result_new();
+    sonde_model  *m = NULL;
+    char          want[160];
+    CHECK_EQ(sonde_model_open(&m, NULL, NULL, NULL), SONDE_OK);
+    sonde_result_model(r, "other", "gpt2", "0123456789abcdef");
+    sonde_result_model_of(r, m);
+    snprintf(want, sizeof want, "\"model\":{\"name\":\"demo\",\"family\":\"gpt2\",\"hash\":\"%s\"}", sonde_model_hash(m));
+    sonde_model_close(m);
+    CHECK(strstr(json_of(r), want));
+    sonde_result_model(r, "other", "gpt2", "0123456789abcdef");
+    CHECK(strstr(json_of(r), "\"hash\":\"0123456789abcdef\""));
     sonde_result_free(r);
 }
 
@@ -349,6 +366,7 @@ static void numbers_for_eyes(void) {
 #define TESTS(X) \
     X(json_has_every_key_in_order) \
     X(json_of_head_and_prompts) \
+    X(json_of_a_model) \
     X(json_of_a_table) \
     X(json_of_an_array) \
     X(json_reads_back_bit_for_bit) \

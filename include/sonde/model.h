@@ -17,6 +17,8 @@ typedef struct {
     const char *shipped;        /* folders of shipped models, separated by ':'; NAME/config.json inside */
     const char *hub;            /* the local Hugging Face cache (.../huggingface/hub) */
     const char *tokenizer;      /* file or folder of a tokenizer, in place of the model's own; NULL: its own */
+    bool        run;            /* the model will be run next: its weights are mapped beside the rest of opening, and not its
+                                   hash computed, which then waits until somebody asks for it */
 } sonde_model_search;
 
 /* NAME: a folder or file, else a shipped model ("demo" needs no file), else a name in the local cache ("gpt2",
@@ -61,7 +63,6 @@ SONDE_API const char *sonde_head_name(sonde_head h);
 typedef struct {
     const char *name;           /* what sonde_model_open would take */
     const char *family;         /* "gpt2", "llama" */
-    const char *hash;           /* 16 hex digits; tells files apart, proves nothing */
     int64_t     layers, heads, kv_heads, d, e, f, vocab, context;      /* an encoder-decoder's: its decoder's */
     int64_t     encoder_layers; /* of an encoder in front of a decoder; 0: the model is one stack */
     int32_t     start;          /* what a decoder's target begins with; -1: none */
@@ -91,6 +92,8 @@ typedef struct {
     int32_t     pad;            /* what fills texts up to one length; -1: none */
 } sonde_model_info;
 SONDE_API const sonde_model_info *sonde_model_describe(const sonde_model *m);   /* lent, as long as the model */
+/* 16 hex digits; tells files apart, proves nothing. Reads at most 256 KB a tensor, once. */
+SONDE_API const char *sonde_model_hash(const sonde_model *m);
 
 /* Name of label i as config.json has it, else LABEL_i; NULL past the last. Fit to be shown. */
 SONDE_API const char *sonde_model_label(const sonde_model *m, int64_t i);

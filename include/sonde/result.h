@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 typedef struct sonde_result sonde_result;
+typedef struct sonde_model sonde_model;
 typedef struct sonde_table sonde_table;
 typedef struct sonde_array sonde_array;
 
@@ -29,6 +30,8 @@ SONDE_API void          sonde_result_free(sonde_result *r);                     
 /* Head of the JSON: method, model, parameters as given, edits one by one. */
 SONDE_API void sonde_result_method(sonde_result *r, const char *name);
 SONDE_API void sonde_result_model(sonde_result *r, const char *name, const char *family, const char *hash);
+/* The same of this model, whose hash is asked for where it is written: the result owns it too until it is freed. */
+SONDE_API void sonde_result_model_of(sonde_result *r, const sonde_model *m);
 SONDE_API void sonde_result_param(sonde_result *r, const char *name, const char *value);
 SONDE_API void sonde_result_edit(sonde_result *r, const char *text);
 /* A line for a person (printed above the tables in a terminal or a pipe's stderr, never in JSON or CSV). */

@@ -47,6 +47,17 @@ void file_map_scattered(const void *at, size_t n, bool scattered) {
     if (n) madvise((void *)first, n + ((uintptr_t)at - first), scattered ? MADV_RANDOM : MADV_NORMAL);
 }
 
+/* In pieces that hold up nobody who maps memory meanwhile. */
+void file_map_ahead(const file_map *f, const atomic_bool *stop) {
+#ifdef MADV_POPULATE_READ
+    enum { PIECE = 1 << 20 };
+    for (size_t at = 0; f->mapped && at < f->size && !atomic_load(stop); at += PIECE)
+        if (madvise((void *)(uintptr_t)(f->data + at), f->size - at < PIECE ? f->size - at : PIECE, MADV_POPULATE_READ)) return;
+#else
+    (void)f, (void)stop;
+#endif
+}
+
 void file_map_close(file_map *f) {
     if (f->mapped) munmap((void *)(uintptr_t)f->data, f->size);
     *f = (file_map){ 0 };

@@ -5,6 +5,7 @@
 #ifndef SONDE_FILE_H
 #define SONDE_FILE_H
 #include "sonde/error.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,9 @@ typedef struct { const uint8_t *data; size_t size; bool mapped; } file_map;
 sonde_status file_map_open(file_map *out, const char *path, sonde_error *err);
 /* Some pages here and there will be read, not what lies beside them (true); any, again (false). Advice: any memory will do. */
 void         file_map_scattered(const void *at, size_t n, bool scattered);
+/* Maps its pages into the process, those that lie in memory first of all, until all are or `stop`, so that who reads them
+ * takes no fault for every few. Where the system has no such call nothing happens. For a thread of its own. */
+void         file_map_ahead(const file_map *f, const atomic_bool *stop);
 void         file_map_close(file_map *f);          /* accepts a zeroed one and one over static memory (mapped false) */
 bool         file_exists(const char *path);        /* anything but a folder */
 bool         folder_exists(const char *path);

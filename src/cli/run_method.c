@@ -32,6 +32,7 @@ static sonde_status read_size(const char *text, int64_t *out, sonde_error *err) 
 static sonde_status open_here(opened *o, command *c, const char *named, sonde_error *err) {
     sonde_model_search where = named ? o->search : (sonde_model_search){ 0 };
     where.tokenizer = option_text(c, OPTION_TOKENIZER);
+    where.run = c->about->takes & TAKES_EDITS;          /* what can be edited is a run */
     const bool bare = c->about->takes & TAKES_BARE;
     SONDE_TRY((bare ? sonde_tokenizer_open : sonde_model_open)(&o->model, named, &where, err));
     for (size_t i = 0; !option_given(c, OPTION_QUIET) && sonde_model_warning(o->model, i); i++)
@@ -67,7 +68,7 @@ static void tell_opened(const command *c, const opened *o, double took) {
     if (!option_given(c, OPTION_VERBOSE) || !o->model) return;
     const sonde_model_info *m = sonde_model_describe(o->model);
     say("", arena_printf(c->memory, "%s: %s, %" PRId64 " weights, hash %s, opened in %.3f s; kernels: %s",
-                         name_shown(m->name).text, m->family, m->parameters, m->hash, took, sonde_isa_name()));
+                         name_shown(m->name).text, m->family, m->parameters, sonde_model_hash(o->model), took, sonde_isa_name()));
 }
 
 sonde_status opened_open(opened *o, command *c, sonde_error *err) {
@@ -191,7 +192,7 @@ static sonde_status open_cells(opened *o, const command *c, sonde_error *err) {
     }
     const bool fresh = access(path, F_OK) != 0;
     const sonde_model_info *m = sonde_model_describe(o->model);
-    const sonde_experiment what = { m->name, m->hash, c->about->name, experiment_params(c) };
+    const sonde_experiment what = { m->name, sonde_model_hash(o->model), c->about->name, experiment_params(c) };
     SONDE_TRY(sonde_cells_open(&o->cells, path, &what, err));
     if (fresh && !quiet)
         say("", arena_printf(c->memory, "%s: made; what is finished of this run is kept there (--results none: nowhere)",

@@ -153,7 +153,7 @@ static void compare_hash(const command *c, const json *j) {
     const sonde_model_search search = search_folders(c->memory);
     if (sonde_model_open(&m, name, &search, NULL) != SONDE_OK) return;      /* the run itself will say so */
     const bool folded = json_get(json_get(j, "params"), "fold") != NULL;    /* has a hash of its own */
-    const char *now = sonde_model_describe(m)->hash;
+    const char *now = sonde_model_hash(m);
     if (!folded && strcmp(now, hash) != 0)
         say("sonde: again: ", arena_printf(c->memory, "the result is of another %s: its hash is %s, this one's %s", name_shown(name).text,
                                            name_shown(hash).text, now));

@@ -75,6 +75,11 @@ const format *weights_format(const weights *w) {
 
 size_t weights_files(const weights *w) { return w->parts ? w->parts : 1; }
 
+void weights_map_ahead(const weights *w, const atomic_bool *stop) {
+    file_map_ahead(&w->file, stop);
+    for (size_t i = 0; i < w->parts; i++) weights_map_ahead(w->part[i], stop);
+}
+
 size_t weights_count(const weights *w) { return w->n; }
 
 size_t weights_parts(const weights *w) { return w->sliced ? w->parts : 1; }

@@ -7,6 +7,7 @@
 #define SONDE_WEIGHTS_H
 #include "sonde/error.h"
 #include "base/dtype.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +52,8 @@ sonde_status weights_open_memory(const uint8_t *data, size_t size, weights **out
 /* A container that lies nowhere, of things to be written: everything is lent, and the arrays may have no bytes. */
 weights     *weights_of_list(const meta_value *meta, size_t n_meta, const stored_tensor *tensor, size_t n);
 void         weights_close(weights *w);                                 /* accepts NULL */
+/* file_map_ahead of every file of it. */
+void         weights_map_ahead(const weights *w, const atomic_bool *stop);
 size_t       weights_count(const weights *w);
 const stored_tensor *weights_at(const weights *w, size_t i);            /* sorted by name */
 const stored_tensor *weights_find(const weights *w, const char *name);  /* NULL if there is none */

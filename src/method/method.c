@@ -94,10 +94,7 @@ static void put_target(const sonde_context *cx, size_t prompt, size_t at, sonde_
 
 void context_head(const sonde_context *cx, const method *m, sonde_result *out) {
     sonde_result_method(out, m->name);
-    if (cx->model) {
-        const sonde_model_info *info = sonde_model_describe(cx->model);
-        sonde_result_model(out, info->name, info->family, info->hash);
-    }
+    if (cx->model) sonde_result_model_of(out, cx->model);
     for (size_t i = 0; i < cx->n_prompts; i++) {
         const method_prompt *p = &cx->prompts[i];
         const size_t at = sonde_result_prompt(out, p->text ? p->text : "", p->text ? p->len : 0);

@@ -223,7 +223,7 @@ static sonde_status write_weight(const exporting *x, target *t, size_t i, size_t
 static sonde_status open_all(const exporting *x, target *t, sonde_error *err) {
     const sonde_model_info *m = sonde_model_describe(x->cx->model);
     const sonde_array_note notes[] = { { "sonde", SONDE_VERSION }, { "method", "export" }, { "model", m->name },
-                                       { "model_hash", m->hash } };
+                                       { "model_hash", sonde_model_hash(x->cx->model) } };
     sonde_array_spec *spec = ROOM(sonde_array_spec, x->n);
     sonde_status s = SONDE_OK;
     for (size_t i = 0; i < x->n; i++) spec[i] = x->at[i].spec;

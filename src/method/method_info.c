@@ -184,7 +184,7 @@ static void put_sizes(const sonde_context *cx, sonde_table *t, const sonde_model
     char text[64], block[400];
     put(t, "name", m->name);
     if (m->container || !m->refused) put(t, "family", m->family);
-    put(t, "hash", m->hash);
+    put(t, "hash", sonde_model_hash(cx->model));
     put_container(t, m);
     if (m->refused) {
         put_bare(cx, t, m);

@@ -233,8 +233,7 @@ static sonde_status selftest_run(sonde_context *cx, const value *args, sonde_res
     make_tables(&t, out);
     sonde_status s = open_all(&t, err);
     if (s == SONDE_OK) {
-        const sonde_model_info *m = sonde_model_describe(t.model);
-        sonde_result_model(out, m->name, m->family, m->hash);
+        sonde_result_model_of(out, t.model);
         s = run_tasks(&t, err);
     }
     if (s == SONDE_OK) s = run_checks(&t, err);

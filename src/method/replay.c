@@ -39,7 +39,7 @@ sonde_prompt replay_prompt(const replay *r) {
 }
 
 void replay_warn(const replay *r, const sonde_model *m, sonde_result *out) {
-    const char *hash = sonde_array_file_note(r->file, "model_hash"), *own = sonde_model_describe(m)->hash;
+    const char *hash = sonde_array_file_note(r->file, "model_hash"), *own = sonde_model_hash(m);
     char text[160], other[60];
     if (!hash || !strcmp(hash, own)) return;
     sonde_token_show(hash, strlen(hash), other, sizeof other);

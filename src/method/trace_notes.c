@@ -112,7 +112,7 @@ trace_notes trace_notes_new(const sonde_context *cx, const traced *p, bool many)
     static const char *const bos[] = { [SONDE_BOS_AUTO] = "auto", [SONDE_BOS_YES] = "yes", [SONDE_BOS_NO] = "no" };
     trace_notes x = { 0 };
     add(&x, "sonde", sonde_version());
-    add(&x, "model_hash", sonde_model_describe(cx->model)->hash);
+    add(&x, "model_hash", sonde_model_hash(cx->model));
     add_texts(&x, cx, "prompt", text_of);
     add_texts(&x, cx, "pair", pair_of);
     add_edits(&x, cx);

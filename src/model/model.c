@@ -126,8 +126,27 @@ static sonde_status read_config(sonde_model *m, const located *at, sonde_error *
     return s == SONDE_OK ? read_generation(m, at, err) : sonde_fail_at(err, s, "%s", where);
 }
 
-sonde_status model_read_all(sonde_model *m, const located *at, sonde_error *err) {
-    SONDE_TRY(open_weights(m, at, err));
+/* Weights are mapped by a thread of its own, beside the rest of opening. */
+typedef struct { pthread_t thread; bool runs; atomic_bool stop; const weights *weights; } mapper;
+
+static void *map_ahead(void *user) {
+    mapper *p = user;
+    weights_map_ahead(p->weights, &p->stop);
+    return NULL;
+}
+
+static void mapper_begin(mapper *p, const struct model_files *f) {
+    atomic_init(&p->stop, false);
+    p->weights = f->weights;
+    p->runs = f->run && pthread_create(&p->thread, NULL, map_ahead, p) == 0;
+}
+
+static void mapper_end(mapper *p) {
+    atomic_store(&p->stop, true);
+    if (p->runs) pthread_join(p->thread, NULL);
+}
+
+static sonde_status read_rest(sonde_model *m, const located *at, sonde_error *err) {
     SONDE_TRY(read_config(m, at, err));
     sentence_read(at, &m->files->sentence);
     SONDE_TRY(model_read_tokenizer(m, at, err));
@@ -138,6 +157,15 @@ sonde_status model_read_all(sonde_model *m, const located *at, sonde_error *err)
     }
     const bool file = !at->embedded && at->weights != at->folder;
     return sonde_fail_at(err, s, "%s", file ? name_shown(at->weights).text : at->label);
+}
+
+sonde_status model_read_all(sonde_model *m, const located *at, sonde_error *err) {
+    mapper p;
+    SONDE_TRY(open_weights(m, at, err));
+    mapper_begin(&p, m->files);
+    const sonde_status s = read_rest(m, at, err);
+    mapper_end(&p);
+    return s;
 }
 
 sonde_model *model_new(void) {
@@ -169,6 +197,7 @@ sonde_status sonde_model_open(sonde_model **out, const char *name, const sonde_m
     *out = NULL;
     sonde_model *m = model_new();
     located at;
+    m->files->run = search && search->run;
     sonde_status s = model_locate(&at, name, search, m->memory, err);
     if (s == SONDE_OK) s = model_read_all(m, &at, err);
     if (s == SONDE_OK) *out = m;

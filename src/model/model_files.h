@@ -37,6 +37,7 @@ struct model_files {
     weight_entry   *list;
     size_t          listed;
     const char     *tokenizer_from;             /* the file that the tokenizer was read from */
+    bool            run;                        /* as in sonde_model_search */
     pthread_mutex_t lock;                       /* guards those below */
     bool            hashed, hashing;            /* hashing: by `hasher`, which nobody has joined */
     pthread_t       hasher;
@@ -66,10 +67,8 @@ sonde_status model_bind(sonde_model *m, sonde_error *err);
 void         model_summarise(sonde_model *m, const char *name);
 /* A weight that the model has, as sonde_model_weight_read gives it. */
 sonde_status model_weight_floats(const sonde_model *m, const weight_entry *e, float *out, sonde_error *err);
-/* 16 hex digits, computed at the first call; any thread. */
-const char  *model_hash(const sonde_model *m);
-/* Computes it on a thread of its own, beside what else opening does: all files are there and stay. At most once. The end:
- * waits for that thread, if there is one. */
+/* Computes the hash on a thread of its own, beside what else opening does, unless the model is to be run: all files are
+ * there and stay. At most once. The end: waits for that thread, if there is one. */
 void         model_hash_begin(sonde_model *m);
 void         model_hash_end(struct model_files *f);
 

@@ -64,7 +64,7 @@ static void compute(struct model_files *f) {
     sha256 *h = sha256_new();
     static const char version[] = "sonde model 1\n";
     sha256_add(h, version, sizeof version - 1);
-    if (f->folded) add_text(h, model_hash(f->folded));
+    if (f->folded) add_text(h, sonde_model_hash(f->folded));
     for (int i = 0; i < FILE_COUNT; i++) {
         if (f->file[i].size == 0) continue;
         add_text(h, model_file_name((model_file)i));
@@ -87,6 +87,7 @@ static void *compute_aside(void *files) {
 
 void model_hash_begin(sonde_model *m) {
     struct model_files *f = m->files;
+    if (f->run) return;
     f->hashing = pthread_create(&f->hasher, NULL, compute_aside, f) == 0;
 }
 
@@ -97,7 +98,7 @@ void model_hash_end(struct model_files *f) {
     f->hashed = true;
 }
 
-const char *model_hash(const sonde_model *m) {
+const char *sonde_model_hash(const sonde_model *m) {
     struct model_files *f = m->files;
     pthread_mutex_lock(&f->lock);
     model_hash_end(f);

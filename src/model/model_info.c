@@ -96,7 +96,7 @@ void model_summarise(sonde_model *m, const char *name) {
     const arch_config *c = &m->config;
     const int32_t eos = c->eos >= 0 || !m->tokenizer ? c->eos : tokenizer_eos(m->tokenizer);
     m->info = (sonde_model_info){
-        .name = name, .family = c->arch ? c->arch->name : "none", .hash = m->files->hash,
+        .name = name, .family = c->arch ? c->arch->name : "none",
         .layers = c->layers, .heads = c->heads, .kv_heads = c->kv_heads, .d = c->d, .e = c->e, .f = c->f,
         .vocab = c->vocab, .context = c->context, .tied = c->tied, .head = model_heads(c), .answers = c->arch ? arch_answer_site(c) : NULL,
         .n_answers = c->arch ? arch_answers(c) : 0,
@@ -113,10 +113,7 @@ void model_summarise(sonde_model *m, const char *name) {
     count(m);
 }
 
-const sonde_model_info *sonde_model_describe(const sonde_model *m) {
-    model_hash(m);
-    return &m->info;
-}
+const sonde_model_info *sonde_model_describe(const sonde_model *m) { return &m->info; }
 
 size_t sonde_model_stored_count(const sonde_model *m) { return m->files->weights ? weights_count(m->files->weights) : 0; }
 

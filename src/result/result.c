@@ -1,5 +1,6 @@
 /* The result: filled by methods, read by writers. Everything but cells and array data lies in one arena. */
 #include "result_parts.h"
+#include "sonde/model.h"
 #include "sonde/version.h"
 #include <assert.h>
 #include <inttypes.h>
@@ -58,6 +59,7 @@ static void array_free(sonde_array *a) {
 
 void sonde_result_free(sonde_result *r) {
     if (!r) return;
+    sonde_model_close(r->model);
     for (size_t i = 0; i < r->tables.n; i++) table_free(r->tables.at[i]);
     for (size_t i = 0; i < r->arrays.n; i++) array_free(r->arrays.at[i]);
     for (size_t i = 0; i < r->prompts.n; i++) {
@@ -83,7 +85,18 @@ void sonde_result_model(sonde_result *r, const char *name, const char *family, c
     r->model_name = copy(r->into, name);
     r->model_family = copy(r->into, family);
     r->model_hash = copy(r->into, hash);
+    sonde_model_close(r->model);
+    r->model = NULL;
 }
+
+void sonde_result_model_of(sonde_result *r, const sonde_model *m) {
+    const sonde_model_info *info = sonde_model_describe(m);
+    sonde_model *shared = sonde_model_share((sonde_model *)m);   /* which changes nothing but its owners */
+    sonde_result_model(r, info->name, info->family, NULL);
+    r->model = shared;
+}
+
+const char *result_model_hash(const sonde_result *r) { return r->model ? sonde_model_hash(r->model) : r->model_hash; }
 
 void sonde_result_param(sonde_result *r, const char *name, const char *value) {
     *LIST_ADD(r->params) = (result_param){ copy(r->into, name), copy(r->into, value) };

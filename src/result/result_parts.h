@@ -7,6 +7,7 @@
 #define SONDE_RESULT_PARTS_H
 #include "sonde/array_file.h"
 #include "sonde/result.h"
+#include "sonde/model.h"
 #include "base/arena.h"
 
 /* A list that grows; stops the process when memory is gone. LIST_ADD gives a zeroed new last item. */
@@ -14,6 +15,7 @@
 #define LIST_ADD(l) \
     ((l).at = result_grow((l).at, (l).n, 1, &(l).cap, sizeof *(l).at), &(l).at[(l).n++])
 /* Room for `more` zeroed items behind the first n. */
+const char *result_model_hash(const sonde_result *r);      /* NULL: not said */
 void *result_grow(void *items, size_t n, size_t more, size_t *cap, size_t size);
 
 typedef struct { const char *bytes; size_t len; } span;
@@ -56,6 +58,7 @@ struct sonde_array {
 struct sonde_result {
     arena               *into;
     const char          *method, *model_name, *model_family, *model_hash;    /* NULL: not said */
+    sonde_model         *model;                                              /* says the hash then */
     LIST(result_param)   params;
     LIST(const char *)   edits;
     LIST(const char *)   notes;

@@ -30,10 +30,11 @@ sonde_status arrays_save_safetensors(const sonde_result *r, const char *path, so
     const size_t n = r->arrays.n;
     SONDE_FAIL_IF(!n, err, SONDE_USAGE, "%s: this result has no array; .json, .csv and .txt can hold it",
                   name_shown(path).text);
+    const char *hash = result_model_hash(r);
     const sonde_array_note notes[] = {
         { "sonde", SONDE_VERSION },
         { "method", r->method ? r->method : "" },
-        { "model_hash", r->model_hash ? r->model_hash : "" },
+        { "model_hash", hash ? hash : "" },
     };
     arena *scratch = arena_new();
     sonde_array_spec *specs = arena_new_array(scratch, sonde_array_spec, n);

@@ -78,7 +78,7 @@ static void put_asked(page *g) {
     pen_text(p, "<dl class=\"asked\">\n");
     put_pair(g, "model", g->r->model_name);
     put_pair(g, "family", g->r->model_family);
-    put_pair(g, "hash", g->r->model_hash);
+    put_pair(g, "hash", result_model_hash(g->r));
     for (size_t i = 0; i < g->r->params.n; i++) put_pair(g, g->r->params.at[i].name, g->r->params.at[i].value);
     for (size_t i = 0; i < g->r->edits.n; i++) put_pair(g, "edit", g->r->edits.at[i]);
     pen_text(p, "</dl>\n");

@@ -259,11 +259,11 @@ static void put_head(json_pen *j, const sonde_result *r) {
     put_member(j, ",\n\"method\":", r->method);
     pen_text(j->p, ",\n\"params\":");
     put_params(j, r);
-    if (!r->model_name && !r->model_family && !r->model_hash) pen_text(j->p, ",\n\"model\":null");
+    if (!r->model_name && !r->model_family && !result_model_hash(r)) pen_text(j->p, ",\n\"model\":null");
     else {
         put_member(j, ",\n\"model\":{\"name\":", r->model_name);
         put_member(j, ",\"family\":", r->model_family);
-        put_member(j, ",\"hash\":", r->model_hash);
+        put_member(j, ",\"hash\":", result_model_hash(r));
         pen_text(j->p, "}");
     }
 }

@@ -36,6 +36,10 @@ size_t bytes_spell(const char *bytes, size_t n, char *out) {
 bool bytes_unspell(const char *text, size_t n, char *out, size_t *len) {
     size_t k = 0;
     for (size_t i = 0; i < n; ) {
+        if (text[i] > 0x20 && text[i] < 0x7f) {             /* itself */
+            out[k++] = text[i++];
+            continue;
+        }
         uint32_t c;
         const size_t size = utf8_next(text + i, n - i, &c);
         const int byte = size ? stands_for(c) : -1;

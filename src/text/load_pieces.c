@@ -36,10 +36,10 @@ static sonde_status read_gpt2_tokens(loader *l, const vocab_pieces *p) {
     vocab_begin(v, p->n, bytes);
     for (size_t i = 0; i < p->n; i++) {
         const text_bytes text = p->text[i];
-        const int32_t before = vocab_model_id(v, text.at, text.len), type = p->type ? p->type[i] : PIECE_NORMAL;
-        SONDE_FAIL_IF(before >= 0, l->err, SONDE_FORMAT, "tokens %d and %zu are both \"%s\"", before, i,
+        const int32_t type = p->type ? p->type[i] : PIECE_NORMAL;
+        const bool fresh = vocab_put(v, (int32_t)i, text.at, text.len, type == PIECE_CONTROL || type == PIECE_USER_DEFINED);
+        SONDE_FAIL_IF(!fresh, l->err, SONDE_FORMAT, "tokens %d and %zu are both \"%s\"", vocab_model_id(v, text.at, text.len), i,
                       text_shown(text.at, text.len).text);
-        vocab_put(v, (int32_t)i, text.at, text.len, type == PIECE_CONTROL || type == PIECE_USER_DEFINED);
     }
     SONDE_TRY(vocab_end(v, "tokens", l->err));
     for (size_t i = 0; i < p->n && p->type; i++) {

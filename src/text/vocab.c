@@ -19,10 +19,25 @@ static int by_id(const void *a, const void *b) {
     return (int)y->added - (int)x->added;       /* the added one first: it hides the model's */
 }
 
+/* Mostly all are in order, or all but a few behind the others, whose ids mostly are larger or stand once more. */
 static void sort(vocab *v) {
-    bool sorted = true;
-    for (size_t i = 1; i < v->n && sorted; i++) sorted = by_id(&v->at[i - 1], &v->at[i]) < 0;
-    if (!sorted) qsort(v->at, v->n, sizeof *v->at, by_id);
+    enum { FEW = 64 };
+    size_t done = 1;
+    while (done < v->n && by_id(&v->at[done - 1], &v->at[done]) < 0) done++;
+    if (v->n > done + FEW) {
+        qsort(v->at, v->n, sizeof *v->at, by_id);
+        return;
+    }
+    for (size_t i = done; i < v->n; i++) {
+        const token t = v->at[i];
+        size_t lo = 0, hi = i;
+        while (lo < hi) {
+            const size_t mid = lo + (hi - lo) / 2;
+            if (by_id(&v->at[mid], &t) <= 0) lo = mid + 1; else hi = mid;
+        }
+        memmove(&v->at[lo + 1], &v->at[lo], (i - lo) * sizeof t);
+        v->at[lo] = t;
+    }
 }
 
 static int hex(char c) {
@@ -69,7 +84,7 @@ void vocab_begin(vocab *v, size_t n, size_t bytes) {
     v->by_text = map_new(v->memory, n);
 }
 
-void vocab_put(vocab *v, int32_t id, const char *text, size_t len, bool raw) {
+bool vocab_put(vocab *v, int32_t id, const char *text, size_t len, bool raw) {
     token t = { .id = id, .text = v->pool, .text_len = len };
     if (len) memcpy(v->pool, text, len);
     v->pool += len;
@@ -83,8 +98,10 @@ void vocab_put(vocab *v, int32_t id, const char *text, size_t len, bool raw) {
     }
     v->at = grow(v->memory, v->at, v->n, v->n + 1, &v->cap, sizeof *v->at);
     v->at[v->n++] = t;
-    v->twice |= !map_put(v->by_text, t.text, len, id);
+    const bool fresh = map_put(v->by_text, t.text, len, id);
+    v->twice |= !fresh;
     if (id > v->largest) v->largest = id;
+    return fresh;
 }
 
 sonde_status vocab_end(vocab *v, const char *where, sonde_error *err) {

@@ -42,9 +42,10 @@ typedef struct {
 
 void         vocab_init(vocab *v, arena *memory);
 /* The model's tokens, one by one: how many there will be and how many bytes of text; each (`raw`: its text stands for
- * itself; copied); the end of them. FORMAT: two with one id. Of two with one text the first is found. */
+ * itself; copied; false: one with this text is there); the end of them. FORMAT: two with one id. Of two with one text the
+ * first is found. */
 void         vocab_begin(vocab *v, size_t n, size_t bytes);
-void         vocab_put(vocab *v, int32_t id, const char *text, size_t len, bool raw);
+bool         vocab_put(vocab *v, int32_t id, const char *text, size_t len, bool raw);
 sonde_status vocab_end(vocab *v, const char *where, sonde_error *err);
 /* All of them: {"text": id, ...}. */
 sonde_status vocab_read(vocab *v, const json *object, const char *where, sonde_error *err);
