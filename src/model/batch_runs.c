@@ -112,8 +112,7 @@ static sonde_status run_once(batch_runs *r, const positions of[2], const capture
     SONDE_TRY(bind_edits(r->memory, c, &(bound_prompt){ .of = { of[0], of[1] } }, &l.plan, err));
     for (size_t i = 0; i < w->n; i++) {
         lane_flags(&l, w->at[i].slot)[w->at[i].site] |= FLAG_KEEP;
-        l.every_row |= w->at[i].slot == BACK && !site_pooled(w->at[i].site);
-        l.pooled |= w->at[i].slot == BACK && site_pooled(w->at[i].site);
+        lane_looks_at(&l, w->at[i]);
     }
     lane_stop_early(&l);
     lane *const  lanes[1] = { &l };

@@ -21,9 +21,10 @@ static sonde_status unembed_rows(sonde_session *s, const float *x, int64_t rows,
 
 sonde_status sonde_session_unembed(sonde_session *s, const float *x, int64_t rows, float *logits, sonde_error *err) {
     const int64_t d = s->model->config.d, v = arch_answers(&s->model->config);
-    for (int64_t at = 0; at < rows; at += ROWS_OF_LOGITS) {
+    const int64_t most = run_rows_of_logits(s);
+    for (int64_t at = 0; at < rows; at += most) {
         const workspace_mark here = workspace_here(s->memory);
-        const int64_t        n = rows - at < ROWS_OF_LOGITS ? rows - at : ROWS_OF_LOGITS;
+        const int64_t        n = rows - at < most ? rows - at : most;
         const float         *found = NULL;
         const sonde_status   status = unembed_rows(s, x + at * d, n, &found, err);
         if (status == SONDE_OK) memcpy(logits + at * v, found, (size_t)(n * v) * sizeof *found);
