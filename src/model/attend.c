@@ -28,14 +28,18 @@ static site_id pattern_of(const attention *a) { return a->cross ? SITE_CROSS_PAT
 
 static bool anybody_at(const segment *g, site_id site) { return lane_flags(g->l, g->slot)[site] != 0; }
 
-/* Rows of new keys and values go behind those that the lane has. */
+/* Rows of new keys and values go behind those that the lane has, if they were not made there. */
+static void keep_rows(float *to, const float *from, size_t bytes) {
+    if (to != from) memcpy(to, from, bytes);
+}
+
 static void keep_keys(const exec *x, const segment *g, const step *s) {
     const arch_config *c = x->config;
     const int64_t      w = c->kv_heads * c->e;
     const size_t       bytes = (size_t)(g->n * w) * sizeof(float);
     const int64_t      at = (g->first - g->l->lent) * w;
-    memcpy(g->l->keys[g->slot] + at, x->value[s->in[1]] + g->row * w, bytes);
-    memcpy(g->l->values[g->slot] + at, x->value[s->in[2]] + g->row * w, bytes);
+    keep_rows(g->l->keys[g->slot] + at, x->value[s->in[1]] + g->row * w, bytes);
+    keep_rows(g->l->values[g->slot] + at, x->value[s->in[2]] + g->row * w, bytes);
 }
 
 /* 2^(-8 (h + 1) / heads) for a power of two of heads; those beyond it take every other slope of the next power. */

@@ -115,8 +115,7 @@ static sonde_status open_kept(batch_runs *r, const kept_run *k, lane *l, sonde_e
     SONDE_TRY(bind_edits(r->memory, c, &(bound_prompt){ .of = { k->of[0], k->of[1] } }, &l->plan, err));
     for (size_t i = 0; i < w->n; i++) {
         lane_flags(l, w->at[i].slot)[w->at[i].site] |= FLAG_KEEP;
-        l->every_row |= w->at[i].slot == BACK && !site_pooled(w->at[i].site);
-        l->pooled |= w->at[i].slot == BACK && site_pooled(w->at[i].site);
+        lane_looks_at(l, w->at[i]);
     }
     lane_stop_early(l);
     return lane_open(r->session, l, k->of, err);

@@ -13,6 +13,10 @@ static sonde_status take(exec *x, int value, float **out, sonde_error *err) {
     return workspace_take(x->memory, x->rows * width(x, value), out, err);
 }
 
+static sonde_status make_room(exec *x, int value, sonde_error *err) {
+    return x->value[value] ? SONDE_OK : take(x, value, &x->value[value], err);
+}
+
 tensor exec_tensor(const exec *x, int value) {
     const value_shape s = x->program->value[value];
     return (tensor){ .dim = { 1, x->rows, s.heads, s.cols }, .data = x->value[value], .grad = x->grad[value] };
@@ -98,7 +102,7 @@ static sonde_status forward_op(exec *x, const step *s, sonde_error *err) {
     bound_call b;
     if (op_table[s->op]->masked) SONDE_TRY(find_mask(x, s, err));
     if (s->op == OP_rotate) SONDE_TRY(find_turns(x, err));
-    SONDE_TRY(take(x, s->out, &x->value[s->out], err));
+    SONDE_TRY(make_room(x, s->out, err));
     make_call(x, s, &b);
     SONDE_TRY(b.call.op->shape(&b.call, err));
     op_forward(&b.call, x->threads);
@@ -115,15 +119,28 @@ static sonde_status marks(exec *x, const step *s, bool back, sonde_error *err) {
     return SONDE_OK;
 }
 
+/* Keys and values of one segment are made where its lane keeps them. */
+static void place_keys(exec *x) {
+    if (x->n_segments != 1) return;
+    for (const step *s = x->program->step; s < x->program->step + x->program->n_steps; s++) {
+        if (s->kind != STEP_ATTEND) continue;
+        const segment *g = x->segment;
+        const int64_t  at = (g->first - g->l->lent) * width(x, s->in[1]);
+        x->value[s->in[1]] = g->l->keys[g->slot] + at;
+        x->value[s->in[2]] = g->l->values[g->slot] + at;
+    }
+}
+
 sonde_status exec_forward(exec *x, sonde_error *err) {
     memset(x->mask, 0, sizeof x->mask);
     x->turns = NULL;
+    place_keys(x);
     for (int i = 0; i < x->program->n_steps; i++) {
         const step *s = &x->program->step[i];
         if (s->kind == STEP_OP) SONDE_TRY(forward_op(x, s, err));
         else if (s->kind == STEP_MARK) SONDE_TRY(marks(x, s, false, err));
         else {
-            SONDE_TRY(take(x, s->out, &x->value[s->out], err));
+            SONDE_TRY(make_room(x, s->out, err));
             SONDE_TRY(s->kind == STEP_EXPERTS ? experts_forward(x, s, err) : attend_forward(x, s, err));
         }
     }
@@ -138,6 +155,19 @@ static int inputs_of(const step *s) {
     case STEP_MARK:  break;
     }
     return 0;
+}
+
+bool exec_ends_in_place(const exec *x) {
+    const program *p = x->program;
+    bool made = false;
+    for (int i = 0; i < p->n_steps; i++) {
+        const step *s = &p->step[i];
+        made |= s->kind != STEP_MARK && s->out == p->out;
+        if (made && s->kind == STEP_MARK && s->out == p->in) return false;
+        for (int j = 0; made && j < inputs_of(s); j++)
+            if (s->in[j] == p->in) return false;
+    }
+    return made;
 }
 
 /* grad[value] = the parts of its readers, first reader first. */

@@ -26,8 +26,11 @@ typedef struct exec {
     float             *grad[MOST_VALUES];
 } exec;
 
-/* value[program->in] is given (FRONT: nothing). Values stay until the caller releases the workspace. */
+/* value[program->in] is given (FRONT: nothing). A value that has a place (not NULL) is made there, the others in the
+ * workspace, where they stay until the caller releases it. */
 sonde_status exec_forward(exec *x, sonde_error *err);
+/* May value[out] be made where value[in] stands: has everybody read that by then? */
+bool exec_ends_in_place(const exec *x);
 /* After exec_forward of whole sequences of lanes: grad_out is d metric / d value[out]; *grad_in gets that of value[in]
  * (or NULL for FRONT). exec_backward_two: of a program that has two values. */
 sonde_status exec_backward(exec *x, float *grad_out, float **grad_in, sonde_error *err);

@@ -29,8 +29,7 @@ static sonde_status open_plain(generation *g, writing *w, edit_list edits, sonde
     g->runs.base[w->of.base] = w->kept;
     for (size_t i = 0; i < want.n; i++) {
         lane_flags(&w->plain, want.at[i].slot)[want.at[i].site] |= FLAG_KEEP;
-        w->plain.every_row |= want.at[i].slot == BACK && !site_pooled(want.at[i].site);
-        w->plain.pooled |= want.at[i].slot == BACK && site_pooled(want.at[i].site);
+        lane_looks_at(&w->plain, want.at[i]);
     }
     w->plain.keep = (watcher){ capture_see, w->kept };
     lane_stop_early(&w->plain);

@@ -7,6 +7,13 @@ uint8_t *lane_flags(const lane *l, int at) {
     return l->plan.flags + (size_t)line * SITE_COUNT;
 }
 
+void lane_looks_at(lane *l, place at) {
+    if (at.slot != BACK) return;
+    l->pooled |= site_pooled(at.site);
+    l->every_row |= !site_pooled(at.site);
+    l->every_answer |= at.site == SITE_UNEMBED_OUT || at.site == SITE_LOGITS;
+}
+
 program_key lane_key(const lane *l, int at, bool backward) {
     const site_where where = slot_where(&l->plan.run, at);
     const stack_id   stack = slot_stack(&l->plan.run, at);

@@ -50,13 +50,16 @@ typedef struct lane {
     int            at;              /* the slot that is to run next */
     int            until;           /* slots from here on are not run: nobody wants anything behind */
     watcher        tap, keep;
-    bool           every_row;       /* rows that go through the final norm and the unembedding: all, */
+    bool           every_row;       /* rows that go through the final norm: all, */
     const int64_t *row; size_t n_rows;      /* or these positions, ascending */
+    bool           every_answer;    /* logits: of all rows that go through it; else of `row` */
     bool           pooled;          /* row 0 goes through the heads that read it alone: somebody wants their sites */
     row_fn         on_row; void *row_user;
     const int32_t *only; size_t n_only;     /* tokens: on_row reads the logits of these alone; NULL: of all */
 } lane;
 
+/* Somebody looks at this place: what stands behind the blocks is computed as far as it. */
+void lane_looks_at(lane *l, place at);
 /* Slots run from 0; flags of FRONT and BACK lie before and behind them. */
 uint8_t *lane_flags(const lane *l, int slot);           /* [SITE_COUNT] */
 program_key lane_key(const lane *l, int slot, bool backward);

@@ -230,8 +230,14 @@ static sonde_status hear_encoders(sonde_session *s, const segment *g, int n, pro
 
 static float *stream_of(const segment *g, int64_t d) { return g->l->x + (g->first - g->l->first) * d; }
 
-static sonde_status take_streams(sonde_session *s, exec *x, sonde_error *err) {
+/* The rows of one segment, `own`, are read, and where that may be the result is made, where they stand. */
+static sonde_status take_streams(sonde_session *s, exec *x, bool own, sonde_error *err) {
     const int64_t d = s->model->config.d;
+    if (own && x->n_segments == 1) {
+        x->value[x->program->in] = stream_of(x->segment, d);
+        if (exec_ends_in_place(x)) x->value[x->program->out] = x->value[x->program->in];
+        return SONDE_OK;
+    }
     SONDE_TRY(workspace_take(s->memory, x->rows * d, &x->value[x->program->in], err));
     for (const segment *g = x->segment; g < x->segment + x->n_segments; g++)
         memcpy(x->value[x->program->in] + g->row * d, stream_of(g, d), (size_t)(g->n * d) * sizeof(float));
@@ -273,20 +279,28 @@ static sonde_status cut_rows(sonde_session *s, const segment *g, int n, cut *out
     return SONDE_OK;
 }
 
+/* Where a lane keeps keys or values of a segment's rows. */
+static float *kept_rows(const segment *g, float *const *of, int64_t width) {
+    return of[g->slot] + (g->first - g->l->lent) * width;
+}
+
 static sonde_status run_keys(sonde_session *s, segment *g, int n, program_key key, sonde_error *err) {
     const arch_config *c = &s->model->config;
     const int64_t      w = c->kv_heads * c->e;
     if (!n || key.no_attn || !arch_part(c, PART_SELF)) return SONDE_OK;
     exec x = run_exec(s, (program_key){ .stage = STAGE_KEYS, .stack = key.stack, .split_k = key.split_k, .split_v = key.split_v },
                       g[0].l->plan.run.at[g[0].slot].block, g, n);
-    SONDE_TRY(take_streams(s, &x, err));
+    float **const out = &x.value[x.program->out], **const also = &x.value[x.program->also];
+    SONDE_TRY(take_streams(s, &x, false, err));
+    if (n == 1) {
+        *out = kept_rows(g, g->l->keys, w);
+        *also = kept_rows(g, g->l->values, w);
+    }
     SONDE_TRY(exec_forward(&x, err));
-    for (int i = 0; i < n; i++) {
-        const lane   *l = g[i].l;
-        const size_t  bytes = (size_t)(g[i].n * w) * sizeof(float);
-        const int64_t at = (g[i].first - l->lent) * w;
-        memcpy(l->keys[g[i].slot] + at, x.value[x.program->out] + g[i].row * w, bytes);
-        memcpy(l->values[g[i].slot] + at, x.value[x.program->also] + g[i].row * w, bytes);
+    for (int i = 0; n > 1 && i < n; i++) {
+        const size_t bytes = (size_t)(g[i].n * w) * sizeof(float);
+        memcpy(kept_rows(&g[i], g[i].l->keys, w), *out + g[i].row * w, bytes);
+        memcpy(kept_rows(&g[i], g[i].l->values, w), *also + g[i].row * w, bytes);
     }
     return SONDE_OK;
 }
@@ -316,10 +330,11 @@ static sonde_status run_block(sonde_session *s, segment *g, int n, program_key k
     SONDE_TRY(run_keys(s, rows.keys, rows.n_keys, key, err));
     if (rows.n_whole) {
         exec x = run_exec(s, key, g[0].l->plan.run.at[g[0].slot].block, rows.whole, rows.n_whole);
-        SONDE_TRY(take_streams(s, &x, err));
+        SONDE_TRY(take_streams(s, &x, !g[0].l->blocks, err));
         SONDE_TRY(exec_forward(&x, err));
         if (g[0].l->blocks) SONDE_TRY(keep_block(s, &x, &g[0].l->blocks[g[0].slot], err));
-        for (const segment *r = rows.whole; r < rows.whole + rows.n_whole; r++)
+        const bool there = x.value[x.program->out] == stream_of(rows.whole, d);
+        for (const segment *r = rows.whole; !there && r < rows.whole + rows.n_whole; r++)
             memcpy(stream_of(r, d), x.value[x.program->out] + r->row * d, (size_t)(r->n * d) * sizeof(float));
     }
     for (int i = 0; i < n; i++)

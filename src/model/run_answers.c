@@ -2,10 +2,35 @@
 #include "run_parts.h"
 #include <string.h>
 
+enum { MOST_FLOATS = 1 << 24, MOST_ANSWERS = 512 };
+
+int64_t run_rows_of_logits(const sonde_session *s) {
+    const int64_t v = arch_answers(&s->model->config);
+    int64_t rows = MOST_ANSWERS;
+    while (rows > ROWS_OF_LOGITS && (rows * v > MOST_FLOATS || rows * v > workspace_left(s->memory) / 2)) rows /= 2;
+    return rows;
+}
+
 bool run_wants_row(const lane *l, int64_t position, size_t *next) {
     if (l->every_row) return true;
     while (*next < l->n_rows && l->row[*next] < position) ++*next;
     return *next < l->n_rows && l->row[*next] == position;
+}
+
+/* Are logits wanted of a row that goes through the final norm? */
+static bool answered(const lane *l, int64_t position) {
+    if (l->every_answer || !l->every_row) return true;
+    size_t lo = 0, hi = l->n_rows;
+    while (lo < hi) {
+        const size_t mid = (lo + hi) / 2;
+        if (l->row[mid] < position) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo < l->n_rows && l->row[lo] == position;
+}
+
+static bool joins(const segment *g, int64_t position) {
+    return g->first + g->n == position && position != g->l->lent && answered(g->l, position) == answered(g->l, g->first);
 }
 
 int run_wanted_rows(lane *l, int64_t *position, int64_t most, segment *g) {
@@ -13,7 +38,7 @@ int run_wanted_rows(lane *l, int64_t *position, int64_t most, segment *g) {
     size_t  next = 0;
     for (; *position < l->first + l->n && most; ++*position) {
         if (!run_wants_row(l, *position, &next)) continue;
-        if (m && g[m - 1].first + g[m - 1].n == *position && *position != l->lent) g[m - 1].n++;
+        if (m && joins(&g[m - 1], *position)) g[m - 1].n++;
         else g[m++] = (segment){ .l = l, .slot = BACK, .first = *position, .n = 1 };
         most--;
     }
@@ -67,11 +92,11 @@ static sonde_status run_pool_stage(sonde_session *s, lane *l, sonde_error *err) 
 }
 
 /* Wanted rows that come next, of lane after lane. */
-typedef struct { lane *const *lanes; int n, at; int64_t position; bool start; } rows_ahead;
+typedef struct { lane *const *lanes; int n, at; int64_t position; bool start; int64_t at_once; } rows_ahead;
 
 static int next_rows(rows_ahead *a, segment *g) {
     int     m = 0;
-    int64_t room = ROWS_OF_LOGITS;
+    int64_t room = a->at_once;
     while (a->at < a->n && room) {
         lane *l = a->lanes[a->at];
         if (a->position < 0) a->position = a->start ? l->first - l->lent : l->first;
@@ -105,24 +130,33 @@ static sonde_status give_columns(sonde_session *s, exec *x, const few_tokens *fe
     return SONDE_OK;
 }
 
-static sonde_status run_back_stage(sonde_session *s, rows_ahead ahead, sonde_error *err) {
+/* Segments of which all, or none, have logits that are wanted. */
+static sonde_status run_alike(sonde_session *s, segment *g, int n, sonde_error *err) {
     const arch_config *c = &s->model->config;
-    segment            g[ROWS_OF_LOGITS];
-    for (int m; (m = next_rows(&ahead, g)) > 0;) {
-        const workspace_mark here = workspace_here(s->memory);
-        few_tokens few;
-        exec       x;
-        const bool whole = !run_few_tokens(c, g, m, &few);
-        SONDE_TRY(run_back_rows(s, g, m, whole, &x, err));
-        SONDE_TRY(exec_forward(&x, err));
-        SONDE_TRY(whole ? give_rows(g, m, x.value[x.program->out], arch_answers(c), err) : give_columns(s, &x, &few, err));
-        workspace_release(s->memory, here);
-    }
+    few_tokens few;
+    exec       x;
+    const bool wanted = answered(g->l, g->first), whole = wanted && !run_few_tokens(c, g, n, &few);
+    SONDE_TRY(run_back_rows(s, g, n, whole, &x, err));
+    SONDE_TRY(exec_forward(&x, err));
+    if (!wanted) return SONDE_OK;
+    return whole ? give_rows(g, n, x.value[x.program->out], arch_answers(c), err) : give_columns(s, &x, &few, err);
+}
+
+static sonde_status run_back_stage(sonde_session *s, rows_ahead ahead, sonde_error *err) {
+    segment g[MOST_ANSWERS];
+    for (int m; (m = next_rows(&ahead, g)) > 0;)
+        for (int at = 0, n; at < m; at += n) {
+            const workspace_mark here = workspace_here(s->memory);
+            const bool wanted = answered(g[at].l, g[at].first);
+            for (n = 1; at + n < m && answered(g[at + n].l, g[at + n].first) == wanted;) n++;
+            SONDE_TRY(run_alike(s, g + at, n, err));
+            workspace_release(s->memory, here);
+        }
     return SONDE_OK;
 }
 
 sonde_status run_answers(sonde_session *s, lane *const *lanes, int n, bool start, sonde_error *err) {
-    if (run_has_back(&s->model->config)) SONDE_TRY(run_back_stage(s, (rows_ahead){ lanes, n, 0, -1, start }, err));
+    if (run_has_back(&s->model->config)) SONDE_TRY(run_back_stage(s, (rows_ahead){ lanes, n, 0, -1, start, run_rows_of_logits(s) }, err));
     for (int i = 0; i < n; i++) SONDE_TRY(run_pool_stage(s, lanes[i], err));
     return SONDE_OK;
 }

@@ -3,7 +3,9 @@
 #define SONDE_RUN_PARTS_H
 #include "run.h"
 
-enum { ROWS_OF_LOGITS = 128 };       /* rows that go through the unembedding at once */
+enum { ROWS_OF_LOGITS = 128 };       /* rows that go through the unembedding at once, at least */
+/* More where memory allows: a weight is packed once for all of them. */
+int64_t run_rows_of_logits(const sonde_session *s);
 
 /* A program ready to run on these segments (their rows are laid out). */
 exec run_exec(sonde_session *s, program_key key, int block, segment *g, int n);

@@ -26,8 +26,8 @@ bool run_few_tokens(const arch_config *c, const segment *g, int n, few_tokens *o
     return true;
 }
 
-static sonde_status apply(exec *x, int id, op_attr attr, const tensor *in, tensor *out, sonde_error *err) {
-    op_call c = { .op = op_table[id], .in = { (tensor *)(uintptr_t)in }, .out = out, .attr = attr };
+static sonde_status apply(exec *x, int id, op_attr attr, tensor *in, tensor *out, sonde_error *err) {
+    op_call c = { .op = op_table[id], .in = { in }, .out = out, .attr = attr };
     SONDE_TRY(c.op->shape(&c, err));
     op_forward(&c, x->threads);
     return SONDE_OK;
@@ -38,7 +38,7 @@ sonde_status run_columns(sonde_session *s, exec *x, const few_tokens *t, float *
     const arch_config *c = x->config;
     const weight      *w = exec_weight(x, W_UNEMBED);
     const float       *bias = exec_weight(x, B_UNEMBED)->vector;
-    const tensor       in = exec_tensor(x, x->program->out);
+    tensor             in = exec_tensor(x, x->program->out);
     SONDE_TRY(workspace_take(s->memory, t->n * x->rows, out, err));
     for (int i = 0; i < t->n; i++) {
         const kern_weight one = weight_head(&w->matrix, (int64_t)w->matrix.n, t->token[i], HEAD_OUTPUTS);

@@ -67,7 +67,7 @@ static sonde_status give_row(variant_run *v, int64_t position, const float *logi
 
 static bool last_row(const variant_run *v, int64_t position) {
     if (!run_has_back(&v->runs->session->model->config)) return true;       /* one answer of the whole text */
-    return position == (v->l.every_row ? v->l.length : v->l.row[v->l.n_rows - 1] + 1) - 1;
+    return position == (v->l.every_answer ? v->l.length : v->l.row[v->l.n_rows - 1] + 1) - 1;
 }
 
 static sonde_status take_row(void *user, int64_t position, const float *logits, sonde_error *err) {
@@ -85,8 +85,7 @@ static void flag_sites(variant_run *v, size_t i, uint8_t flag, bool on) {
         const place at = v->wanted[i].at[j];
         uint8_t    *f = &lane_flags(&v->l, at.slot)[at.site];
         *f = on ? (uint8_t)(*f | flag) : (uint8_t)(*f & ~flag);
-        v->l.pooled |= at.slot == BACK && site_pooled(at.site);
-        v->l.every_row |= at.slot == BACK && !site_pooled(at.site);
+        lane_looks_at(&v->l, at);
     }
 }
 
@@ -118,6 +117,7 @@ static sonde_status resolve_want(variant_run *v, size_t i, int64_t n, uint8_t *r
     }
     if (w->kind != SONDE_WANT_LOGITS) return SONDE_OK;
     v->l.every_row |= w->n_at == 0;
+    v->l.every_answer |= w->n_at == 0;
     for (size_t j = 0; j < w->n_at; j++) {
         SONDE_FAIL_IF(w->at[j] < 0 || w->at[j] >= n, err, SONDE_USAGE, "position %lld of %lld", (long long)w->at[j], (long long)n);
         row[w->at[j]] = 1;

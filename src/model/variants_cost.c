@@ -54,7 +54,7 @@ static void add_variant(const variant_run *v, departure way, sonde_cost *out) {
     const slots *run = &v->l.plan.run;
     const bool   back = wants_kind(v->runs->batch, SONDE_WANT_GRAD), looks = back || wants_kind(v->runs->batch, SONDE_WANT_SITE);
     const double n = (double)v->reads[STACK_MAIN].length, heard = (double)v->reads[STACK_ENCODER].length;
-    const double logits = v->l.every_row ? n : (double)v->l.n_rows, passes = back ? 3 : 1;
+    const double logits = v->l.every_answer ? n : (double)v->l.n_rows, passes = back ? 3 : 1;
     double flops = flops_of_stack(v, (passing){ STACK_MAIN, way, heard }, !looks) + logits * 2 * (double)c->d * (double)arch_answers(c);
     double bytes = bytes_of_stack(c, n, run->n - run->source, back);
     if (c->encoder) {

@@ -15,7 +15,6 @@
 #define LIST_ADD(l) \
     ((l).at = result_grow((l).at, (l).n, 1, &(l).cap, sizeof *(l).at), &(l).at[(l).n++])
 /* Room for `more` zeroed items behind the first n. */
-const char *result_model_hash(const sonde_result *r);      /* NULL: not said */
 void *result_grow(void *items, size_t n, size_t more, size_t *cap, size_t size);
 
 typedef struct { const char *bytes; size_t len; } span;
@@ -67,6 +66,8 @@ struct sonde_result {
     LIST(sonde_array *)  arrays;
     LIST(sonde_drawing)  views;
 };
+
+const char *result_model_hash(const sonde_result *r);      /* NULL: not said */
 
 /* What JSON calls kinds of views and types of columns; [SONDE_VIEW_ARCHITECTURE + 1], [SONDE_BOOL + 1]. */
 extern const char *const view_names[], *const type_names[];

@@ -63,6 +63,12 @@ sonde_status workspace_take(workspace *w, int64_t n, float **out, sonde_error *e
     return SONDE_OK;
 }
 
+int64_t workspace_left(const workspace *w) {
+    size_t held = 0;
+    for (size_t i = w->top.chunk; i < w->n_chunks; i++) held += w->chunk[i].cap;
+    return (int64_t)(w->budget - w->held + held - w->top.used);
+}
+
 workspace_mark workspace_here(const workspace *w) { return w->top; }
 void workspace_release(workspace *w, workspace_mark m) { w->top = m; }
 

@@ -15,6 +15,8 @@ workspace *workspace_new(int64_t budget);                       /* bytes */
 void       workspace_free(workspace *w);                        /* accepts NULL */
 /* n floats, 64-byte aligned, not cleared. NOMEM says what was needed and what the budget is. */
 sonde_status workspace_take(workspace *w, int64_t n, float **out, sonde_error *err);
+/* Floats that may still be taken, about. */
+int64_t        workspace_left(const workspace *w);
 workspace_mark workspace_here(const workspace *w);
 void       workspace_release(workspace *w, workspace_mark m);   /* everything taken since */
 /* What is not taken goes back to the system: another division of the same budget may fit then. */
