@@ -12,6 +12,7 @@ transformer_lens and captum: tools/venv.sh, then `build/venv/bin/pip install cap
 """
 import argparse
 import fnmatch
+import importlib.metadata
 import json
 import statistics
 import subprocess
@@ -150,7 +151,7 @@ def tell(name, theirs, ours, unit, bar, note=""):
     middle, best = statistics.median(ratios), max(ratios)
     met = "" if bar is None else f"  bar {bar}x: {'met' if middle >= bar else 'missed'}"
     print(f"{name}: theirs {1e3 * statistics.median(theirs):.2f} ms, sonde {1e3 * statistics.median(ours):.2f} ms {unit}; "
-          f"ratio {middle:.1f} (best {best:.1f}){met}{note}", flush=True)
+          f"ratio {middle:.1f} (best {best:.1f}; of the fastest times {min(theirs) / min(ours):.1f}){met}{note}", flush=True)
     return {"name": name, "theirs": theirs, "sonde": ours, "ratio": middle, "best": best, "bar": bar}
 
 
@@ -201,7 +202,8 @@ def main():
             p.requires_grad_(False)
         sonde = Sonde(args.sweeps, args.model or scratch, args.threads)
         cpu = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
-        print(f"{cpu[0] if cpu else 'unknown CPU'}, {args.threads} threads, torch {torch.__version__}", flush=True)
+        peers = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("transformer_lens", "captum"))
+        print(f"{cpu[0] if cpu else 'unknown CPU'}, {args.threads} threads, torch {torch.__version__}, {peers}", flush=True)
         grids = [g for g in GRIDS if fnmatch.fnmatch(g[0], args.only)]
         if grids:
             model = lens_model(hf)
