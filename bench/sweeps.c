@@ -1,5 +1,6 @@
 /* sweeps MODEL [THREADS] - reads requests from standard input, answers each with a line of the seconds it took:
- *     cells SITE BY PAIRS TOKENS FILE     patches from the second prompt of each pair into the first, cell by cell
+ *     cells SITE BY PAIRS TOKENS EVERY FILE   patches from the second prompt of each pair into the first, cell by cell, in
+ *                                         every EVERYth layer, the first of them EVERY / 2
  *     slope STEPS TOKENS FILE             gradients of the metric on the line from zero embeddings to the prompt's
  * SITE: hook_resid_pre or attn.hook_z; BY: letters of the cells' axes behind the layer, "t", "h" or "th". FILE gets float32 values:
  * [cells, pairs] of the metric; the gradients' mean times the embeddings, [tokens]. bench/sweeps.py reads them. */
@@ -51,7 +52,7 @@ static sonde_status take_metric(const sonde_answer *a, void *user, sonde_error *
     return SONDE_OK;
 }
 
-typedef struct { const char *site, *by; int64_t pairs, tokens; } grid;
+typedef struct { const char *site, *by; int64_t pairs, tokens, every; } grid;
 
 static void edit_text(const grid *g, const int64_t cell[3], int64_t pair, char text[120]) {
     const bool t = strchr(g->by, 't'), h = strchr(g->by, 'h');
@@ -65,7 +66,7 @@ typedef struct { sonde_edit **edit; const sonde_edit **list; sonde_variant *vari
 
 static sonde_status make_variants(const bench *b, const grid *g, int64_t rows, int64_t heads, variants *v, sonde_error *err) {
     char text[120];
-    for (int64_t l = 0; l < b->layers; l++)
+    for (int64_t l = g->every / 2; l < b->layers; l += g->every)
         for (int64_t t = 0; t < rows; t++)
             for (int64_t h = 0; h < heads; h++)
                 for (int64_t p = 0; p < g->pairs; p++) {
@@ -84,7 +85,8 @@ static sonde_status run_cells(bench *b, const grid *g, const char *file, sonde_e
     sonde_named_run other[MOST_PAIRS];
     char            name[MOST_PAIRS][8];
     const int64_t rows = strchr(g->by, 't') ? g->tokens : 1, heads = strchr(g->by, 'h') ? b->heads : 1;
-    const size_t  n = (size_t)(b->layers * rows * heads * g->pairs);
+    const int64_t layers = (b->layers - g->every / 2 + g->every - 1) / g->every;
+    const size_t  n = (size_t)((layers > 0 ? layers : 0) * rows * heads * g->pairs);
     for (int64_t p = 0; p < g->pairs; p++) {
         for (int64_t i = 0; i < g->tokens; i++)
             for (int k = 0; k < 2; k++) tokens[k][p][i] = token(b, p, i, k);
@@ -174,24 +176,25 @@ static sonde_status run_slope(bench *b, int64_t steps, int64_t n, const char *fi
 /* ---- requests ---- */
 
 static sonde_status answer(bench *b, char *line, sonde_error *err) {
-    char     *word[6] = { NULL };
+    char     *word[7] = { NULL };
     int       n = 0;
-    for (char *at = line + strspn(line, " \n"); *at && n < 6; at += strspn(at, " \n")) {
+    for (char *at = line + strspn(line, " \n"); *at && n < 7; at += strspn(at, " \n")) {
         word[n++] = at;
         at += strcspn(at, " \n");
         if (*at) *at++ = 0;
     }
-    if (n == 6 && !strcmp(word[0], "cells")) {
-        const grid g = { word[1], word[2], strtol(word[3], NULL, 10), strtol(word[4], NULL, 10) };
+    if (n == 7 && !strcmp(word[0], "cells")) {
+        const grid g = { word[1], word[2], strtol(word[3], NULL, 10), strtol(word[4], NULL, 10), strtol(word[5], NULL, 10) };
         if (g.pairs < 1 || g.pairs > MOST_PAIRS || g.tokens < 5 || g.tokens > LONGEST) return fail(err, "pairs 1 to 16, tokens 5 to 64");
-        return run_cells(b, &g, word[5], err);
+        if (g.every < 1) return fail(err, "every 1 layer or more");
+        return run_cells(b, &g, word[6], err);
     }
     if (n == 4 && !strcmp(word[0], "slope")) {
         const int64_t steps = strtol(word[1], NULL, 10), tokens = strtol(word[2], NULL, 10);
         if (steps < 1 || steps > MOST_STEPS || tokens < 5 || tokens > LONGEST) return fail(err, "steps 1 to 256, tokens 5 to 64");
         return run_slope(b, steps, tokens, word[3], err);
     }
-    return fail(err, "expected: cells SITE BY PAIRS TOKENS FILE, or slope STEPS TOKENS FILE");
+    return fail(err, "expected: cells SITE BY PAIRS TOKENS EVERY FILE, or slope STEPS TOKENS FILE");
 }
 
 int main(int argc, char **argv) {

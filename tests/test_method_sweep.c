@@ -212,16 +212,16 @@ static bool stop(void *user) { return ++((patience *)user)->asked > ((patience *
 static void an_interruption_keeps_what_is_done(void) {
     method_run *r = run_open(NULL);
     run_prompt(r, DEMO_PROMPT);
-    patience p = { .most = 40 };
+    patience p = { .most = 25 };
     sonde_session_stop_when(r->cx.session, stop, &p);
-    CHECK_EQ(run_method(r, "sweep", "over", "blocks.0.mlp.hook_post[-1,f]", "do", "zero", METRIC, NULL), SONDE_CANCELLED);
+    CHECK_EQ(run_method(r, "sweep", "over", "mlp.hook_post[-1,f]", "do", "zero", METRIC, NULL), SONDE_CANCELLED);
     const sonde_table *t = run_table(r, "cells");
-    CHECK_EQ(run_rows(t), 640);
+    CHECK_EQ(run_rows(t), 2560);
     size_t done = 0;
-    while (done < 640 && !run_null(t, done, "metric")) done++;
-    CHECK(done > 0 && done < 640);
-    for (size_t i = done; i < 640; i++) CHECK(run_null(t, i, "metric") && run_null(t, i, "change"));
-    CHECK(array_missing(result_array(r->out, "metric"), 639) && !array_missing(result_array(r->out, "metric"), 0));
+    while (done < 2560 && !run_null(t, done, "metric")) done++;
+    CHECK(done > 0 && done < 2560);
+    for (size_t i = done; i < 2560; i++) CHECK(run_null(t, i, "metric") && run_null(t, i, "change"));
+    CHECK(array_missing(result_array(r->out, "metric"), 2559) && !array_missing(result_array(r->out, "metric"), 0));
     CHECK_EQ(r->progress, (long long)done);
     run_close(r);
 }

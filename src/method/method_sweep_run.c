@@ -1,4 +1,4 @@
-/* The cells of a sweep, BATCH at a time; every cell is a run of its own (sonde_variants_run), the same bits as alone. */
+/* The cells of a sweep, many at a time; every cell is a run of its own (sonde_variants_run), the same bits as alone. */
 #include "clock.h"
 #include "documents.h"
 #include "method_sweep.h"
@@ -6,7 +6,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { BATCH = 64, LONGEST_EDIT = 4096 };
+/* Cells under way: LEAST, or as many as have AT_ONCE rows, so that a model's unedited runs are made few times. */
+enum { LEAST = 64, MOST = 1024, AT_ONCE = 16384, LONGEST_EDIT = 4096 };
 
 typedef struct {                                    /* one prompt on its way */
     sweep        *s;
@@ -17,10 +18,11 @@ typedef struct {                                    /* one prompt on its way */
     size_t        n_bases;
     sonde_metric *metric;
     sonde_edit   *stand_in;                         /* B's logits put into A, where B is not run itself */
-    int64_t       cell[BATCH]; int n;               /* under way */
-    sonde_edit   *edit[BATCH];
-    const sonde_edit **list;                        /* [BATCH, n_edits + 1] */
-    sonde_variant variant[BATCH];
+    int           batch;                            /* cells that are under way at once; those that are: */
+    int64_t       cell[MOST]; int n;
+    sonde_edit   *edit[MOST];
+    const sonde_edit **list;                        /* [batch, n_edits + 1] */
+    sonde_variant variant[MOST];
 } sweep_run;
 
 static sonde_status run_batch(sweep_run *r, const sonde_variant *v, size_t n, sonde_answer_fn fn, sonde_error *err) {
@@ -148,7 +150,7 @@ static void put_kept(sweep_run *r, const double *x) {
 static sonde_status run_or_read(sweep_run *r, sonde_error *err) {
     sonde_cells *cells = r->s->cx->dry_run ? NULL : r->s->cx->cells;
     char    document[160], cell[64];
-    double *kept = NULL, x[BATCH];
+    double *kept = NULL, x[MOST];
     size_t  n = 0;
     if (!cells) return run_batch(r, r->variant, (size_t)r->n, take_cell, err);
     name_batch(r, document, cell);
@@ -171,13 +173,20 @@ static sonde_status run_cells(sweep_run *r, sonde_error *err) {
     return s;
 }
 
+/* The same for every run of a prompt: a results file knows its cells by them. */
+static int cells_at_once(const sonde_prompt *p) {
+    const int64_t n = AT_ONCE / (p->n + p->n_target);
+    return n < LEAST ? LEAST : n > MOST ? MOST : (int)n;
+}
+
 static sonde_status measure_cells(sweep_run *r, sonde_error *err) {
-    r->list = ROOM(const sonde_edit *, BATCH * (r->s->cx->n_edits + 1));
+    r->batch = cells_at_once(&r->base[0]);
+    r->list = ROOM(const sonde_edit *, (size_t)r->batch * (r->s->cx->n_edits + 1));
     sonde_status s = SONDE_OK;
     for (int64_t i = 0; i < r->s->grid.n && s == SONDE_OK; i++) {
         if (r->values->state[i] == CELL_ABSENT) continue;
         s = add_cell(r, i, err);
-        if (s == SONDE_OK && r->n == BATCH) s = run_cells(r, err);
+        if (s == SONDE_OK && r->n == r->batch) s = run_cells(r, err);
     }
     if (s == SONDE_OK) s = run_cells(r, err);
     for (int i = 0; i < r->n; i++) sonde_edit_free(r->edit[i]);

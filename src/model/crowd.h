@@ -3,8 +3,9 @@
 #define SONDE_CROWD_H
 #include "variant_run.h"
 
-/* Rows of a group: products of so many run at full speed; on the way back; of a wave, as many groups. */
-enum { GROUP_ROWS = 4096, KEPT_ROWS = 512, WAVE_ROWS = 16 * GROUP_ROWS };
+/* Rows of a group: products of so many run at full speed; on the way back, and from how many on it pays to keep the values of
+ * blocks; of a wave, as many groups. */
+enum { GROUP_ROWS = 4096, KEPT_ROWS = 1280, LEAST_KEPT = 512, WAVE_ROWS = 16 * GROUP_ROWS };
 
 typedef struct {
     size_t    index;                    /* of the variant */

@@ -140,18 +140,25 @@ static sonde_status run_crowd(batch_runs *r, sonde_answer_fn fn, void *user, son
 
 /* ---- values and gradients of sites: each whole ---- */
 
-/* How many variants from `from` on go forward and back together: one want of gradients and no values, and at most `rows`. */
-static int slopes_of(const sonde_batch *b, size_t from, int64_t rows) {
+static int64_t rows_of_base(const sonde_batch *b, size_t variant, int64_t most) {
+    const int base = b->variants[variant].base;
+    return base >= 0 && (size_t)base < b->n_bases ? b->bases[base].n : most;
+}
+
+/* How many variants from `from` on go forward and back together: one want of gradients and no values, and at most `most` rows,
+ * those that are left in even parts. */
+static int slopes_of(const sonde_batch *b, size_t from, int64_t most) {
     int     n = 0, wanted = 0;
-    int64_t have = 0;
+    int64_t left = 0, have = 0;
     for (size_t i = 0; i < b->n_wants; i++) {
         if (b->wants[i].kind == SONDE_WANT_SITE || b->wants[i].kind == SONDE_WANT_LOGITS) return 1;
         wanted += b->wants[i].kind == SONDE_WANT_GRAD;
     }
+    for (size_t i = from; i < b->n_variants; i++) left += rows_of_base(b, i, most);
+    const int64_t parts = most > 0 ? (left + most - 1) / most : 1, part = (left + parts - 1) / parts;
     for (; wanted == 1 && from + (size_t)n < b->n_variants && n < MOST_LANES; n++) {
-        const int base = b->variants[from + (size_t)n].base;
-        have += base >= 0 && (size_t)base < b->n_bases ? b->bases[base].n : rows;
-        if (n && have > rows) break;
+        have += rows_of_base(b, from + (size_t)n, most);
+        if (n && have > part) break;
     }
     return n ? n : 1;
 }
@@ -183,7 +190,7 @@ static sonde_status run_each(batch_runs *r, sonde_answer_fn fn, void *user, sond
                     .done = arena_new_array(r->memory, bool, b->n_variants + 1) };
     for (size_t at = 0; at < b->n_variants;) {
         int          n = slopes_of(b, at, rows);
-        sonde_status s = run_some(r, &out, at, &n, rows >= KEPT_ROWS, err);
+        sonde_status s = run_some(r, &out, at, &n, rows >= LEAST_KEPT, err);
         if (s == SONDE_NOMEM && n > 1 && out.next == at) {
             workspace_trim(r->session->memory);
             n = 1;
