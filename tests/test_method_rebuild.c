@@ -413,6 +413,8 @@ static void references_of_caps_biases_and_choices_are_closed_forms(void) {
     sonde_operation o = { .in = { row }, .out = row, .constant = &two, .n_constants = 1 };
     compute("clamp", &o, (double[]){ -3, 1, 5 }, NULL, y);
     CHECK(y[0] == -2 && y[1] == 1 && y[2] == 2);
+    compute("clamp", &o, (double[]){ NAN, -INFINITY, INFINITY }, NULL, y);
+    CHECK(isnan(y[0]) && y[1] == -2 && y[2] == 2 && isnan(rebuild_activation("relu")(NAN)));
     compute("soft_cap", &o, (double[]){ -INFINITY, 0, 2 }, NULL, y);
     CHECK(isinf(y[0]) && y[1] == 0);
     CHECK_NEAR(y[2], 2 * 0.76159415595576489, 1e-12);

@@ -187,10 +187,12 @@ static sonde_status shift(const rebuild_call *c, double *y, sonde_error *err) {
     return add_bias(c, y, err);
 }
 
+double rebuild_within(double x, double limit) { return x < -limit ? -limit : x > limit ? limit : x; }
+
 static sonde_status clamp(const rebuild_call *c, double *y, sonde_error *err) {
     (void)err;
     const double limit = rebuild_number(c, "limit", (double)INFINITY);
-    for (int64_t i = 0, n = rebuild_items(&c->o->out); i < n; i++) y[i] = fmax(-limit, fmin(limit, c->in[0][i]));
+    for (int64_t i = 0, n = rebuild_items(&c->o->out); i < n; i++) y[i] = rebuild_within(c->in[0][i], limit);
     return SONDE_OK;
 }
 
@@ -206,7 +208,7 @@ static sonde_status soft_cap(const rebuild_call *c, double *y, sonde_error *err)
 static double gelu_tanh(double x) { return 0.5 * x * (1 + tanh(sqrt(2 / PI) * (x + 0.044715 * x * x * x))); }
 static double gelu(double x) { return 0.5 * x * (1 + erf(x / sqrt(2))); }
 static double silu(double x) { return x / (1 + exp(-x)); }
-static double relu(double x) { return fmax(x, 0); }
+static double relu(double x) { return x < 0 ? 0 : x; }
 static double quick_gelu(double x) { return x / (1 + exp(-1.702 * x)); }
 
 static const struct { const char *name; double (*f)(double x); } functions[] = {
