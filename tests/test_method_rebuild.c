@@ -164,6 +164,22 @@ static void a_changed_weight_fails_first_at_the_stage_that_reads_it(void) {
     }
 }
 
+/* What is not a number goes where the formulas carry it, and nowhere else: rows that do not see it stay. */
+static void stages_of_a_model_that_is_not_finite_agree(void) {
+    static const struct { const char *tensor; int64_t item; } rows[] = {
+        { "transformer.wpe.weight", 3 * 24 + 5 }, { "transformer.h.1.attn.c_attn.weight", 2 },
+        { "transformer.h.1.attn.c_attn.weight", 48 + 2 }, { "transformer.h.2.mlp.c_proj.bias", 0 }, { "transformer.ln_f.weight", 9 },
+    };
+    for (size_t k = 0; k < 2 * sizeof rows / sizeof *rows; k++) {
+        scratch dir = scratch_new();
+        copy_changed(&dir, rows[k / 2].tensor, rows[k / 2].item, k % 2 ? INFINITY : NAN);
+        method_run *r = open_golden(dir.path, GOLDEN "three/plain.safetensors");
+        if (run_method(r, "rebuild", NULL) != SONDE_OK) FAIL_("%s: %s", rows[k / 2].tensor, r->err.message);
+        run_close(r);
+        scratch_end(&dir);
+    }
+}
+
 /* ---- references that do not fit ---- */
 
 static void a_reference_of_another_run_is_noticed(void) {
@@ -397,6 +413,8 @@ static void references_of_caps_biases_and_choices_are_closed_forms(void) {
     sonde_operation o = { .in = { row }, .out = row, .constant = &two, .n_constants = 1 };
     compute("clamp", &o, (double[]){ -3, 1, 5 }, NULL, y);
     CHECK(y[0] == -2 && y[1] == 1 && y[2] == 2);
+    compute("clamp", &o, (double[]){ NAN, -INFINITY, INFINITY }, NULL, y);
+    CHECK(isnan(y[0]) && y[1] == -2 && y[2] == 2 && isnan(rebuild_activation("relu")(NAN)));
     compute("soft_cap", &o, (double[]){ -INFINITY, 0, 2 }, NULL, y);
     CHECK(isinf(y[0]) && y[1] == 0);
     CHECK_NEAR(y[2], 2 * 0.76159415595576489, 1e-12);
@@ -420,7 +438,8 @@ static void references_of_caps_biases_and_choices_are_closed_forms(void) {
 
 #define TESTS(T) \
     T(every_stage_is_the_official_one_and_what_its_inputs_give) T(a_stage_says_what_it_reads) T(tokens_come_with_offsets) \
-    T(a_changed_weight_fails_first_at_the_stage_that_reads_it) T(a_reference_of_another_run_is_noticed) \
+    T(a_changed_weight_fails_first_at_the_stage_that_reads_it) T(stages_of_a_model_that_is_not_finite_agree) \
+    T(a_reference_of_another_run_is_noticed) \
     T(of_several_runs_the_one_with_these_tokens_counts) T(a_trace_of_our_own_says_so) \
     T(one_stage_has_the_corners_of_its_matrices) T(stages_are_chosen_by_number) T(what_is_exported_reads_back_equal) \
     T(an_export_of_one_stage_is_small_and_an_interrupted_one_has_no_index) T(references_are_closed_forms) \

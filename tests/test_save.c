@@ -342,6 +342,32 @@ static void scalings_of_positions_pass_through_gguf(void) {
     }
 }
 
+static void take_note(void *user, const char *text) {
+    char *all = user;
+    snprintf(all + strlen(all), 600 - strlen(all), "%s\n", text);
+}
+
+/* llama.cpp has 32 and 1, rounded, whatever the file says: seen in its logits (tools/check_saved.py). */
+static void what_llama_cpp_computes_otherwise_is_said(void) {
+    static const struct { const char *scaling, *betas; bool rounds; } rows[] = {
+        { YARN "\"factor\": 4}", NULL, false }, { YARN "\"factor\": 4, \"beta_fast\": 32, \"beta_slow\": 1.0}", NULL, false },
+        { YARN "\"factor\": 4, \"beta_fast\": 16, \"beta_slow\": 0.5}", "--yarn-beta-fast 16 --yarn-beta-slow 0.5\n", false },
+        { YARN "\"factor\": 4, \"beta_slow\": 2}", "--yarn-beta-fast 32 --yarn-beta-slow 2\n", false },
+        { YARN "\"factor\": 4, \"truncate\": false}", NULL, true },
+        { "\"max_position_embeddings\": 16", NULL, false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const scratch s = scratch_new();
+        char          said[600] = "";
+        const scratch_path folder = scaled_folder(&s, "m", rows[i].scaling), gguf = in_scratch(&s, "m.gguf");
+        save_ok(folder.text, gguf.text, &(sonde_save_options){ .note = take_note, .user = said });
+        const bool betas = strstr(said, "--yarn") != NULL, rounds = strstr(said, "truncate is false") != NULL;
+        if (betas != (rows[i].betas != NULL) || rounds != rows[i].rounds || (betas && !strstr(said, rows[i].betas)))
+            FAIL_("row %zu: %s", i, said);
+        scratch_end(&s);
+    }
+}
+
 static void scalings_that_gguf_cannot_say_are_refused(void) {
     static const struct { change how; sonde_status status; const char *has; } rows[] = {
         { { SAYS_REAL("llama.rope.scaling.yarn_ext_factor", 0.5) }, SONDE_UNSUPPORTED, "yarn_ext_factor is 0.5, expected" },
@@ -443,6 +469,7 @@ static void the_tokenizer_given_is_written(void) {
     X(what_a_gguf_file_says_is_computed_or_refused) \
     X(factors_and_divisors_of_positions_multiply) \
     X(scalings_of_positions_pass_through_gguf) \
+    X(what_llama_cpp_computes_otherwise_is_said) \
     X(scalings_that_gguf_cannot_say_are_refused) \
     X(a_vocabulary_without_tensors_opens) \
     X(tensors_of_another_container_under_ggufs_names) \

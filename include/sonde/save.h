@@ -24,6 +24,7 @@ typedef struct {
     bool        dry_run;        /* tell what would be written; nothing is */
     int         threads;        /* 0: all cores */
     void      (*saved)(const sonde_saved *t, void *user);                       /* after each tensor; may be NULL */
+    void      (*note)(void *user, const char *text);    /* GGUF: what llama.cpp computes otherwise, a sentence each; may be NULL */
     void      (*progress)(void *user, const char *what, int64_t done, int64_t all);    /* may be NULL */
     bool      (*stop)(void *user);                                              /* asked between tensors; may be NULL */
     void       *user;

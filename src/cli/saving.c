@@ -37,6 +37,11 @@ static void put_saved(const sonde_saved *x, void *user) {
     else sonde_cell_null(k->tensors);
 }
 
+static void note(void *user, const char *text) {
+    const told *k = user;
+    if (!option_given(k->c, OPTION_QUIET)) say("", text);
+}
+
 static void show(void *user, const char *what, int64_t done, int64_t all) {
     (void)user;
     progress_show(NULL, what, done, all);
@@ -70,6 +75,7 @@ static sonde_status save(command *c, saving *s, const sonde_model *m, sonde_resu
     told k = { .c = c, .tensors = make_table(r) };
     s->how.threads = (int)c->option[OPTION_THREADS].i;
     s->how.saved = put_saved;
+    s->how.note = note;
     s->how.dry_run = option_given(c, OPTION_DRY_RUN);
     s->how.progress = show;
     s->how.stop = stop;

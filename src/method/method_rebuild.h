@@ -78,6 +78,7 @@ double       rebuild_number(const rebuild_call *c, const char *name, double fall
 /* A whole weight, free it; *out NULL: the model has none of this name. */
 sonde_status rebuild_read(const rebuild_call *c, const char *name, float **out, sonde_error *err);
 double     (*rebuild_activation(const char *kind))(double x);       /* NULL: there is no such one */
+double       rebuild_within(double x, double limit);     /* x between -limit and limit; NaN stays */
 sonde_status rebuild_experts(const rebuild_call *c, double *y, sonde_error *err);       /* rebuild_experts.c */
 sonde_status rebuild_relative_bias(const rebuild_call *c, double *y, sonde_error *err); /* rebuild_bias.c */
 sonde_status rebuild_largest(const rebuild_call *c, double *y, sonde_error *err);

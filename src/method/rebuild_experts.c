@@ -52,7 +52,7 @@ static double neuron(const mixture *m, const double *in, int part, int64_t x, in
 
 static double joined(const mixture *m, double gate, double linear) {
     if (m->limit <= 0) return m->act(gate) * linear;
-    const double a = fmin(gate, m->limit), c = fmax(-m->limit, fmin(m->limit, linear));
+    const double a = gate > m->limit ? m->limit : gate, c = rebuild_within(linear, m->limit);
     return a / (1 + exp(-1.702 * a)) * (c + 1);
 }
 

@@ -4,6 +4,7 @@
 #include "method_rebuild.h"
 #include "room.h"
 #include <math.h>
+#include <string.h>
 
 static const int64_t AT_ONCE = 1 << 22;         /* numbers of a matrix that are in memory */
 
@@ -186,10 +187,12 @@ static sonde_status shift(const rebuild_call *c, double *y, sonde_error *err) {
     return add_bias(c, y, err);
 }
 
+double rebuild_within(double x, double limit) { return x < -limit ? -limit : x > limit ? limit : x; }
+
 static sonde_status clamp(const rebuild_call *c, double *y, sonde_error *err) {
     (void)err;
     const double limit = rebuild_number(c, "limit", (double)INFINITY);
-    for (int64_t i = 0, n = rebuild_items(&c->o->out); i < n; i++) y[i] = fmax(-limit, fmin(limit, c->in[0][i]));
+    for (int64_t i = 0, n = rebuild_items(&c->o->out); i < n; i++) y[i] = rebuild_within(c->in[0][i], limit);
     return SONDE_OK;
 }
 
@@ -205,7 +208,7 @@ static sonde_status soft_cap(const rebuild_call *c, double *y, sonde_error *err)
 static double gelu_tanh(double x) { return 0.5 * x * (1 + tanh(sqrt(2 / PI) * (x + 0.044715 * x * x * x))); }
 static double gelu(double x) { return 0.5 * x * (1 + erf(x / sqrt(2))); }
 static double silu(double x) { return x / (1 + exp(-x)); }
-static double relu(double x) { return fmax(x, 0); }
+static double relu(double x) { return x < 0 ? 0 : x; }
 static double quick_gelu(double x) { return x / (1 + exp(-1.702 * x)); }
 
 static const struct { const char *name; double (*f)(double x); } functions[] = {
@@ -334,21 +337,30 @@ static double bias_of(const rebuild_call *c, int64_t h, int64_t s) {
     return 0;
 }
 
+/* Which keys a row has scores of: as the operation says that makes the scores which c's come from. */
+typedef struct { bool causal; int64_t window; } visible;
+
+static visible visible_of(const rebuild_call *c) {
+    rebuild_call of = *c;
+    while (of.o->n_in && of.o->from[0] >= 0 && strcmp(of.o->operation, "scores") != 0) of.o = &c->r->op[of.o->from[0]].told;
+    return (visible){ rebuild_number(&of, "causal", 0) != 0, (int64_t)rebuild_number(&of, "window", 0) };
+}
+
+static bool sees(visible v, int64_t t, int64_t s) { return !v.causal || (s <= t && (!v.window || s > t - v.window)); }
+
 static sonde_status scores(const rebuild_call *c, double *y, sonde_error *err) {
     (void)err;
     const sonde_shape *q = &c->o->in[0], *k = &c->o->in[1];
     const int64_t T = positions(q), S = positions(k), H = heads(q), G = heads(k), e = cols(q);
-    const bool    causal = rebuild_number(c, "causal", 0) != 0;
-    const int64_t window = (int64_t)rebuild_number(c, "window", 0);
+    const visible seen = visible_of(c);
     for (int64_t h = 0; h < H; h++)
         for (int64_t t = 0; t < T; t++)
             for (int64_t s = 0; s < S; s++) {
                 const double *a = c->in[0] + (t * H + h) * e, *b = c->in[1] + (s * G + h / (H / G)) * e;
-                const bool    masked = causal && (s > t || (window && s <= t - window));
                 double sum = 0;
                 for (int64_t i = 0; i < e; i++) sum += a[i] * b[i];
                 const double more = c->in[2] ? c->in[2][(h * T + t) * S + s] : bias_of(c, h, s);
-                y[(h * T + t) * S + s] = masked ? (double)-INFINITY : rebuild_number(c, "scale", 1) * sum + more;
+                y[(h * T + t) * S + s] = sees(seen, t, s) ? rebuild_number(c, "scale", 1) * sum + more : (double)-INFINITY;
             }
     return SONDE_OK;
 }
@@ -364,7 +376,7 @@ static sonde_status softmax(const rebuild_call *c, double *y, sonde_error *err) 
         for (int64_t s = 0; s < n; s++) most = fmax(most, x[s]);
         if (sink) sum = exp((double)sink[r / per] - most);
         for (int64_t s = 0; s < n; s++) sum += exp(x[s] - most);
-        for (int64_t s = 0; s < n; s++) y[r * n + s] = exp(x[s] - most) / sum;
+        for (int64_t s = 0; s < n; s++) y[r * n + s] = x[s] == (double)-INFINITY ? 0 : exp(x[s] - most) / sum;
     }
     free(sink);
     return SONDE_OK;
@@ -372,6 +384,7 @@ static sonde_status softmax(const rebuild_call *c, double *y, sonde_error *err) 
 
 static sonde_status mix(const rebuild_call *c, double *y, sonde_error *err) {
     (void)err;
+    const visible seen = visible_of(c);
     const sonde_shape *p = &c->o->in[0], *v = &c->o->in[1];
     const int64_t H = p->dim[0], T = p->dim[1], S = p->dim[2], G = heads(v), e = cols(v);
     for (int64_t h = 0; h < H; h++)
@@ -379,7 +392,7 @@ static sonde_status mix(const rebuild_call *c, double *y, sonde_error *err) {
             for (int64_t i = 0; i < e; i++) {
                 double sum = 0;
                 for (int64_t s = 0; s < S; s++)
-                    sum += c->in[0][(h * T + t) * S + s] * c->in[1][(s * G + h / (H / G)) * e + i];
+                    if (sees(seen, t, s)) sum += c->in[0][(h * T + t) * S + s] * c->in[1][(s * G + h / (H / G)) * e + i];
                 y[(t * H + h) * e + i] = sum;
             }
     return SONDE_OK;

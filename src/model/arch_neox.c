@@ -95,8 +95,8 @@ static sonde_status read_gptj(const json *file, arch_config *c, sonde_error *err
     SONDE_TRY(config_bool(file, "tie_word_embeddings", false, &c->tied, err));
     SONDE_TRY(arch_tokens(file, 50256, 50256, c, err));
     SONDE_TRY(config_int(file, (config_range){ "rotary_dim", NULL, 64, 2, MOST_WIDTH }, &dims, err));
-    SONDE_FAIL_IF(dims > c->e || dims % 2, err, SONDE_FORMAT, "rotary_dim is %" PRId64 ", expected an even number of the %"
-                  PRId64 " of a head", dims, c->e);
+    SONDE_FAIL_IF(dims > c->e || dims % 2, err, dims > c->e ? SONDE_FORMAT : SONDE_UNSUPPORTED,
+                  "rotary_dim is %" PRId64 ", expected an even number of the %" PRId64 " of a head", dims, c->e);
     c->rope = (rope){ .dims = dims, .pairs = true, .base = 1e4, .attention = 1 };
     return SONDE_OK;
 }

@@ -23,7 +23,7 @@ static sonde_status read_phi(const json *file, arch_config *c, sonde_error *err)
     SONDE_TRY(config_bool(file, "tie_word_embeddings", false, &c->tied, err));
     SONDE_TRY(arch_tokens(file, 1, 2, c, err));
     c->qk_norm = normed ? QK_HEAD : QK_NONE;
-    const rope_fields f = { .shares = true, .dims = c->e, .context = c->context, .fallback_share = 0.5 };
+    const rope_fields f = { .shares = true, .even = true, .dims = c->e, .context = c->context, .fallback_share = 0.5 };
     SONDE_TRY(rope_config(file, f, &c->rope, err));
     c->context = rope_reach(&c->rope, c->context);
     return SONDE_OK;

@@ -24,7 +24,7 @@ static sonde_status read_config(const json *file, arch_config *c, sonde_error *e
     SONDE_TRY(arch_tokens(file, 0, 0, c, err));
     c->qk_norm = normed ? QK_EACH : QK_NONE;
     c->gated = true;
-    const rope_fields f = { .shares = true, .dims = c->e, .context = c->context, .fallback_share = 0.25 };
+    const rope_fields f = { .shares = true, .even = true, .dims = c->e, .context = c->context, .fallback_share = 0.25 };
     SONDE_TRY(rope_config(file, f, &c->rope, err));
     c->context = rope_reach(&c->rope, c->context);
     return SONDE_OK;

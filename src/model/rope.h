@@ -43,6 +43,7 @@ typedef struct {
     double      fallback_base;  /* without rope_theta; 0: 10000 */
     double      fallback_share; /* without partial_rotary_factor: what share of a head turns; 0: all */
     bool        shares;         /* the family reads partial_rotary_factor; else a share is refused: transformers turns whole heads */
+    bool        even;           /* the family cuts a head where the share ends, which an odd one is refused for: transformers fails */
     bool        longrope_older; /* "su" and "yarn" are older names of longrope, as in Phi-3 */
 } rope_fields;
 

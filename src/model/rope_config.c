@@ -79,7 +79,7 @@ static sonde_status read_llama3(const reader *o) {
 static sonde_status read_dynamic(const reader *o) {
     const int64_t span = o->out->span;
     SONDE_TRY(number(o, "factor", 1e-3, &o->out->factor));
-    SONDE_FAIL_IF(span < 3, o->err, SONDE_FORMAT,
+    SONDE_FAIL_IF(span < 3, o->err, SONDE_UNSUPPORTED,
                   "%lld numbers of a head rotate, expected more than 2 for rope_type \"dynamic\"", (long long)span);
     o->out->original = (double)o->f.context;
     o->out->by_length = true;
@@ -92,7 +92,7 @@ static double grown(double factor, double by) { return factor <= 1 ? 1 : 0.1 * b
 static sonde_status read_yarn(const reader *o) {
     rope  *r = o->out;
     double top, all;
-    SONDE_FAIL_IF(r->span % 2, o->err, SONDE_FORMAT,
+    SONDE_FAIL_IF(r->span % 2, o->err, SONDE_UNSUPPORTED,
                   "%lld numbers of a head rotate, expected an even number for rope_type \"yarn\"", (long long)r->span);
     SONDE_FAIL_IF(!json_get(o->in, "factor"), o->err, SONDE_FORMAT, "factor is not there, expected a number");
     SONDE_FAIL_IF(r->base <= 1, o->err, SONDE_FORMAT, "rope_theta is %g, expected more than 1 for rope_type \"yarn\"",
@@ -214,8 +214,11 @@ static sonde_status read_dims(const reader *o) {
     if (o->f.dims == o->out->span)
         SONDE_FAIL_IF(o->f.dims < 2 || o->f.dims % 2, o->err, SONDE_FORMAT,
                       "head_dim is %lld, expected an even number to rotate", (long long)o->f.dims);
-    SONDE_FAIL_IF(o->out->span < 2, o->err, SONDE_FORMAT, "%s is %g of %lld numbers, expected at least 2 to rotate", name,
+    SONDE_FAIL_IF(o->out->span < 2, o->err, SONDE_UNSUPPORTED, "%s is %g of %lld numbers, expected at least 2 to rotate", name,
                   share, (long long)o->f.dims);
+    SONDE_FAIL_IF(o->f.even && o->out->span % 2, o->err, SONDE_UNSUPPORTED,
+                  "%s is %g of %lld numbers, expected an even number to rotate, as %lld", name, share, (long long)o->f.dims,
+                  (long long)o->out->span - 1);
     return SONDE_OK;
 }
 

@@ -84,6 +84,17 @@ static void add_yarn(saving *s, const rope *r) {
     add(s, gguf_make_list(SETTINGS_YARN, GGUF_F64, n, 6));
 }
 
+/* llama.cpp reads YaRN's bounds of two families alone, neither of them here, and rounds them always. */
+static void note_yarn(const saving *s) {
+    const rope *r = &s->m->config.rope;
+    if (!s->o->note || !r->dims || r->scaling != ROPE_YARN) return;
+    if ((float)r->high != 32 || (float)r->low != 1)
+        s->o->note(s->o->user, arena_printf(s->into, "llama.cpp does not read beta_fast and beta_slow of YaRN and takes 32 and 1; it "
+                                            "computes this model with --yarn-beta-fast %g --yarn-beta-slow %g", r->high, r->low));
+    if (!r->whole)
+        s->o->note(s->o->user, "llama.cpp rounds YaRN's bounds, and this model does not (truncate is false): its logits are other ones");
+}
+
 /* Linear scaling is a key; that of Llama 3.1 and longrope's are tensors of divisors in the list, and what their words round
  * stands exactly in keys of our own. Dynamic scaling has no word, which check_said finds. */
 static void add_rope(saving *s) {
@@ -268,6 +279,7 @@ static sonde_status save(saving *s, const char *path) {
     int file_type, blocks = 0;
     if (!from_gguf(s->m)) SONDE_TRY(save_check(s->m, &(gguf_said){ s->meta, s->n_meta, &s->list, s->into }, s->err));
     SONDE_TRY(save_choose(s->m, &s->list, s->o, &file_type, s->into, s->err));
+    if (!from_gguf(s->m)) note_yarn(s);
     if (s->o->dry_run) {
         save_tell(&s->list, s->o);
         return SONDE_OK;
