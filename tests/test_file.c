@@ -40,23 +40,26 @@ static long faults_of(const file_map *f) {
     return after.ru_minflt - before.ru_minflt + after.ru_majflt - before.ru_majflt;
 }
 
+/* As if it had just been mapped; sanitizers have their own pages for these addresses by then. */
+static void unmap_pages(const file_map *f) { madvise((void *)(uintptr_t)f->data, f->size, MADV_DONTNEED); }
+
 static void pages_are_mapped_before_they_are_read(void) {
-    enum { SIZE = (8 << 20) + 5 };
     const scratch s = scratch_new();
-    static char zeros[SIZE];
     atomic_bool stop = true;
     file_map f;
-    scratch_write(&s, "large", zeros, SIZE);
+    scratch_write(&s, "large", "", 0);
+    CHECK_EQ(truncate(in_scratch(&s, "large").text, (64 << 20) + 5), 0);
     CHECK_EQ(file_map_open(&f, in_scratch(&s, "large").text, &err), SONDE_OK);
+    faults_of(&f);
+    unmap_pages(&f);
     file_map_ahead(&f, &stop);
     const long usual = faults_of(&f);
-    file_map_close(&f);
-    CHECK(usual > 3);
+    CHECK(usual > 20);
+    unmap_pages(&f);
     atomic_store(&stop, false);
-    CHECK_EQ(file_map_open(&f, in_scratch(&s, "large").text, &err), SONDE_OK);
     file_map_ahead(&f, &stop);
 #ifdef MADV_POPULATE_READ
-    if (madvise((void *)(uintptr_t)f.data, 4096, MADV_POPULATE_READ) == 0) CHECK(faults_of(&f) < 3);
+    if (madvise((void *)(uintptr_t)f.data, 4096, MADV_POPULATE_READ) == 0) CHECK(faults_of(&f) < usual / 2);
     else puts("skipped: this system does not map ahead");
 #endif
     CHECK_EQ(truncate(in_scratch(&s, "large").text, 4096), 0);      /* what is cut off meanwhile stops it, and nothing more */

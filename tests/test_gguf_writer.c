@@ -202,7 +202,7 @@ static void a_full_disk_is_an_error_that_says_what_was_written(void) {
     CHECK_EQ(gguf_writer_put(out, zeros, 12 + 34, &err), SONDE_OK);
     CHECK_EQ(gguf_writer_finish(out, &err), SONDE_IO);
     CHECK_STR(err.message, "writing tensor b: /dev/full: No space left on device");
-    const meta_text text = { calloc(1, 1 << 18), 1 << 18 };
+    const meta_text text = { calloc(1, 1 << 22), 1 << 22 };
     const meta_value v = { .key = "k", .kind = META_TEXT, .stored = GGUF_TEXT, .text = text };
     CHECK_EQ(gguf_writer_open(&out, "/dev/full", &(gguf_contents){ &v, 1, NULL, 0 }, &err), SONDE_IO);
     CHECK_STR(err.message, "writing metadata: /dev/full: No space left on device");

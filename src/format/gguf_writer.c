@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUFFER = 1 << 16, VERSION = 3 };
+/* BUFFER: where the file system has large pages, what is written at once lies in one, and a file just written is mapped in no
+ * time. */
+enum { BUFFER = 1 << 21, VERSION = 3 };
 
 typedef struct { const char *name; uint64_t bytes; } tensor_room;
 
