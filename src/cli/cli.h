@@ -36,6 +36,9 @@ typedef struct {
     sonde_status (*run)(command *c, sonde_error *err);
     /* Its command line as sonde spells one, for verbs that take another program's flags; NULL: it is one. */
     sonde_status (*respell)(command *c, int *argc, char ***argv, sonde_error *err);
+    /* For `again`: how many words of a parameter stand behind one flag (those behind the first are numbers); 0: it names
+     * files, -1: it is the prompt. NULL: results of the verb are not run again. */
+    int        (*values)(const char *name);
 } verb;
 extern const verb *const verb_table[];          /* from verbs.def, NULL-terminated */
 const verb *verb_find(const char *name);

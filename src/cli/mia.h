@@ -36,6 +36,7 @@ typedef struct { mia_value *at; size_t n; } mia_sites;
 
 /* mia_words.c */
 sonde_status mia_respell(command *c, int *argc, char ***argv, sonde_error *err);
+int          mia_values(const char *name);     /* verb.values */
 
 /* mia_sites.c: the sites of a name, exact or a pattern, at the prompt's length; `flag` for messages. */
 sonde_status mia_sites_of(const mia *m, const char *flag, const char *name, mia_sites *out, sonde_error *err);

@@ -94,3 +94,10 @@ sonde_status mia_respell(command *c, int *argc, char ***argv, sonde_error *err) 
     *argv = w.to;
     return SONDE_OK;
 }
+
+int mia_values(const char *name) {
+    if (strcmp(name, "prompt") == 0) return -1;
+    for (size_t i = 0; i < ROWS; i++)
+        if (strcmp(rows[i].meant, name) == 0) return strstr(rows[i].names, "PATH") ? 0 : rows[i].values;
+    return 1;
+}

@@ -38,14 +38,29 @@ static bool is_default(const method *about, const char *name, const char *text) 
     return false;
 }
 
-/* A text, or a list of them where it was given several times. */
+/* A method, or a verb whose flags can be said again. */
+static const method *again_find(const char *name) {
+    const verb *v = verb_find(name);
+    return !v ? method_find(name) : v->values ? &v->about : NULL;
+}
+
+/* A text, or a list of them where it was given several times, or is several words. */
 static sonde_status add_param(words *w, const method *about, const json *p, sonde_error *err) {
+    const verb *v = verb_find(about->name);
+    const int   values = v ? v->values(p->key) : 1;
+    if (values < 0) return SONDE_OK;
+    SONDE_FAIL_IF(!values, err, SONDE_UNSUPPORTED, "params: %s names files, which are not written or read again for a result: expected it "
+                  "in a line for sonde %s itself", name_shown(p->key).text, about->name);
     const json *one = p->kind == JSON_ARRAY ? p->child : p;
-    for (; one; one = p->kind == JSON_ARRAY ? one->next : NULL) {
+    for (int i = 0; one; one = p->kind == JSON_ARRAY ? one->next : NULL, i++) {
         const char *text;
         size_t      len;
         SONDE_FAIL_IF(!json_string(one, &text, &len), err, SONDE_FORMAT, "params: %s is no text", name_shown(p->key).text);
-        if (p->kind == JSON_ARRAY || !is_default(about, p->key, text)) add_option(w, p->key, text);
+        if (i % values) {
+            SONDE_FAIL_IF(!*text || text[strspn(text, "0123456789")], err, SONDE_FORMAT, "params: %s has \"%s\", expected a number",
+                          name_shown(p->key).text, name_shown(text).text);
+            add(w, text);
+        } else if (p->kind == JSON_ARRAY || !is_default(about, p->key, text)) add_option(w, p->key, text);
     }
     return SONDE_OK;
 }
@@ -53,7 +68,7 @@ static sonde_status add_param(words *w, const method *about, const json *p, sond
 /* Only what a result records: a file from elsewhere must not name what is written or read beside it. */
 static sonde_status add_params(words *w, const json *params_of, sonde_error *err) {
     SONDE_FAIL_IF(params_of && params_of->kind != JSON_OBJECT, err, SONDE_FORMAT, "params is no object");
-    const method *about = method_find(w->at[0]);
+    const method *about = again_find(w->at[0]);
     for (const json *p = params_of ? params_of->child : NULL; p; p = p->next) {
         SONDE_FAIL_IF(!is_recorded(about, p->key), err, SONDE_FORMAT, "params: %s is nothing that a result of %s records",
                       name_shown(p->key).text, about->name);
@@ -122,13 +137,13 @@ static sonde_status make_words(words *w, const json *j, sonde_error *err) {
     const char *method_name, *model;
     size_t      len;
     const json *recorded = json_get(j, "params"), *prompts = json_get(j, "prompts");
-    SONDE_FAIL_IF(!json_get(j, "sonde") || !json_string(json_get(j, "method"), &method_name, &len) || !method_find(method_name), err,
+    SONDE_FAIL_IF(!json_get(j, "sonde") || !json_string(json_get(j, "method"), &method_name, &len) || !again_find(method_name), err,
                   SONDE_FORMAT, "is no result of a verb that can be run again");
     add(w, method_name);
     if (!option_given(w->c, OPTION_MODEL) && json_string(json_get(json_get(j, "model"), "name"), &model, &len))
         add_option(w, "model", model);
     SONDE_TRY(add_params(w, recorded, err));
-    const int takes = method_find(method_name)->takes;      /* verify tells of prompts and edits that its file names */
+    const int takes = again_find(method_name)->takes;       /* verify tells of prompts and edits that its file names */
     if (takes & TAKES_EDITS) SONDE_TRY(add_edits(w, json_get(j, "edits"), err));
     pass_options(w);
     if (json_get(recorded, "text")) add_option(w, "results", "none");       /* again, not what was kept of it */

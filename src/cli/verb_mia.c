@@ -225,6 +225,7 @@ static sonde_status run(command *c, sonde_error *err) {
         SONDE_FAIL_IF(c->n_words, err, SONDE_USAGE, "mia: found \"%s\" and --prompt, expected one prompt (quote it)",
                       name_shown(c->word[0]).text);
         c->word[c->n_words++] = c->args[MIA_PROMPT].text;
+        c->args[MIA_PROMPT] = (value){ .text = "" };            /* a result has it among its prompts */
     }
     SONDE_TRY(output_check(c, err));
     stop_listen();
@@ -246,5 +247,5 @@ const verb verb_mia = {
                           "text is written. --verbose names the edits that flags became (sonde help edits)",
                .example = "mia -p \"When Mary and John went to the store, John gave a drink to\" --ll l_out-1 3 --ablate 0-2 -n 3",
                .params = params, .takes = MAKES_RESULT | NEEDS_MODEL | NEEDS_PROMPT },
-    .run = run, .respell = mia_respell,
+    .run = run, .respell = mia_respell, .values = mia_values,
 };

@@ -89,10 +89,10 @@ static void note_yarn(const saving *s) {
     const rope *r = &s->m->config.rope;
     if (!s->o->note || !r->dims || r->scaling != ROPE_YARN) return;
     if ((float)r->high != 32 || (float)r->low != 1)
-        s->o->note(s->o->user, arena_printf(s->into, "llama.cpp does not read beta_fast and beta_slow of YaRN and takes 32 and 1; it "
-                                            "computes this model with --yarn-beta-fast %g --yarn-beta-slow %g", r->high, r->low));
+        s->o->note(s->o->user, arena_printf(s->into, "programs on ggml do not read beta_fast and beta_slow of YaRN and take 32 and 1; they "
+                                            "compute this model with --yarn-beta-fast %g --yarn-beta-slow %g", r->high, r->low));
     if (!r->whole)
-        s->o->note(s->o->user, "llama.cpp rounds YaRN's bounds, and this model does not (truncate is false): its logits are other ones");
+        s->o->note(s->o->user, "programs on ggml round YaRN's bounds, and this model does not (truncate is false): their logits are other ones");
 }
 
 /* Linear scaling is a key; that of Llama 3.1 and longrope's are tensors of divisors in the list, and what their words round

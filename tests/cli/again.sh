@@ -37,6 +37,12 @@ same neurons --search Mary
 same neurons "$prompt" --off 3.100 --on 2.5 -n 3
 same contributions "Mary had a dog" --metric 'logit(" Mary",1)'
 same embeddings --near " Mary"
+same mia -p "When Mary" -n 3 --ablate 0.1 --select 1 2 --select 0 1 --ll l_out-1 --ll l_out-0 3
+printf '{"sonde": "0", "method": "mia", "params": {"draw": "x.png"}, "prompts": [{"text": "a b"}]}' >none.json
+fails again none.json
+printf '{"sonde": "0", "method": "mia", "params": {"ll": ["l_out", "-d", "x.png"]}, "prompts": [{"text": "a b"}]}' >none.json
+fails again none.json
+[ -e x.png ] && echo "it drew"
 # bytes that JSON cannot hold come back as ids
 sonde attention --file broken.txt --layers 1 --json >first.json
 sonde attention --file broken.txt --layers 1 --csv >first.csv && sonde again first.json --csv | cmp - first.csv && echo same: broken bytes
