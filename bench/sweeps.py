@@ -194,6 +194,8 @@ def run_slopes(args, sonde, hf):
     ways = [("integrated gradients, captum 10 steps a batch, last logits", 10, True, 1.5),
             ("integrated gradients, captum's defaults", None, False, 4)]
     for name, batch, last, bar in ways:
+        if not fnmatch.fnmatch(name, args.only):
+            continue
         theirs, ours = [], []
         for _ in range(args.pairs):
             seconds, values = time_captum(hf, batch, last)
@@ -226,8 +228,7 @@ def run_gpt2(args):
         if grids:
             model = lens_model(hf)
             results += [run_grid(args, g, sonde, model) for g in grids]
-        if fnmatch.fnmatch("integrated gradients", args.only):
-            results += list(run_slopes(args, sonde, hf))
+        results += list(run_slopes(args, sonde, hf))
     return results
 
 
