@@ -184,7 +184,58 @@ static void rotated_and_gated_identities_hold(void) {
     close_setting(&s);
 }
 
+/* ---- behind the blocks ---- */
+
+typedef struct { float *out, *logits; int64_t d, v, rows, answers; } ends;
+
+static sonde_status keep_ends(const sonde_answer *a, void *user, sonde_error *err) {
+    (void)err;
+    ends         *e = user;
+    const int64_t width = a->value.dim[1], n = a->value.dim[0];
+    memcpy((a->want ? e->logits : e->out) + a->first * width, a->value.data, (size_t)(n * width) * sizeof(float));
+    *(a->want ? &e->answers : &e->rows) += n;
+    return SONDE_OK;
+}
+
+/* The last norm at every position, logits at `n_at` of them; 0: all. */
+static void see_ends(const setting *s, sonde_session *with, const int64_t *at, size_t n_at, ends *e) {
+    const sonde_model_info *m = sonde_model_describe(s->model);
+    const sonde_prompt  p = { .tokens = s->tokens, .n = s->n };
+    const sonde_variant plain = { .base = 0 };
+    const sonde_want    want[2] = { { .kind = SONDE_WANT_SITE, .sites = "ln_final.hook_out" },
+                                    { .kind = SONDE_WANT_LOGITS, .at = at, .n_at = n_at } };
+    const sonde_batch   b = { .bases = &p, .n_bases = 1, .variants = &plain, .n_variants = 1, .wants = want, .n_wants = 2 };
+    sonde_error err = { 0 };
+    *e = (ends){ .d = m->d, .v = m->vocab };
+    e->out = calloc((size_t)(s->n * e->d), sizeof(float));
+    e->logits = calloc((size_t)(s->n * e->v), sizeof(float));
+    CHECK_EQ(sonde_variants_run(with, &b, keep_ends, e, &err), SONDE_OK);
+    CHECK_EQ(e->rows, s->n);
+}
+
+/* Who looks at the last norm of all rows gets it, and logits of those alone that are asked for, in the same bits. */
+static void logits_are_those_that_are_asked_for(void) {
+    static const int64_t at[] = { 1, 2, 6 };
+    for (int m = 0; m < MODELS; m++) {
+        setting s;
+        ends    all, some;
+        open_setting(&s, golden(model_names[m]), 9, "");
+        sonde_session *with = session(&s, 1);
+        see_ends(&s, with, NULL, 0, &all);
+        see_ends(&s, with, at, 3, &some);
+        CHECK_EQ(all.answers, s.n);
+        CHECK_EQ(some.answers, 3);
+        CHECK(memcmp(all.out, some.out, (size_t)(s.n * all.d) * sizeof(float)) == 0);
+        for (int i = 0; i < 3; i++)
+            CHECK(memcmp(all.logits + at[i] * all.v, some.logits + at[i] * all.v, (size_t)all.v * sizeof(float)) == 0);
+        free(all.out), free(all.logits), free(some.out), free(some.logits);
+        sonde_session_free(with);
+        close_setting(&s);
+    }
+}
+
 #define TESTS(X) \
+    X(logits_are_those_that_are_asked_for) \
     X(what_is_skipped_lets_the_stream_pass) \
     X(lists_pair_in_the_order_written) \
     X(identities_hold) \
