@@ -376,35 +376,47 @@ static sonde_status take_slope(const sonde_answer *a, void *user, sonde_error *e
     return SONDE_OK;
 }
 
-static void slope_behind_blocks(const sonde_edit *e, const char *sites, size_t variants, float out[N][WIDTH]) {
+typedef struct { const char *sites; size_t variants; bool others; } slope_way;
+
+/* `others`: somebody else wants logits of a row that the metric does not read. */
+static void slope_behind_blocks(const sonde_edit *e, slope_way how, float out[N][WIDTH]) {
+    const int64_t       unread = 1;
     const sonde_prompt  p = { .tokens = tokens_a, .n = N };
     const sonde_variant v[2] = { { 0, &e, 1 }, { 0, &e, 1 } };
-    const sonde_want    w = { .kind = SONDE_WANT_GRAD, .sites = sites, .metric = g->metric };
+    const sonde_want    w[] = { { .kind = SONDE_WANT_GRAD, .sites = how.sites, .metric = g->metric },
+                                { .kind = SONDE_WANT_LOGITS, .at = &unread, .n_at = 1 } };
     sonde_error err = { 0 };
-    if (sonde_variants_run(g->session, &(sonde_batch){ .bases = &p, .n_bases = 1, .variants = v, .n_variants = variants,
-                                                       .wants = &w, .n_wants = 1 }, take_slope, out, &err))
+    if (sonde_variants_run(g->session, &(sonde_batch){ .bases = &p, .n_bases = 1, .variants = v, .n_variants = how.variants,
+                                                       .wants = w, .n_wants = how.others ? 2 : 1 }, take_slope, out, &err))
         FAIL_("%s", err.message);
 }
 
-/* A row too large for its norm, and behind all attention: nothing of the metric comes through it, whoever looks at the
- * norm, alone and side by side. */
-static void unread_rows_have_no_slope(void) {
+/* Row 1 has a slope of 0, not of -0 or NaN, whoever looks at what stands behind it, alone and side by side. */
+static void unread_row_has_no_slope(const char *edit) {
     static const char *const sites[] = { "blocks.1.hook_resid_post", "blocks.1.hook_resid_post,ln_final.hook_scale",
                                          "blocks.1.hook_resid_post,unembed.hook_out" };
+    static const float zero[WIDTH];
     sonde_error err = { 0 };
     sonde_edit *e;
     float       first[N][WIDTH], other[N][WIDTH];
-    open_truth();
-    if (sonde_edit_parse(&e, g->model, "add:blocks.1.hook_resid_post[1]=3e38", NULL, &err)) FAIL_("%s", err.message);
-    slope_behind_blocks(e, sites[0], 1, first);
-    for (int i = 0; i < WIDTH; i++) CHECK(first[1][i] == 0);
+    if (sonde_edit_parse(&e, g->model, edit, NULL, &err)) FAIL_("%s", err.message);
+    slope_behind_blocks(e, (slope_way){ sites[0], 1, false }, first);
+    CHECK(memcmp(first[1], zero, sizeof zero) == 0);
     CHECK(first[2][0] != 0 && isfinite(first[2][0]));
-    for (size_t i = 0; i < 3; i++)
-        for (size_t variants = 1; variants <= 2; variants++) {
-            slope_behind_blocks(e, sites[i], variants, other);
-            if (memcmp(first, other, sizeof first)) FAIL_("gradients of %s, %zu side by side", sites[i], variants);
-        }
+    for (int i = 0; i < 12; i++) {
+        const slope_way way = { sites[i / 4], (size_t)(1 + i / 2 % 2), i % 2 };
+        slope_behind_blocks(e, way, other);
+        if (memcmp(first, other, sizeof first))
+            FAIL_("%s: gradients of %s, %zu side by side%s", edit, way.sites, way.variants, way.others ? ", with others" : "");
+    }
     sonde_edit_free(e);
+}
+
+/* A row too large for its norm, and one that is turned round: both behind all attention. */
+static void unread_rows_have_no_slope(void) {
+    open_truth();
+    unread_row_has_no_slope("add:blocks.1.hook_resid_post[1]=3e38");
+    unread_row_has_no_slope("scale:ln_final.hook_normalized=-0.5");
     close_truth();
 }
 

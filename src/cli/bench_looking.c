@@ -1,6 +1,7 @@
 /* bench looking: what it costs to look inside a run, beside the plain run, which computes the last position's logits. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench_words.h"
+#include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,7 @@ static sonde_status run_verb(bench_race *r, int argc, char **argv, const char *o
     sonde_result *result = sonde_result_new();
     sonde_status  s = options_read(&sub, argc, argv, &help, err);
     if (s == SONDE_OK) s = options_check(&sub, err);
+    assert(s != SONDE_OK || !sub.n_words);          /* a value apart from its flag would be a prompt */
     if (s == SONDE_OK) s = sub.about->run(&cx, sub.args, result, err);
     sonde_result_free(result);
     arena_free(sub.memory);
@@ -89,9 +91,9 @@ static sonde_status trace_job(bench_race *r, double *figure, sonde_error *err) {
 }
 
 static sonde_status lens_job(bench_race *r, double *figure, sonde_error *err) {
-    char *argv[] = { "lens", "--mid", "no" };
+    char *argv[] = { "lens", "--mid=no" };
     (void)figure;
-    return run_verb(r, 3, argv, NULL, err);
+    return run_verb(r, 2, argv, NULL, err);
 }
 
 /* The bytes of the trace, and nothing else. */

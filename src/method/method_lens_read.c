@@ -121,7 +121,7 @@ static sonde_status run(lens *l, sonde_cost *cost, sonde_error *err) {
 
 /* Positions whose logits exist at once: about so many rows, and megabytes. */
 static size_t positions_at_once(const lens *l) {
-    enum { ROWS = 256, MEGABYTES = 64 };
+    enum { ROWS = 512, MEGABYTES = 128 };
     const int64_t most = ((int64_t)MEGABYTES << 20) / (l->v * (int64_t)sizeof(float)), rows = most < ROWS ? most : ROWS;
     const size_t  n = (size_t)(rows / (int64_t)l->n_read);
     return n < 1 ? 1 : n > l->n_positions ? l->n_positions : n;

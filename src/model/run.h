@@ -38,8 +38,8 @@ void         lane_stop_early(lane *l);
 sonde_status lanes_run(sonde_session *s, lane *const *lanes, int n, const int64_t *goal, int64_t chunk, sonde_error *err);
 
 /* After lanes_run with chunk 0 of this lane alone: gradients at every place with FLAG_GRAD. `seed` adds the metric's
- * gradient at a position to dlogits [v]. */
-typedef void (*seed_fn)(void *user, int64_t position, const float *logits, float *dlogits);
+ * gradient at a position to dlogits [v]; false: the metric does not read that position. */
+typedef bool (*seed_fn)(void *user, int64_t position, const float *logits, float *dlogits);
 sonde_status lane_run_back(sonde_session *s, lane *l, seed_fn seed, void *user, sonde_error *err);
 
 /* Can these lanes go back side by side: one stack, the same programs? */

@@ -38,8 +38,12 @@ int run_lowest(lane *l) {
     return lowest(&own);
 }
 
+/* Rows of logits on the way back, and which of them the metric reads. */
+typedef struct { exec x; const row_seed *by; bool reads[ROWS_OF_LOGITS]; } seeding_rows;
+
 /* Rows seeded, and back to the program's answer `out`: the logits, or where they are few, what the unembedding reads. */
-static sonde_status seed_rows(sonde_session *s, exec *x, const few_tokens *few, const row_seed *by, float **out, sonde_error *err) {
+static sonde_status seed_rows(sonde_session *s, seeding_rows *r, const few_tokens *few, float **out, sonde_error *err) {
+    exec         *x = &r->x;
     const int64_t v = arch_answers(&s->model->config);
     float        *column = NULL, *row = NULL;
     SONDE_TRY(workspace_take(s->memory, x->rows * v, out, err));
@@ -50,7 +54,8 @@ static sonde_status seed_rows(sonde_session *s, exec *x, const few_tokens *few, 
         for (int64_t t = 0; t < x->segment[i].n; t++) {
             const int64_t at = x->segment[i].row + t;
             for (int k = 0; few && k < few->n; k++) row[few->token[k]] = column[k * x->rows + at];
-            by[i].fn(by[i].user, x->segment[i].first + t, few ? row : x->value[x->program->out] + at * v, *out + at * v);
+            r->reads[at] = r->by[i].fn(r->by[i].user, x->segment[i].first + t, few ? row : x->value[x->program->out] + at * v,
+                                       *out + at * v);
         }
     if (!few) return SONDE_OK;
     tensor  in = exec_tensor(x, x->program->out), logits = { .dim = { 1, x->rows, 1, v }, .grad = *out };
@@ -62,28 +67,23 @@ static sonde_status seed_rows(sonde_session *s, exec *x, const few_tokens *few, 
     return SONDE_OK;
 }
 
-static bool is_read(const lane *l, int64_t position) {
-    for (size_t i = 0; i < l->n_rows; i++)
-        if (l->row[i] == position) return true;
-    return false;
-}
-
+/* A row that the metric does not read passes nothing on, not even -0 or NaN. */
 sonde_status run_back_of_logits(sonde_session *s, segment *g, const row_seed *by, int n, sonde_error *err) {
     const arch_config   *c = &s->model->config;
     const workspace_mark here = workspace_here(s->memory);
     const size_t         wide = (size_t)c->d;
+    seeding_rows rows = { .by = by };
     few_tokens few;
-    exec       x;
     float     *dout, *back;
     const bool whole = !run_few_tokens(c, g, n, &few) || c->logit_cap > 0;
-    SONDE_TRY(run_back_rows(s, g, n, whole, &x, err));
-    x.quiet = true;
-    SONDE_TRY(exec_forward(&x, err));
-    SONDE_TRY(seed_rows(s, &x, whole ? NULL : &few, by, &dout, err));
-    SONDE_TRY(exec_backward(&x, dout, &back, err));
+    SONDE_TRY(run_back_rows(s, g, n, whole, &rows.x, err));
+    rows.x.quiet = true;
+    SONDE_TRY(exec_forward(&rows.x, err));
+    SONDE_TRY(seed_rows(s, &rows, whole ? NULL : &few, &dout, err));
+    SONDE_TRY(exec_backward(&rows.x, dout, &back, err));
     for (int i = 0; i < n; i++)
         for (int64_t t = 0; t < g[i].n; t++)
-            if (is_read(g[i].l, g[i].first + t))
+            if (rows.reads[g[i].row + t])
                 memcpy(by[i].dx + (size_t)t * wide, back + (size_t)(g[i].row + t) * wide, wide * sizeof *back);
     workspace_release(s->memory, here);
     return SONDE_OK;

@@ -233,9 +233,11 @@ sonde_status variant_done(variant_run *v, sonde_error *err) {
     return SONDE_OK;
 }
 
-static void seed_metric(void *user, int64_t position, const float *logits, float *dlogits) {
+static bool seed_metric(void *user, int64_t position, const float *logits, float *dlogits) {
     const variant_run *v = user;
-    if (metric_needs(v->metric[v->grad], position)) metric_gradient(v->metric[v->grad], position, logits, dlogits);
+    const bool         reads = metric_needs(v->metric[v->grad], position);
+    if (reads) metric_gradient(v->metric[v->grad], position, logits, dlogits);
+    return reads;
 }
 
 static bool wants_gradient(const sonde_batch *b) {
